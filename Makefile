@@ -1,0 +1,40 @@
+# Every target does its own set-up; see dev/. ARGS goes to the tool:
+#   make test ARGS="tests/unit -k sites"
+.POSIX:
+.PHONY: help demo demo-stop test lint bench docs clean
+ARGS =
+
+help:
+	@echo 'make demo       real Plone behind nginx, Varnish and HAProxy, on http://localhost:8000/'
+	@echo 'make demo-stop  stop it'
+	@echo 'make test       lint, types, layers and all tests  [ARGS="tests/unit -k sites"]'
+	@echo 'make lint       lint, types and layers alone'
+	@echo 'make bench      the measurements in benchmarks/    [ARGS="one.py"]'
+	@echo 'make docs       write docs/reference anew'
+	@echo 'make clean      remove what buildout and the tools wrote; data in var/ stay'
+
+demo:
+	@dev/bootstrap
+	@dev/as-user demo dev/demo start
+
+demo-stop:
+	@dev/as-user demo dev/demo stop
+
+test:
+	@dev/bootstrap
+	@dev/as-user test dev/test $(ARGS)
+
+lint:
+	@dev/bootstrap
+	@dev/as-user test dev/lint
+
+bench:
+	@dev/bootstrap bench
+	@dev/as-user bench dev/bench $(ARGS)
+
+docs:
+	@dev/bootstrap
+	@dev/docs
+
+clean:
+	@dev/clean

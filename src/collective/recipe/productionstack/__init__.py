@@ -1,0 +1,1 @@
+"""A complete production stack for Plone from one buildout part."""

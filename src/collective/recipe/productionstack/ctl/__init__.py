@@ -1,0 +1,1 @@
+"""The control script ``bin/stack``: what runs in production."""

@@ -1,0 +1,111 @@
+"""What every verb is given: which stack, where its files are, how to talk."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from collective.recipe.productionstack.ctl.screen import Screen
+from collective.recipe.productionstack.errors import ControlError
+from collective.recipe.productionstack.model import Folders
+from collective.recipe.productionstack.model import Stack
+from collective.recipe.productionstack.tree import Trees
+
+
+@dataclass
+class Control:
+    """One stack of one buildout, as the verbs see it."""
+
+    directory: Path
+    name: str
+    quiet: bool = False
+
+    @cached_property
+    def screen(self) -> Screen:
+        """Where facts and trouble are shown."""
+        return Screen(quiet=self.quiet)
+
+    @property
+    def script(self) -> str:
+        """What a user types to get here."""
+        return f"bin/{self.name}"
+
+    @property
+    def var(self) -> Path:
+        """The folder of the stack's state."""
+        return self.directory / "var" / self.name
+
+    @cached_property
+    def trees(self) -> Trees:
+        """The kept trees."""
+        base = str(self.directory)
+        folders = Folders(
+            buildout=base,
+            bin=f"{base}/bin",
+            etc=f"{base}/etc/{self.name}",
+            var=str(self.var),
+            log=f"{base}/var/log",
+            sockets=str(self.var),
+        )
+        return Trees(folders)
+
+    def generated(self) -> Stack:
+        """Return the stack that buildout wrote last."""
+        folder = self.trees.current()
+        if folder is None:
+            message = f"etc/{self.name} is not there. Run bin/buildout first."
+            raise ControlError(message)
+        return self.read(folder)
+
+    def applied(self) -> Stack | None:
+        """Return the stack that runs, or None when nothing was ever started."""
+        folder = self.trees.applied()
+        return self.read(folder) if folder else None
+
+    def newest(self) -> Stack:
+        """Return the stack that runs, else the generated one."""
+        return self.applied() or self.generated()
+
+    def read(self, folder: Path) -> Stack:
+        """Return the stack that a tree describes."""
+        try:
+            return Stack.from_json((folder / "stack.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            message = (
+                f"{folder}/stack.json cannot be used ({error}). "
+                "Run bin/buildout, which writes it again."
+            )
+            raise ControlError(message) from error
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep every other changing verb out until this one is done."""
+        self.var.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = self.var / "control.lock"
+        with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ControlError(self._busy(stream.read())) from None
+            _write_pid(stream.fileno(), str(os.getpid()))
+            try:
+                yield
+            finally:
+                _write_pid(stream.fileno(), "")
+
+    def _busy(self, holder: str) -> str:
+        who = f" (pid {holder.strip()})" if holder.strip() else ""
+        return (
+            f"another {self.script} is changing this stack{who}. "
+            "Wait until it has ended, then try again."
+        )
+
+
+def _write_pid(handle: int, text: str) -> None:
+    os.ftruncate(handle, 0)
+    os.pwrite(handle, text.encode(), 0)

@@ -1,0 +1,145 @@
+"""Fetch a real page of every site the way a visitor does."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+import time
+from dataclasses import dataclass
+
+from collective.recipe.productionstack.ctl import health
+from collective.recipe.productionstack.ctl.control import Control
+from collective.recipe.productionstack.ctl.start import Starter
+from collective.recipe.productionstack.errors import ControlError
+from collective.recipe.productionstack.model import Address
+from collective.recipe.productionstack.model import Site
+from collective.recipe.productionstack.model import Stack
+
+MISSING = 404
+ANSWERS = frozenset({*range(200, 400), 401, 403, MISSING})
+TIMEOUT = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What came back; ``status`` 0 when nothing did."""
+
+    status: int
+    trouble: str = ""
+    cache: str = ""
+    control: str = ""
+
+
+class _NamedConnection(http.client.HTTPSConnection):
+    """HTTPS to an address of ours in the name of a site (SNI)."""
+
+    def __init__(self, address: Address, name: str, timeout: float) -> None:
+        # The chain is asked, not the certificate: it is for visitors to judge.
+        context = ssl._create_unverified_context()  # noqa: S323, SLF001
+        super().__init__(name, timeout=timeout, context=context)
+        self.address = address
+        self.trust = context
+
+    def connect(self) -> None:
+        """Connect to the address, not to the name."""
+        plain = http.client.HTTPConnection(
+            self.address.host, self.address.port, timeout=self.timeout
+        )
+        plain.connect()
+        self.sock = self.trust.wrap_socket(plain.sock, server_hostname=self.host)
+
+
+def wait_for_all(starter: Starter) -> dict[Site, Page]:
+    """Wait until every site gives a page; return the pages."""
+    pages: dict[Site, Page] = {}
+    for site in starter.stack.sites:
+        pages[site] = _wait(starter, site)
+    return pages
+
+
+def hints(control: Control, stack: Stack, pages: dict[Site, Page]) -> list[str]:
+    """Return what a user should know about the pages."""
+    found = [_missing(stack, site) for site, page in pages.items() if page.status == MISSING]
+    good = [site for site, page in pages.items() if page.status == http.HTTPStatus.OK]
+    if good and any(_is_never_cached(stack, site) for site in good):
+        found.append(f"pages are not cached yet: run {control.script} plone-caching")
+    return found
+
+
+def fetch(stack: Stack, site: Site, timeout: float = TIMEOUT) -> Page:
+    """Fetch a site's front page through the outermost tier that is ours."""
+    one, path = _entry(stack, site, timeout)
+    try:
+        headers = {"Host": site.host, "Connection": "close"}
+        one.request("GET", path, headers=headers)
+        answer = one.getresponse()
+        answer.read()
+    except (OSError, http.client.HTTPException) as error:
+        return Page(0, f"{type(error).__name__}: {error}")
+    finally:
+        one.close()
+    return Page(
+        answer.status,
+        f"status {answer.status}",
+        answer.getheader("X-Cache", ""),
+        answer.getheader("Cache-Control", ""),
+    )
+
+
+def _entry(
+    stack: Stack, site: Site, timeout: float
+) -> tuple[http.client.HTTPConnection, str]:
+    kinds = {program.kind for program in stack.programs}
+    if "nginx" in kinds and stack.https and site.certificate:
+        return _NamedConnection(stack.https.to_connect, site.host, timeout), "/"
+    if "nginx" in kinds:
+        return health.connection(stack.http, timeout), "/"
+    inner = {"varnish": stack.cache, "haproxy": stack.balancer}
+    address = next(
+        (inner[kind] for kind in inner if kind in kinds), stack.clients[0].address
+    )
+    return health.connection(address, timeout), f"{site.virtual_host}/"
+
+
+def _wait(starter: Starter, site: Site) -> Page:
+    step = site.host
+    starter.steps.begin(step, "waiting for a page")
+    while (page := _patient_fetch(starter, site)).status not in ANSWERS:
+        starter.steps.begin(step, page.trouble)
+        if time.monotonic() > starter.deadline:
+            message = (
+                f"{site.host} gives no page ({page.trouble}) though everything runs. "
+                f"See {starter.control.script} status and the logs in "
+                f"{starter.stack.folders.log}."
+            )
+            raise ControlError(message)
+        time.sleep(0.3)
+    starter.steps.done(step, f"status {page.status}")
+    return page
+
+
+def _patient_fetch(starter: Starter, site: Site) -> Page:
+    left = starter.deadline - time.monotonic()
+    return fetch(starter.stack, site, max(1.0, min(TIMEOUT, left)))
+
+
+def _is_never_cached(stack: Stack, site: Site) -> bool:
+    """Whether two visits in a row both went to Plone, which forbids to keep the page."""
+    first, second = fetch(stack, site), fetch(stack, site)
+    return all(
+        page.cache == "MISS" and "private" in page.control for page in (first, second)
+    )
+
+
+def _missing(stack: Stack, site: Site) -> str:
+    where, _, name = site.path.rpartition("/")
+    text = f"{site.host}: there is no {site.path} in the database yet. Create it: "
+    client = stack.debug_client
+    if client is None:
+        return f"{text}add a debug client, see the option debug-client."
+    port = client.address.port
+    script = client.script.removeprefix(f"{stack.folders.buildout}/")
+    return (
+        f"{text}{script} fg; from your machine ssh -L {port}:{client.address} THIS-HOST; "
+        f"then http://localhost:{port}{where}/@@plone-addsite?site_id={name}"
+    )

@@ -1,0 +1,126 @@
+"""Facts to stdout, trouble to stderr; rich where a person watches, plain lines else."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from typing import Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+class Screen:
+    """What a verb says."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        """Remember whether only errors are wanted."""
+        self.quiet = quiet
+
+    @property
+    def is_live(self) -> bool:
+        """Whether a person watches a terminal that can be redrawn."""
+        return not self.quiet and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+    def say(self, text: str = "") -> None:
+        """Show a fact."""
+        if not self.quiet:
+            click.echo(text)
+
+    def warn(self, text: str) -> None:
+        """Show trouble that is no failure."""
+        if not self.quiet:
+            click.echo(text, err=True)
+
+    def fail(self, text: str) -> None:
+        """Show an error; ``--quiet`` does not hide it."""
+        click.echo(text, err=True)
+
+    def coloured(self, text: str, colour: str | None) -> str:
+        """Colour a text where a person watches and has not declined."""
+        wanted = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        return click.style(text, fg=colour) if colour and wanted else text
+
+    def console(self) -> Console:
+        """Return a rich console; wide enough for any path where nobody watches."""
+        from rich.console import Console
+
+        width = None if sys.stdout.isatty() else 80
+        return Console(highlight=False, quiet=self.quiet, soft_wrap=True, width=width)
+
+    @contextmanager
+    def steps(self) -> Iterator[Steps]:
+        """Show what is waited for until the block is left."""
+        if not self.is_live:
+            yield Steps(self)
+            return
+        from rich.progress import Progress
+        from rich.progress import SpinnerColumn
+        from rich.progress import TextColumn
+        from rich.progress import TimeElapsedColumn
+
+        columns = (
+            SpinnerColumn(finished_text="✓"),
+            TextColumn("{task.fields[step]:<16}"),
+            TimeElapsedColumn(),
+            TextColumn("{task.description}"),
+        )
+        with Progress(*columns, console=self.console()) as progress:
+            yield LiveSteps(self, progress)
+
+
+class Steps:
+    """Steps as plain lines: one for each that is done."""
+
+    def __init__(self, screen: Screen) -> None:
+        """Write to that screen."""
+        self.screen = screen
+        self.begun: dict[str, float] = {}
+
+    def begin(self, step: str, text: str) -> None:
+        """Begin a step or say what it waits for now."""
+        self.begun.setdefault(step, time.monotonic())
+        self._show(step, text)
+
+    def done(self, step: str, text: str) -> None:
+        """End a step."""
+        taken = time.monotonic() - self.begun.pop(step, time.monotonic())
+        self.screen.say(f"{step:<16} {text} ({taken:.1f} s)")
+
+    def say(self, text: str) -> None:
+        """Show a fact between the steps."""
+        self.screen.say(text)
+
+    def _show(self, step: str, text: str) -> None:
+        """Waiting is not worth a line where nobody watches."""
+
+
+class LiveSteps(Steps):
+    """Steps as a display that is redrawn."""
+
+    def __init__(self, screen: Screen, progress: Any) -> None:  # noqa: ANN401
+        """Draw with rich's progress display."""
+        super().__init__(screen)
+        self.progress = progress
+        self.tasks: dict[str, Any] = {}
+
+    def done(self, step: str, text: str) -> None:
+        """End a step; its line stays."""
+        self._show(step, text)
+        self.begun.pop(step, None)
+        self.progress.update(self.tasks.pop(step), total=1, completed=1)
+
+    def say(self, text: str) -> None:
+        """Show a fact above the display."""
+        self.progress.console.print(text, markup=False)
+
+    def _show(self, step: str, text: str) -> None:
+        if step not in self.tasks:
+            self.tasks[step] = self.progress.add_task(text, total=None, step=step)
+        self.progress.update(self.tasks[step], description=text)

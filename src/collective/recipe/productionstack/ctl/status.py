@@ -1,0 +1,209 @@
+"""``status``: what runs and answers, in less than a second."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from typing import Any
+
+import click
+
+from collective.recipe.productionstack.ctl import health
+from collective.recipe.productionstack.ctl import record
+from collective.recipe.productionstack.ctl import survey
+from collective.recipe.productionstack.ctl.control import Control
+from collective.recipe.productionstack.ctl.survey import Survey
+from collective.recipe.productionstack.model import Program
+from collective.recipe.productionstack.model import Stack
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rich.console import Console
+
+PROBE_SECONDS = 0.5
+MEGABYTE = 1024 * 1024
+COLOURS = {"RUNNING": "green", "STOPPED": "yellow"}
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Everything that ``status`` shows."""
+
+    stack: Stack
+    seen: Survey
+    answers: Mapping[str, str]
+    stale: Mapping[str, record.Stale]
+    applied: str | None
+    current: str | None
+
+    @property
+    def ok(self) -> bool:
+        """Whether every program that should run is supervised and answers."""
+        return self.seen.answers and all(
+            self.is_good(program) for program in self.stack.programs if program.starts_alone
+        )
+
+    def is_good(self, program: Program) -> bool:
+        """Whether one program runs and answers."""
+        running = self.seen.state(program.name) == "RUNNING"
+        return running and self.answers.get(program.name) == health.OK
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what a machine reads."""
+        return {
+            "ok": self.ok,
+            "configuration": {"applied": self.applied, "current": self.current},
+            "programs": [self.program(program) for program in self.stack.programs],
+            "jobs": [
+                {"name": job.name, "age": None, "limit": None, "ok": True}
+                for job in self.stack.jobs
+            ],
+        }
+
+    def program(self, program: Program) -> dict[str, Any]:
+        """Return one program's line."""
+        pid = self.seen.pid(program.name)
+        process = self.seen.table.get(pid)
+        memory = sum(
+            self.seen.table[one].memory
+            for one in self.seen.pids(program.name)
+            if one in self.seen.table
+        )
+        return {
+            "name": program.name,
+            "state": self.seen.state(program.name),
+            "pid": pid or None,
+            "uptime": int(process.uptime) if process else None,
+            "address": str(program.health.address),
+            "health": self.answers.get(program.name, "not running"),
+            "memory": memory or None,
+        }
+
+
+@click.command("status", short_help="Show what runs and answers.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for a machine.")
+@click.pass_obj
+def command(control: Control, *, as_json: bool) -> int:
+    """Show what runs and answers.
+
+    Exit status 1 when a program that should run does not run and answer; the debug
+    client never counts.
+
+    \b
+    Example: bin/stack status
+             bin/stack status --json
+    """
+    status = look(control)
+    if as_json:
+        click.echo(json.dumps(status.to_json(), indent=1))
+    elif status.seen.is_empty and not status.seen.supervisor:
+        control.screen.say(f"not running: {control.script} up")
+    elif not control.quiet:
+        _show(control, status)
+    return 0 if status.ok else 1
+
+
+def look(control: Control) -> Status:
+    """Look at everything at once; nothing that hangs holds the rest up."""
+    stack = control.newest()
+    answers: dict[str, str] = {}
+
+    def ask() -> None:
+        answers.update(health.probe_all(stack.programs, PROBE_SECONDS))
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    seen = survey.take(stack, PROBE_SECONDS)
+    asking.join()
+    applied, current = control.trees.applied(), control.trees.current()
+    return Status(
+        stack=stack,
+        seen=seen,
+        answers={name: text for name, text in answers.items() if seen.pid(name)},
+        stale=stale(stack, seen) if applied else {},
+        applied=applied.name if applied else None,
+        current=current.name if current else None,
+    )
+
+
+def stale(stack: Stack, seen: Survey) -> dict[str, record.Stale]:
+    """Return why running programs do not run as the applied tree says."""
+    known = record.load(stack)
+    found = {
+        program.name: record.stale(stack, program, seen.pid(program.name), known)
+        for program in stack.programs
+        if seen.pid(program.name)
+    }
+    return {name: one for name, one in found.items() if one}
+
+
+def _show(control: Control, status: Status) -> None:
+    console = control.screen.console()
+    _show_programs(console, status)
+    for line in _remarks(control, status):
+        console.print(line, markup=False)
+
+
+def _show_programs(console: Console, status: Status) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for title in ("program", "state", "pid", "up", "address", "health", "memory"):
+        right = title in {"pid", "up", "memory"}
+        table.add_column(title, justify="right" if right else "left", no_wrap=True)
+    base = f"{status.stack.folders.buildout}/"
+    for program in status.stack.programs:
+        line = status.program(program)
+        good = status.is_good(program) or not program.starts_alone
+        colour = COLOURS.get(line["state"], "red") if good else "red"
+        table.add_row(
+            _short(line["name"], 14),
+            Text(line["state"].lower(), style=colour),
+            str(line["pid"] or "-"),
+            _span(line["uptime"]),
+            _short(line["address"].removeprefix(base), 20),
+            Text(_short(line["health"], 18), style="green" if good else "red"),
+            f"{line['memory'] / MEGABYTE:.0f} M" if line["memory"] else "-",
+        )
+    console.print(table, soft_wrap=False)
+
+
+def _remarks(control: Control, status: Status) -> list[str]:
+    script = control.script
+    lines = [f"configuration: {status.applied or 'none'} applied, {_current(status)}"]
+    if status.current and status.applied != status.current:
+        lines[0] += f": {script} diff, {script} reload"
+    for name, one in sorted(status.stale.items()):
+        what = "reload" if one.reload else "down, then up"
+        lines.append(f"{name} has not taken in {', '.join(one.reasons)}: {script} {what}")
+    if not status.seen.answers:
+        gone = "hangs" if status.seen.supervisor else "does not run"
+        lines.append(f"supervisord {gone}: {script} up")
+    for name, pids in sorted(status.seen.leftovers.items()):
+        shown = ", ".join(map(str, pids))
+        lines.append(f"{name} runs without supervisord (pid {shown}): {script} up")
+    return lines
+
+
+def _current(status: Status) -> str:
+    if status.applied == status.current:
+        return "the current one"
+    return f"{status.current or 'none'} generated since"
+
+
+def _span(seconds: int | None) -> str:
+    if seconds is None:
+        return "-"
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def _short(text: str, width: int) -> str:
+    """Shorten a text in its front part: the end tells more."""
+    return text if len(text) <= width else f"…{text[1 - width :]}"

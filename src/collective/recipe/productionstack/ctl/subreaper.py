@@ -1,0 +1,195 @@
+"""Run nginx so that none of its processes outlives the others.
+
+A killed nginx master leaves workers that hold the ports and serve the old
+configuration for ever. This small parent adopts them (prctl(2),
+PR_SET_CHILD_SUBREAPER) and ends them; when it is killed itself the kernel ends
+the master (PR_SET_PDEATHSIG). Every nginx process inherits one locked file, so
+that what an earlier life left behind is known for sure: nginx overwrites its
+environment, but keeps descriptors.
+
+Run as a file, ``python -I -S subreaper.py nginx ARGUMENT…``; imports nothing of ours.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import signal
+import sys
+import time
+
+PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+PASSED_ON = ("TERM", "QUIT", "HUP", "USR1", "USR2", "WINCH")
+PATIENCE = 3.0
+"""Seconds that leftover workers get before they are killed."""
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def main(command: list[str]) -> int:
+    """Run a command to its end; return 0 for a normal end, else 1."""
+    if not command:
+        complain("usage: subreaper.py COMMAND [ARGUMENT…]")
+        return 2
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
+    lock = take_lock()
+    master = start(command, lock)
+    status = wait_for(master)
+    end_all(list_children)
+    if status != 0:
+        complain(f"{command[0]} ended with status {status}")
+    return 0 if status == 0 else 1
+
+
+def take_lock() -> int | None:
+    """Lock the file that tells our nginx from others, ending what still holds it."""
+    folder = os.environ.get("PRODUCTIONSTACK")
+    if not folder:
+        return None
+    path = os.path.join(folder, "nginx.lock")
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    if not try_lock(handle):
+        complain("ending what an earlier nginx left behind")
+        end_all(lambda: holders(path))
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    return handle
+
+
+def try_lock(handle: int) -> bool:
+    """Take the lock if nobody has it."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def start(command: list[str], lock: int | None) -> int:
+    """Start the command as a child that ends when we do; return its pid."""
+    ours = os.getpid()
+    # Blocked until the handlers stand: a stop that comes now must reach nginx.
+    signals = {getattr(signal, f"SIG{name}") for name in (*PASSED_ON, "INT")}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    child = os.fork()
+    if child == 0:
+        become(command, lock, ours)
+    for number in signals:
+        sent = signal.SIGTERM if number == signal.SIGINT else number
+        signal.signal(number, lambda _number, _frame, sent=sent: send(child, sent))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
+    return child
+
+
+def become(command: list[str], lock: int | None, parent: int) -> None:
+    """Turn this child into the command; never returns."""
+    try:
+        prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            os._exit(1)
+        if lock is not None:
+            os.set_inheritable(lock, True)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        os.execvp(command[0], command)
+    except OSError as error:
+        complain(f"cannot start {command[0]}: {error}")
+    finally:
+        os._exit(127)
+
+
+def wait_for(master: int) -> int:
+    """Reap children until the master itself has ended; return its status."""
+    while True:
+        pid, status = os.waitpid(-1, 0)
+        if pid == master:
+            return os.waitstatus_to_exitcode(status)
+
+
+def end_all(find) -> None:  # type: ignore[no-untyped-def]
+    """Send TERM to what ``find`` returns, KILL after a while, until none is left."""
+    deadline = time.monotonic() + PATIENCE
+    told: set[int] = set()
+    while pids := find():
+        late = time.monotonic() > deadline
+        for pid in pids if late else set(pids) - told:
+            send(pid, signal.SIGKILL if late else signal.SIGTERM)
+        told |= set(pids)
+        reap()
+        time.sleep(0.05)
+
+
+def list_children() -> list[int]:
+    """Return the living children of this process, adopted ones included."""
+    reap()
+    ours = os.getpid()
+    return [pid for pid in pids() if (stat := read_stat(pid)) and stat[1] == ours]
+
+
+def holders(path: str) -> list[int]:
+    """Return the other processes that hold a file open."""
+    real = os.path.realpath(path)
+    ours = os.getpid()
+    return [pid for pid in pids() if pid != ours and read_stat(pid) and holds(pid, real)]
+
+
+def holds(pid: int, path: str) -> bool:
+    """Whether a process has a file open; False where we may not look."""
+    folder = f"/proc/{pid}/fd"
+    try:
+        for name in os.listdir(folder):
+            try:
+                if os.readlink(f"{folder}/{name}") == path:
+                    return True
+            except OSError:
+                continue
+    except OSError:
+        pass
+    return False
+
+
+def pids() -> list[int]:
+    """Return the pids of all processes."""
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def read_stat(pid: int) -> tuple[str, int] | None:
+    """Return state and parent of a process that has not ended."""
+    try:
+        with open(f"/proc/{pid}/stat", errors="replace") as stream:
+            fields = stream.read().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else (fields[0], int(fields[1]))
+
+
+def reap() -> None:
+    """Take note of children that have ended."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+
+
+def send(pid: int, number: int) -> None:
+    """Send a signal; a process that has just ended is none to complain about."""
+    try:
+        os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def prctl(option: int, value: int) -> None:
+    """Call prctl(2); complain where the kernel refuses, but go on."""
+    if _LIBC.prctl(option, int(value), 0, 0, 0) != 0:
+        complain(f"prctl({option}): {os.strerror(ctypes.get_errno())}")
+
+
+def complain(text: str) -> None:
+    """Write one line where supervisor keeps it."""
+    print(f"subreaper: {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,131 @@
+"""``up``: start everything in order and wait until it answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import click
+
+from collective.recipe.productionstack.ctl import daemon
+from collective.recipe.productionstack.ctl import definitions
+from collective.recipe.productionstack.ctl import pages
+from collective.recipe.productionstack.ctl import ports
+from collective.recipe.productionstack.ctl import start
+from collective.recipe.productionstack.ctl import stop
+from collective.recipe.productionstack.ctl import survey
+from collective.recipe.productionstack.ctl import takeover
+from collective.recipe.productionstack.ctl.control import Control
+from collective.recipe.productionstack.ctl.screen import Steps
+from collective.recipe.productionstack.ctl.start import Starter
+from collective.recipe.productionstack.ctl.survey import Survey
+from collective.recipe.productionstack.errors import ControlError
+from collective.recipe.productionstack.model import Program
+from collective.recipe.productionstack.model import Stack
+
+
+@click.command("up", short_help="Start everything in order and wait until it answers.")
+@click.option(
+    "--timeout", default=300, show_default=True, metavar="SECONDS", help="Give up then."
+)
+@click.pass_obj
+def command(control: Control, *, timeout: int) -> int:
+    """Start everything in order and wait until it answers.
+
+    What runs already is left alone; run it as often as you like. A site that is
+    not in the database yet is no failure: you are told how to create it.
+
+    \b
+    Example: bin/stack up
+             bin/stack --quiet up --timeout 600
+    """
+    with control.lock():
+        stack = _settle(control)
+        deadline = time.monotonic() + timeout
+        with control.screen.steps() as steps:
+            found = _bring_up(control, stack, steps, deadline)
+        _conclude(control, stack, found)
+    return 0
+
+
+def _settle(control: Control) -> Stack:
+    """Choose the configuration to start from; refuse before anything is started."""
+    wanted = control.newest()
+    if not wanted.programs:
+        message = (
+            f"[{wanted.name}] starts nothing: it writes configuration alone. "
+            "Start the daemon from your own supervisor."
+        )
+        raise ControlError(message)
+    seen = survey.take(wanted)
+    if seen.is_empty:
+        wanted = control.generated()
+        _refuse_intruders(control, wanted, seen)
+        stop.supervisord(control, wanted, seen)
+        control.trees.apply()
+    else:
+        _refuse_intruders(control, wanted, seen)
+    daemon.make_folders(wanted)
+    return wanted
+
+
+def _refuse_intruders(control: Control, stack: Stack, seen: Survey) -> None:
+    ours = {name: seen.pids(name) for name in seen.roots}
+    found = ports.intruders(stack, ours)
+    if found:
+        shown = "\n".join(f"    {one}" for one in found)
+        message = (
+            f"addresses of this stack are taken; nothing was started.\n{shown}\n"
+            f"Stop that or choose another port-base, then run {control.script} up again."
+        )
+        raise ControlError(message)
+
+
+def _bring_up(
+    control: Control, stack: Stack, steps: Steps, deadline: float
+) -> dict[str, list[str]]:
+    supervisor = daemon.ensure(control, stack)
+    definitions.adopt(supervisor, stack, control.screen)
+    starter = Starter(control, stack, supervisor, steps, deadline)
+    takeover.replace(starter, control.screen)
+    started = [
+        program.name for group in _groups(stack) for program in _start(starter, group)
+    ]
+    found = pages.wait_for_all(starter)
+    return {"started": started, "hints": pages.hints(control, stack, found)}
+
+
+def _groups(stack: Stack) -> list[list[Program]]:
+    """Return programs in the order of their start; a group starts side by side."""
+    wanted = [program for program in stack.programs if program.starts_alone]
+    clients = [program for program in wanted if program.kind == "client"]
+    before = [one for one in wanted if one.kind == "zeo"]
+    after = [one for one in wanted if one.kind not in {"zeo", "client"}]
+    return [*([one] for one in before), clients, *([one] for one in after)]
+
+
+def _start(starter: Starter, group: Sequence[Program]) -> list[Program]:
+    if len(group) > 1 and group[0].kind == "client" and start.is_empty(starter.stack):
+        # Two clients would both create the root of the database, and one would die.
+        return starter.start(group[:1]) + starter.start(group[1:])
+    started = starter.start(group)
+    if any(one.kind == "haproxy" for one in started):
+        starter.wait_for_server()
+    return started
+
+
+def _conclude(control: Control, stack: Stack, found: dict[str, list[str]]) -> None:
+    screen = control.screen
+    number = sum(program.starts_alone for program in stack.programs)
+    started = len(found["started"])
+    screen.say(
+        f"up: {number} programs answer"
+        + (f", {started} of them started now" if started else ", nothing was to be started")
+    )
+    for hint in found["hints"]:
+        screen.warn(f"note: {hint}")
+    if control.trees.applied() != control.trees.current():
+        screen.warn(
+            "note: what runs is not what buildout generated last: "
+            f"run {control.script} reload"
+        )

@@ -1,0 +1,96 @@
+"""Read the other recipes' parts of a buildout, and the daemons of the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Any
+from typing import TypeVar
+
+from collective.recipe.productionstack import sections
+from collective.recipe.productionstack.errors import ConfigurationError
+from collective.recipe.productionstack.errors import Problem
+from collective.recipe.productionstack.model import Client
+from collective.recipe.productionstack.plan import Facts
+from collective.recipe.productionstack.sources import Places
+from collective.recipe.productionstack.sources import backup
+from collective.recipe.productionstack.sources import zeoserver
+from collective.recipe.productionstack.sources import zope2instance
+
+Made = TypeVar("Made")
+
+
+def gather(
+    buildout: Any,  # noqa: ANN401 (untyped upstream)
+    section_of: Callable[[str], Mapping[str, str]],
+    versions: tuple[tuple[str, tuple[int, ...]], ...] = (),
+) -> tuple[Facts, list[Problem]]:
+    """Read every listed part that we know, and note what cannot be read."""
+    places = places_of(buildout)
+    problems: list[Problem] = []
+
+    def read_all(recipe: str, read: Callable[..., Made], option: str) -> dict[str, Made]:
+        found = {}
+        for name in sections.listed_with(buildout, recipe):
+            section = section_of(name)
+            try:
+                found[name] = read(name, section, places)
+            except ValueError as error:
+                problems.append(_unreadable(name, section, option, str(error)))
+        return found
+
+    clients = read_all(zope2instance.RECIPE, zope2instance.read, "http-address")
+    none = {name: zope2instance.no_client(name, section_of(name)) for name in clients}
+    return (
+        Facts(
+            directory=places.directory,
+            bin=places.bin,
+            clients={name: client for name, client in clients.items() if not none[name]},
+            no_clients={name: problem for name, problem in none.items() if problem},
+            storages=read_all(zeoserver.RECIPE, zeoserver.read, "zeo-address"),
+            backups=read_all(backup.RECIPE, backup.read, "location"),
+            versions=versions,
+        ),
+        problems,
+    )
+
+
+def places_of(buildout: Any) -> Places:  # noqa: ANN401
+    """Return where the buildout has its folders."""
+    options = buildout["buildout"]
+    return Places(
+        directory=options["directory"],
+        bin=options["bin-directory"],
+        parts=options["parts-directory"],
+    )
+
+
+def client_of(buildout: Any, name: str, section: Mapping[str, str]) -> Client:  # noqa: ANN401
+    """Read one client; ConfigurationError when it cannot be read."""
+    try:
+        return zope2instance.read(name, section, places_of(buildout))
+    except ValueError as error:
+        raise ConfigurationError(
+            [_unreadable(name, section, "http-address", str(error))]
+        ) from error
+
+
+def _unreadable(
+    name: str, section: Mapping[str, str], option: str, message: str
+) -> Problem:
+    for number in ("threads", "max-request-body-size"):
+        if f"'{section.get(number)}'" in message:
+            return Problem(
+                part=name,
+                option=number,
+                value=section.get(number, ""),
+                message="not a whole number",
+                remedy=f"Write for example: {number} = 4",
+            )
+    return Problem(
+        part=name,
+        option=option,
+        value=section.get(option, ""),
+        message=message,
+        remedy=f"Write for example: {option} = 127.0.0.1:8080",
+    )

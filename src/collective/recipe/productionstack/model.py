@@ -1,0 +1,366 @@
+"""The stack as frozen values: sites, tiers, clients, storage and what they announce.
+
+Everything here is pure. ``bin/stack`` reads the same values back from
+``stack.json``, so the control script and the generated files cannot disagree.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import types
+import typing
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+from typing import Literal
+
+FORMAT = 1
+"""Version of ``stack.json``; a control script refuses any other."""
+
+UNSAFE = re.compile(r"[%$\"\\\x00-\x1f\x7f\x85\u2028\u2029]")
+"""What no path or value that reaches a configuration may hold."""
+
+ANY_HOST = frozenset({"", "0.0.0.0", "::", "*"})  # noqa: S104 (names, not a listener)
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Address:
+    """A TCP host and port, or the path of a Unix socket."""
+
+    host: str = ""
+    port: int = 0
+    path: str = ""
+
+    def __str__(self) -> str:
+        """Return ``host:port``, ``[v6]:port`` or the socket's path."""
+        if self.path:
+            return self.path
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def is_public(self) -> bool:
+        """Whether other machines may reach it (every interface, or not loopback)."""
+        return not self.path and self.host not in LOOPBACK and not self.host.startswith("127.")
+
+    @property
+    def is_everywhere(self) -> bool:
+        """Whether it listens on all interfaces."""
+        return not self.path and self.host in ANY_HOST
+
+    @property
+    def to_connect(self) -> Address:
+        """The address to connect to on this machine (a wildcard is no target)."""
+        if self.path or (self.host not in ANY_HOST and self.host != "localhost"):
+            return self
+        return Address("::1" if self.host == "::" else "127.0.0.1", self.port)
+
+    def clashes_with(self, other: Address) -> bool:
+        """Whether both cannot be listened on at the same time."""
+        if self.path or other.path:
+            return bool(self.path) and self.path == other.path
+        if self.port != other.port:
+            return False
+        return self.is_everywhere or other.is_everywhere or (
+            self.to_connect.host == other.to_connect.host
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """Host names and the Plone site in the ZODB that they show."""
+
+    host: str
+    aliases: tuple[str, ...] = ()
+    path: str
+    redirect: bool = True
+    scheme: str
+    url_host: str
+    url_port: int
+    certificate: str = ""
+    key: str = ""
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Every host name, the canonical one first."""
+        return (self.host, *self.aliases)
+
+    @property
+    def served(self) -> tuple[str, ...]:
+        """The host names that get pages (the others get a redirect)."""
+        return (self.host,) if self.redirect else self.hosts
+
+    @property
+    def url(self) -> str:
+        """What visitors type: scheme, host and a port that is not the usual one."""
+        usual = {"http": 80, "https": 443}[self.scheme]
+        port = "" if self.url_port == usual else f":{self.url_port}"
+        return f"{self.scheme}://{self.url_host}{port}"
+
+    @property
+    def virtual_host(self) -> str:
+        """The path that tells Zope's virtual host monster who is asked for."""
+        return (
+            f"/VirtualHostBase/{self.scheme}/{self.url_host}:{self.url_port}"
+            f"{self.path}/VirtualHostRoot"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
+    """A file that logrotate rotates.
+
+    ``how`` is ``rename`` for writers that reopen it and ``truncate`` for those
+    that do not; ``signal`` goes to the process in ``pid_file`` after a rename.
+    """
+
+    path: str
+    how: Literal["rename", "truncate"] = "rename"
+    signal: str = ""
+    pid_file: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """A Zope client process, from a ``plone.recipe.zope2instance`` part."""
+
+    name: str
+    addresses: tuple[Address, ...]
+    threads: int
+    script: str
+    zeo_addresses: tuple[Address, ...]
+    max_body: int
+    fast_listen: bool
+    files: tuple[str, ...] = ()
+    logs: tuple[Log, ...] = ()
+
+    @property
+    def address(self) -> Address:
+        """Where the balancer reaches it."""
+        return self.addresses[0].to_connect
+
+    @property
+    def maxconn(self) -> int:
+        """Requests at a time: one worker stays free for the health check."""
+        return max(1, self.threads - 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storage:
+    """A ZEO server, from a ``plone.recipe.zeoserver`` part."""
+
+    name: str
+    address: Address
+    command: tuple[str, ...]
+    data_file: str
+    blob_dir: str
+    quiet_log: bool
+    pack_script: str
+    files: tuple[str, ...] = ()
+    logs: tuple[Log, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backup:
+    """A ``collective.recipe.backup`` part."""
+
+    name: str
+    script: str
+    location: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """How to see that a process answers.
+
+    A ``path`` is fetched and must give ``status``; status 444 means that the
+    connection is closed without an answer (nginx's word for it). Without a path
+    something must be read after connecting (ZEO greets).
+    """
+
+    address: Address
+    path: str = ""
+    status: int = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """Something supervised.
+
+    ``reload`` is a signal's name, ``vcl``, or empty where only a restart makes a
+    new configuration work. ``files`` are configuration outside our tree that a
+    restart picks up. Times are in seconds.
+    """
+
+    name: str
+    kind: str
+    command: tuple[str, ...]
+    health: Health
+    listens: tuple[Address, ...] = ()
+    starts_alone: bool = True
+    stop_signal: str = "TERM"
+    stop_seconds: int = 30
+    start_seconds: int = 2
+    start_retries: int = 10
+    reload: str = ""
+    tree_files: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A line of the crontab; ``exclusive`` jobs never run side by side."""
+
+    name: str
+    why: str
+    schedule: str
+    command: tuple[str, ...]
+    exclusive: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """How a daemon is asked whether it accepts the configuration.
+
+    ``{tree}`` and ``{scratch}`` stand in the command for a copy of the tree and
+    an empty folder; ``replace`` is applied to every file of the copy, so that
+    the check neither writes nor binds anything real.
+    """
+
+    service: str
+    daemon: str
+    minimum: tuple[int, ...]
+    version_argument: str
+    command: tuple[str, ...]
+    replace: tuple[tuple[str, str], ...] = ()
+    complains: str = ""
+    harmless: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folders:
+    """Where the stack keeps its things; all absolute."""
+
+    buildout: str
+    bin: str
+    etc: str
+    var: str
+    log: str
+    sockets: str
+
+    @property
+    def applied(self) -> str:
+        """The tree that programs start from."""
+        return f"{self.var}/applied"
+
+    @property
+    def trees(self) -> str:
+        """The folder that holds every kept tree."""
+        head, _, name = self.etc.rpartition("/")
+        return f"{head}/.{name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """The whole: who listens where, who talks to whom, what runs."""
+
+    name: str
+    folders: Folders
+    services: tuple[str, ...]
+    alone: bool = False
+    sites: tuple[Site, ...] = ()
+    web_server: str = "nginx"
+    proxy_cache: str = "varnish"
+    load_balancer: str = "haproxy"
+    http: Address
+    https: Address | None = None
+    cache: Address
+    purge: Address
+    balancer: Address
+    stats: Address
+    clients: tuple[Client, ...] = ()
+    debug_client: Client | None = None
+    storage: Storage | None = None
+    backup: Backup | None = None
+    user_templates: str = ""
+    versions: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    programs: tuple[Program, ...] = ()
+    logs: tuple[Log, ...] = ()
+    jobs: tuple[Job, ...] = ()
+    checks: tuple[Check, ...] = ()
+
+    @property
+    def cache_socket(self) -> Address:
+        """Where nginx reaches Varnish when both are of this stack."""
+        return self.socket("varnish")
+
+    @property
+    def all_clients(self) -> tuple[Client, ...]:
+        """The balanced clients and the debug client."""
+        return self.clients + ((self.debug_client,) if self.debug_client else ())
+
+    def socket(self, name: str) -> Address:
+        """Return the Unix socket of that name."""
+        return Address(path=f"{self.folders.sockets}/{name}.sock")
+
+    def writes(self, service: str) -> bool:
+        """Whether this part writes that service's files."""
+        return service in self.services
+
+    def upstream_of(self, tier: str) -> tuple[Address, ...]:
+        """Return where a tier sends its requests: the next tier, or the clients."""
+        if tier == "nginx" and self.proxy_cache == "varnish":
+            near = not self.alone and self.writes("varnish")
+            return (self.cache_socket if near else self.cache.to_connect,)
+        if tier in {"nginx", "varnish"} and self.load_balancer == "haproxy":
+            return (self.balancer.to_connect,)
+        return tuple(client.address for client in self.clients)
+
+    def version(self, daemon: str) -> tuple[int, ...]:
+        """Return the installed daemon's version, a current one when it is missing."""
+        return dict(self.versions).get(daemon, (99,))
+
+    def origin(self, option: str) -> str:
+        """Name the option that made a line, as it stands behind that line."""
+        return f"[{self.name}] {option}"
+
+    def to_json(self) -> str:
+        """Return the stack as sorted JSON, ending in a newline."""
+        values = {"format": FORMAT, **dataclasses.asdict(self)}
+        return json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Stack:
+        """Read back what ``to_json`` wrote.
+
+        Raises ValueError for another format or damaged text.
+        """
+        values = json.loads(text)
+        if not isinstance(values, dict) or values.pop("format", None) != FORMAT:
+            message = f"not a stack.json of format {FORMAT}"
+            raise ValueError(message)
+        stack = _revive(cls, values)
+        assert isinstance(stack, Stack)  # noqa: S101 (for the type checker)
+        return stack
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
+
+
+def _revive(kind: Any, value: Any) -> Any:  # noqa: ANN401 (any JSON value)
+    """Turn a JSON value back into the declared type."""
+    if dataclasses.is_dataclass(kind):
+        hints = _hints(kind)  # type: ignore[arg-type]
+        return kind(**{name: _revive(hints[name], item) for name, item in value.items()})  # type: ignore[operator]
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is types.UnionType:
+        real = next(item for item in arguments if item is not type(None))
+        return None if value is None else _revive(real, value)
+    if origin is tuple:
+        inner = arguments if arguments[-1] is not Ellipsis else arguments[:1] * len(value)
+        return tuple(_revive(one, item) for one, item in zip(inner, value, strict=True))
+    return value

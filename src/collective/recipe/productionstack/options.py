@@ -1,0 +1,391 @@
+"""Options: how one is declared, parsed and complained about, and those of the stack.
+
+A declaration holds everything there is to say about an option (name, type, default,
+sentence, example); the reference page is made from it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import re
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from collective.recipe.productionstack.errors import Problem
+from collective.recipe.productionstack.model import UNSAFE
+from collective.recipe.productionstack.model import Address
+
+FREE = ("recipe", "<", "eggs")
+"""Options that are never ours; ``x-…`` is free for the user's own values too."""
+
+RESERVED = frozenset(
+    """threads cache-size balance sticky slow-start editors-clients queue-timeout
+    maintenance-page maintenance-allow memory-limit alert-mail alert-webhook purge-by
+    backup-time pack-time verify-time sync-target sync-key sync-keep mailto
+    backup-age-limit""".split()
+)
+"""Names kept for later releases, so that a user's own use of them cannot collide."""
+
+HOST_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
+SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.~-]*")
+
+
+def address(value: str) -> Address:
+    """Parse ``host:port``, ``[v6]:port`` or a port alone (which means loopback).
+
+    Raises ValueError that says what is wrong.
+    """
+    found = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:\[\]]*)):(\d{1,9})|(\d{1,9})", value)
+    if not found:
+        raise ValueError("not an address")
+    number = port(found[3] or found[4])
+    host = found[1] or (found[2] if found[3] else "127.0.0.1")
+    if host == "" or host == "*":
+        host = "0.0.0.0"  # noqa: S104 (the user asked for all interfaces)
+    return Address(host if found[1] else host_name(host), number)
+
+
+def port(value: str) -> int:
+    """Parse a TCP port from 1 to 65535."""
+    if not value.isascii() or not value.isdigit():
+        raise ValueError("not a port")
+    if not 1 <= int(value) <= 65535:
+        raise ValueError("not between 1 and 65535")
+    return int(value)
+
+
+def port_base(value: str) -> int:
+    """Parse a port that leaves room for the nine that follow it."""
+    number = port(value)
+    if number > 65526:
+        raise ValueError("too high: ten ports are counted from it, and 65535 is the last")
+    return number
+
+
+def host_name(value: str) -> str:
+    """Parse a host name or IP address; other scripts become punycode (RFC 5890)."""
+    bare = value[1:-1] if value.startswith("[") and value.endswith("]") else value
+    if ":" in bare:
+        if not re.fullmatch(r"[0-9A-Fa-f:.]+", bare):
+            raise ValueError("not a host name")
+        return bare if bare == value else value.lower()
+    try:
+        name = value.lower() if value.isascii() else value.encode("idna").decode()
+    except UnicodeError:
+        raise ValueError("not a host name") from None
+    labels = name.removesuffix(".").split(".")
+    if len(name) > 253 or not all(HOST_LABEL.fullmatch(label) for label in labels):
+        raise ValueError("not a host name")
+    return name.removesuffix(".")
+
+
+def zodb_path(value: str) -> str:
+    """Parse the path of a Plone site inside the database, such as ``/Plone``."""
+    if value.strip("/") == "":
+        raise ValueError("the whole database must not be public: name the Plone site's path")
+    segments = value.removeprefix("/").removesuffix("/").split("/")
+    if not value.startswith("/") or not all(SEGMENT.fullmatch(one) for one in segments):
+        raise ValueError("not a path of ids such as /Plone")
+    return "/" + "/".join(segments)
+
+
+def file_path(value: str) -> str:
+    """Parse a file's path: no character that a configuration could misread."""
+    if found := UNSAFE.search(value):
+        shown = ascii(found[0])[1:-1] if not found[0].isprintable() else found[0]
+        raise ValueError(f"the character {shown} cannot be used in a path")
+    if " ;" in value:
+        raise ValueError("a semicolon after a space cannot be used in a path")
+    return value
+
+
+def choice(*allowed: str) -> Callable[[str], str]:
+    """Return a parser for one of the given words."""
+
+    def parse(value: str) -> str:
+        if value not in allowed:
+            raise ValueError(f"not one of {', '.join(allowed)}")
+        return value
+
+    parse.__doc__ = f"one of {', '.join(allowed)}"
+    return parse
+
+
+def words(value: str) -> tuple[str, ...]:
+    """Parse names separated by white space."""
+    return tuple(value.split())
+
+
+def lines(value: str) -> tuple[str, ...]:
+    """Parse one entry per line; blank lines and comments do not count."""
+    found = (line.strip() for line in value.splitlines())
+    return tuple(line for line in found if line and not line.startswith("#"))
+
+
+def clients(value: str) -> int | tuple[str, ...]:
+    """Parse a number of clients to make, or names of parts."""
+    names = words(value)
+    if len(names) == 1 and names[0].lstrip("-").isdigit():
+        if not 1 <= int(names[0]) <= 64:
+            raise ValueError("not a number from 1 to 64")
+        return int(names[0])
+    return names
+
+
+def services(value: str) -> tuple[str, ...]:
+    """Parse names of services, in the order the stack knows."""
+    names = words(value)
+    unknown = [name for name in names if name not in SERVICE_NAMES]
+    if unknown:
+        raise ValueError(f"{unknown[0]} is not one of {' '.join(SERVICE_NAMES)}")
+    return tuple(name for name in SERVICE_NAMES if name in names)
+
+
+SERVICE_NAMES = ("nginx", "varnish", "haproxy", "supervisor", "logrotate", "cron")
+
+
+def option(
+    doc: str,
+    parse: Callable[[str], Any],
+    *,
+    kind: str,
+    example: str,
+    default: Any = None,
+    shown: str = "",
+) -> Any:  # noqa: ANN401 (a field of any type)
+    """Declare an option: a sentence, its parser, its type in words, an example.
+
+    ``shown`` words the default on the reference page where it is not a value.
+    """
+    metadata = {"doc": doc, "parse": parse, "kind": kind, "example": example, "shown": shown}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackOptions:
+    """Everything a ``collective.recipe.productionstack`` part understands."""
+
+    sites: tuple[str, ...] = option(
+        "The Plone sites and their host names, one per line:"
+        " `HOST[,ALIAS…] /zodb/path [name=value …]`. The first host is canonical;"
+        " the others are redirected to it, or served too with `redirect=off`."
+        " Further names: `url` (what visitors type, where something else stands in"
+        " front), `certificate` and `key` (this site's own), `frontend` (only `classic`).",
+        lines,
+        kind="lines",
+        example="www.example.com,example.com /Plone",
+        default=(),
+        shown="required",
+    )
+    clients: int | tuple[str, ...] = option(
+        "A number of clients to make from the one `plone.recipe.zope2instance` part,"
+        " which itself becomes the debug client; or the names of the parts to balance.",
+        clients,
+        kind="number or part names",
+        example="2",
+        default=(),
+        shown="every ZEO client among the parts but the debug client",
+    )
+    client_port_base: int | None = option(
+        "The clients that are made listen on this port + 1, + 2 and so on.",
+        port,
+        kind="port",
+        example="9080",
+        shown="the port of the part that they are made from",
+    )
+    debug_client: str = option(
+        "The client that gets no visitors and is not started with the rest.",
+        str,
+        kind="part name",
+        example="instance",
+        default="",
+        shown="the part that the clients are made from, else none",
+    )
+    certificate: str = option(
+        "The TLS certificate chain (PEM) of all sites that have none of their own.",
+        file_path,
+        kind="path",
+        example="/etc/ssl/example.com/fullchain.pem",
+        default="",
+        shown="none",
+    )
+    key: str = option(
+        "The private key of `certificate` (PEM).",
+        file_path,
+        kind="path",
+        example="/etc/ssl/example.com/privkey.pem",
+        default="",
+        shown="none",
+    )
+    zeoserver: str = option(
+        "The part that is the ZEO server, where there are several.",
+        str,
+        kind="part name",
+        example="zeoserver",
+        default="",
+        shown="discovered",
+    )
+    backup: str = option(
+        "The part that makes the backups, where there are several.",
+        str,
+        kind="part name",
+        example="backup",
+        default="",
+        shown="discovered",
+    )
+    port_base: int = option(
+        "The stack listens on this port and the nine that follow.",
+        port_base,
+        kind="port",
+        example="8100",
+        default=8000,
+    )
+    bind: str = option(
+        "The address of the listeners that visitors reach.",
+        host_name,
+        kind="host",
+        example="0.0.0.0",
+        default="127.0.0.1",
+    )
+    http_address: Address | None = option(
+        "Where nginx answers plain HTTP.",
+        address,
+        kind="address",
+        example="127.0.0.1:8000",
+        shown="`bind`:`port-base`",
+    )
+    https_address: Address | None = option(
+        "Where nginx answers TLS.",
+        address,
+        kind="address",
+        example="127.0.0.1:8001",
+        shown="`bind`:`port-base` + 1 when a certificate is given",
+    )
+    cache_address: Address | None = option(
+        "Where Varnish answers visitors' requests over TCP; nginx itself uses a Unix socket.",
+        address,
+        kind="address",
+        example="127.0.0.1:8002",
+        shown="127.0.0.1:`port-base` + 2",
+    )
+    purge_address: Address | None = option(
+        "Where Varnish answers PURGE and nothing else.",
+        address,
+        kind="address",
+        example="127.0.0.1:8003",
+        shown="127.0.0.1:`port-base` + 3",
+    )
+    balancer_address: Address | None = option(
+        "Where HAProxy listens, in front of the clients.",
+        address,
+        kind="address",
+        example="127.0.0.1:8004",
+        shown="127.0.0.1:`port-base` + 4",
+    )
+    stats_address: Address | None = option(
+        "Where HAProxy shows its statistics page and Prometheus metrics.",
+        address,
+        kind="address",
+        example="127.0.0.1:8005",
+        shown="127.0.0.1:`port-base` + 5",
+    )
+    web_server: str = option(
+        "The web server in front; `none` leaves it out.",
+        choice("nginx", "none"),
+        kind="nginx or none",
+        example="none",
+        default="nginx",
+    )
+    proxy_cache: str = option(
+        "The cache; `none` leaves it out.",
+        choice("varnish", "none"),
+        kind="varnish or none",
+        example="none",
+        default="varnish",
+    )
+    load_balancer: str = option(
+        "The load balancer; `none` leaves it out.",
+        choice("haproxy", "none"),
+        kind="haproxy or none",
+        example="none",
+        default="haproxy",
+    )
+    services: tuple[str, ...] = option(
+        "Which services' files to write; the topology stays the same.",
+        services,
+        kind="words",
+        example="nginx varnish haproxy",
+        default=SERVICE_NAMES,
+        shown="all",
+    )
+    templates: str = option(
+        "A folder that is searched before the stock templates; a file there may"
+        " extend `stock/…` and refill its blocks.",
+        file_path,
+        kind="path",
+        example="${buildout:directory}/templates",
+        default="",
+        shown="`${buildout:directory}/templates`",
+    )
+    check: str = option(
+        "Whether the daemons check the result: `auto` warns about a missing one,"
+        " `on` makes that an error, `off` asks none.",
+        choice("auto", "on", "off"),
+        kind="auto, on or off",
+        example="on",
+        default="auto",
+    )
+
+
+def name_of(field_name: str) -> str:
+    """Return an option's name as users write it."""
+    return field_name.replace("_", "-")
+
+
+OPTIONS = {name_of(field.name): field for field in dataclasses.fields(StackOptions)}
+
+
+def load(part: str, section: Mapping[str, str]) -> tuple[StackOptions, list[Problem]]:
+    """Parse a section; faulty options keep their default and become problems."""
+    values: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for name, text in section.items():
+        if name in FREE or name.startswith(("x-", "_")):
+            continue
+        if name not in OPTIONS:
+            problems.append(_unknown(part, name, text))
+        elif text.strip():
+            _parse(part, name, text.strip(), values, problems)
+    return StackOptions(**values), problems
+
+
+def _parse(
+    part: str, name: str, text: str, values: dict[str, Any], problems: list[Problem]
+) -> None:
+    field = OPTIONS[name]
+    try:
+        values[field.name] = field.metadata["parse"](text)
+    except ValueError as error:
+        remedy = f"Write for example: {name} = {field.metadata['example']}"
+        problems.append(
+            Problem(part=part, option=name, value=text, message=str(error), remedy=remedy)
+        )
+
+
+def _unknown(part: str, name: str, text: str) -> Problem:
+    if name in RESERVED:
+        message, remedy = "is reserved for a later release", "Remove it for now."
+    else:
+        message, remedy = "no such option", _suggestion(name, OPTIONS)
+    return Problem(part=part, option=name, value=text, message=message, remedy=remedy)
+
+
+def _suggestion(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, sorted(known), n=1)
+    if near:
+        return f"Did you mean {near[0]}?"
+    return "Remove it; names of your own start with x-."

@@ -1,0 +1,327 @@
+"""The recipe set: one part makes a stack, or a single piece of one.
+
+Everything that can fail happens in the constructor, where an error leaves the disk
+and the running stack alone. ``install`` only puts the finished tree in its place,
+and returns no path: buildout deletes what a failing part had returned.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from typing import TypeVar
+
+import zc.buildout
+import zc.buildout.easy_install
+import zc.recipe.egg
+
+from collective.recipe.productionstack import check
+from collective.recipe.productionstack import facts
+from collective.recipe.productionstack import guard
+from collective.recipe.productionstack import plan
+from collective.recipe.productionstack import render
+from collective.recipe.productionstack import sections
+from collective.recipe.productionstack import services
+from collective.recipe.productionstack import tree
+from collective.recipe.productionstack.errors import ConfigurationError
+from collective.recipe.productionstack.errors import Problem
+from collective.recipe.productionstack.errors import StackError
+from collective.recipe.productionstack.model import Folders
+from collective.recipe.productionstack.model import Stack
+from collective.recipe.productionstack.options import StackOptions
+
+logger = logging.getLogger("productionstack")
+
+Plan = dict[str, tuple[Stack, StackOptions]]
+Returned = TypeVar("Returned")
+
+
+def users_fault(function: Callable[..., Returned]) -> Callable[..., Returned]:
+    """Show a StackError as buildout shows a user's mistake: without a traceback."""
+
+    def wrapped(*arguments: Any, **named: Any) -> Returned:  # noqa: ANN401
+        try:
+            return function(*arguments, **named)
+        except StackError as error:
+            raise zc.buildout.UserError(str(error)) from error
+
+    wrapped.__doc__ = function.__doc__
+    return wrapped
+
+
+class Recipe:
+    """A whole stack."""
+
+    @users_fault
+    def __init__(self, buildout: Any, name: str, options: Any) -> None:  # noqa: ANN401
+        """Read, judge, render and check; raises UserError with every problem."""
+        self.name = name
+        self.bin = buildout["buildout"]["bin-directory"]
+        guard.refuse_root(buildout)
+        guard.hold_lock(buildout["buildout"]["directory"])
+        self.stack, self.options = _plan_of(buildout)[name]
+        self.memory = Memory(self.stack.folders)
+        self.trees = tree.Trees(self.stack.folders)
+        self.tree = self._render()
+        self._refuse_foreign()
+        self._check()
+        for option in options:
+            options.get(option)  # counts as used: we read sections of our own
+        options["location"] = self.stack.folders.etc
+        self.working_set = _working_set(buildout, options)
+
+    def install(self) -> list[str]:
+        """Put the tree in its place and write the control script."""
+        self._place()
+        return []
+
+    update = install
+
+    @users_fault
+    def _place(self) -> None:
+        try:
+            self._make_folders()
+            if self.trees.holds(self.tree):
+                logger.info("%s: nothing has changed.", self.name)
+            else:
+                before = self.trees.current()
+                self.trees.install(self.tree)
+                self._say_changes(before)
+            self.memory.keep(self.tree.digest, check.daemons(self.stack), self.stack.versions)
+            self._write_script()
+        except OSError as error:
+            message = (
+                f"[{self.name}] cannot be written: {error}. What ran before is untouched."
+                " Mend that (is the disk full?), then run buildout again."
+            )
+            raise StackError(message) from error
+
+    def _render(self) -> tree.Tree:
+        try:
+            return services.tree_of(self.stack)
+        except render.TemplateProblem as error:
+            problem = render.template_problem(self.name, self.stack.user_templates, error)
+            raise ConfigurationError([problem]) from error
+
+    def _refuse_foreign(self) -> None:
+        """Refuse a folder of the user's where our link is to stand."""
+        live = self.trees.live
+        if live.exists() and not live.is_symlink():
+            message = (
+                f"[{self.name}] {live} is there already and not ours."
+                " Move it away, or give the part another name."
+            )
+            raise StackError(message)
+
+    def _check(self) -> None:
+        """Ask the daemons, unless they have accepted these very files before."""
+        if self.options.check == "off":
+            return
+        if self.memory.knows(self.tree.digest, check.daemons(self.stack)):
+            verdicts = list(check.missing(self.stack))
+        else:
+            with tempfile.TemporaryDirectory(prefix="stack-") as folder:
+                self.tree.write(Path(folder))
+                verdicts = list(check.verdicts(self.stack, Path(folder)))
+        problems = [problem for verdict in verdicts if (problem := self._judge(verdict))]
+        if problems:
+            raise ConfigurationError(problems)
+
+    def _judge(self, verdict: check.Verdict) -> Problem | None:
+        if verdict.ok:
+            return None
+        if verdict.state == "missing" and self.options.check == "auto":
+            logger.warning("[%s] not checked: %s", self.name, verdict.text)
+            return None
+        remedies = {
+            "missing": "Install it, or write: check = auto",
+            "old": "Install a newer one.",
+            "refused": "Mend the option or template behind that line; nothing was changed.",
+        }
+        service = f"{verdict.service} refuses the configuration:\n{verdict.text}"
+        return Problem(
+            part=self.name,
+            option="check",
+            value=self.options.check,
+            message=service if verdict.state == "refused" else verdict.text,
+            remedy=remedies[verdict.state],
+        )
+
+    def _make_folders(self) -> None:
+        folders = self.stack.folders
+        Path(folders.log).mkdir(parents=True, exist_ok=True)
+        for private in {folders.var, folders.sockets}:
+            Path(private).mkdir(parents=True, exist_ok=True, mode=0o700)
+            if Path(private).stat().st_uid != os.getuid():
+                message = f"{private} belongs to somebody else. Remove it, then run buildout again."
+                raise StackError(message)
+            Path(private).chmod(0o700)
+
+    def _say_changes(self, before: Path | None) -> None:
+        for path in sorted(tree.changed(before, self.trees.current())):
+            logger.info("%s: wrote %s/%s", self.name, self.stack.folders.etc, path)
+        if self.trees.applied():
+            logger.info("%s: now see bin/%s diff, then run bin/%s reload", *[self.name] * 3)
+
+    def _write_script(self) -> None:
+        zc.buildout.easy_install.scripts(
+            [(self.name, "collective.recipe.productionstack.ctl.main", "main")],
+            self.working_set,
+            sys.executable,
+            self.bin,
+            arguments=f"{self.stack.folders.buildout!r}, {self.name!r}",
+        )
+
+
+class Nginx(Recipe):
+    """nginx's files alone."""
+
+
+class Varnish(Recipe):
+    """Varnish's files alone."""
+
+
+class Haproxy(Recipe):
+    """HAProxy's files alone."""
+
+
+class Supervisor(Recipe):
+    """supervisor's files alone."""
+
+
+class Logrotate(Recipe):
+    """logrotate's files alone."""
+
+
+class Cron(Recipe):
+    """The crontab alone."""
+
+
+class Memory:
+    """What was checked last, by which daemons: kept in ``var``, a loss costs a check."""
+
+    def __init__(self, folders: Folders) -> None:
+        """Read what is there; anything unreadable counts as nothing."""
+        self.path = Path(folders.var) / "checked.json"
+        try:
+            self.values = json.loads(self.path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            self.values = {}
+
+    def knows(self, digest: str, daemons: dict[str, str]) -> bool:
+        """Whether these files were accepted by these daemons."""
+        return bool(
+            self.values.get("digest") == digest and self.values.get("daemons") == daemons
+        )
+
+    def keep(
+        self,
+        digest: str,
+        daemons: dict[str, str],
+        versions: tuple[tuple[str, tuple[int, ...]], ...],
+    ) -> None:
+        """Remember files that were accepted."""
+        values = {"digest": digest, "daemons": daemons, "versions": dict(versions)}
+        tree.write_atomically(self.path, json.dumps(values, indent=1, sort_keys=True) + "\n")
+
+    def versions(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
+        """Return the daemons' versions, asking only those that are new."""
+        return tuple(sorted(check.versions(self.values).items()))
+
+
+@users_fault
+def uninstall(name: str, options: Any) -> None:  # noqa: ANN401 (untyped upstream)
+    """Clear away a part that is really dropped; a reinstallation keeps everything."""
+    buildout = options.buildout
+    if name in sections.listed(buildout) or name in buildout._parts:  # noqa: SLF001
+        return
+    directory = buildout["buildout"]["directory"]
+    guard.refuse_live(directory, name)
+    folders = plan.folders(directory, buildout["buildout"]["bin-directory"], name)
+    tree.Trees(folders).remove()
+    (Path(folders.bin) / name).unlink(missing_ok=True)
+    logger.info("%s: removed %s and bin/%s.", name, folders.etc, name)
+    logger.info("%s: %s and the logs in %s stay.", name, folders.var, folders.log)
+    for line in _fallen_back(buildout):
+        logger.warning(line)
+
+
+def _fallen_back(buildout: Any) -> list[str]:  # noqa: ANN401
+    """Name what other parts listen on once nobody sets it for them."""
+    lines = []
+    for recipe, option, default in (
+        (sections.ZEO, "zeo-address", "port 8100"),
+        (sections.ZOPE, "http-address", "port 8080"),
+    ):
+        lines += [
+            f"[{part}] {option} is not set: without the stack it is {default} on all"
+            f" interfaces. Write for example: {option} = 127.0.0.1:{default[5:]}"
+            for part in sections.listed_with(buildout, recipe)
+            if option not in sections.flat(buildout, part)
+        ]
+    return lines
+
+
+def _plan_of(buildout: Any) -> Plan:  # noqa: ANN401
+    """Plan all parts of ours together, once a run, so that all problems show at once."""
+    kept: Plan | None = getattr(buildout, "_productionstack_plan", None)
+    if kept is not None:
+        return kept
+    parts = [
+        plan.Part(name=name, entry=sections.entry_of(buildout, name), section=_view(buildout, name))
+        for name in sections.listed_with(buildout, sections.OURS)
+    ]
+    memory = Memory(plan.folders(*_folder_words(buildout, parts[0].name)))
+    found, problems = facts.gather(buildout, buildout.__getitem__, memory.versions())
+    built, more = plan.stacks(parts, found)
+    problems += more
+    problems = _with_extensions(buildout, problems)
+    if problems:
+        raise ConfigurationError(problems)
+    for stack, _ in built.values():
+        _warn(buildout, stack)
+    buildout._productionstack_plan = built  # noqa: SLF001 (the only object of a run)
+    return built
+
+
+def _with_extensions(buildout: Any, problems: list[Problem]) -> list[Problem]:  # noqa: ANN401
+    """Put what the extension could not do in the place of what follows from it."""
+    noted: list[Problem] = getattr(buildout, "_productionstack_problems", [])
+    hidden = {(problem.part, problem.option) for problem in noted}
+    return noted + [one for one in problems if (one.part, one.option) not in hidden]
+
+
+def _warn(buildout: Any, stack: Stack) -> None:  # noqa: ANN401
+    said: set[str] = buildout.__dict__.setdefault("_productionstack_said", set())
+
+    def given(part: str, option: str) -> bool:
+        return option in sections.flat(buildout, part)
+
+    for line in plan.warnings(stack, given=given):
+        if line not in said:
+            logger.warning(line)
+        said.add(line)
+
+
+def _view(buildout: Any, name: str) -> dict[str, str]:  # noqa: ANN401
+    """Return a section's options with references resolved, without making it a part."""
+    raw = sections.flat(buildout, name)
+    options = buildout.Options(buildout, name, raw)
+    return {option: options.get(option) for option in raw}
+
+
+def _folder_words(buildout: Any, name: str) -> tuple[str, str, str]:  # noqa: ANN401
+    options = buildout["buildout"]
+    return options["directory"], options["bin-directory"], name
+
+
+def _working_set(buildout: Any, options: Any) -> Any:  # noqa: ANN401
+    """Return the distributions of the control script: ours with the extra ``ctl``."""
+    eggs = zc.recipe.egg.Eggs(buildout, options["recipe"], options)
+    return eggs.working_set(["collective.recipe.productionstack[ctl]"])[1]

@@ -1,0 +1,59 @@
+"""Sections of a buildout, read without making them parts.
+
+``buildout[name]`` would fetch a recipe and install the part even when nobody
+listed it; these functions look at the raw options, with macros applied.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+OURS = "collective-recipe-productionstack"
+ZOPE = "plone-recipe-zope2instance"
+ZEO = "plone-recipe-zeoserver"
+BACKUP = "collective-recipe-backup"
+
+
+def distribution(recipe: str) -> str:
+    """Return the normalised distribution of a ``recipe`` value.
+
+    ``plone.recipe.zeoserver[zrs] >=3:default`` gives ``plone-recipe-zeoserver``.
+    """
+    name = re.split(r"[\s\[<>=!~;:(]", recipe.strip(), maxsplit=1)[0]
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def flat(buildout: Any, name: str) -> dict[str, str]:  # noqa: ANN401 (untyped upstream)
+    """Return a section's raw options with ``<=``, ``+=`` and ``-=`` applied."""
+    raw: Mapping[str, str] = buildout._raw.get(name, {})  # noqa: SLF001 (no public way)
+    if "<" in raw:
+        raw = buildout.Options(buildout, name, raw)._do_extend_raw(name, raw, [])  # noqa: SLF001
+    return dict(raw)
+
+
+def recipe_of(buildout: Any, name: str) -> str:  # noqa: ANN401
+    """Return the normalised distribution that makes a part, or nothing."""
+    return distribution(flat(buildout, name).get("recipe", ""))
+
+
+def listed(buildout: Any) -> list[str]:  # noqa: ANN401
+    """Return the parts that this run installs, in their order, each once."""
+    return list(dict.fromkeys(buildout["buildout"].get("parts", "").split()))
+
+
+def listed_with(buildout: Any, recipe: str) -> list[str]:  # noqa: ANN401
+    """Return the listed parts that a distribution makes."""
+    return [name for name in listed(buildout) if recipe_of(buildout, name) == recipe]
+
+
+def entry_of(buildout: Any, name: str) -> str:  # noqa: ANN401
+    """Return the entry point behind the colon of a recipe, ``default`` without one."""
+    _, _, entry = flat(buildout, name).get("recipe", "").strip().partition(":")
+    return entry.strip() or "default"
+
+
+def is_on(value: str) -> bool:
+    """Read a switch as the Plone recipes do."""
+    return value.strip().lower() in {"on", "yes", "true", "1"}

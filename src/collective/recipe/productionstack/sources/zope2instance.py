@@ -1,0 +1,137 @@
+"""``plone.recipe.zope2instance``: Zope clients, with that recipe's own defaults.
+
+Its ``recipe.py`` (9.1.0) is the source of every default here; the contract test
+runs it and compares.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from collective.recipe.productionstack.errors import Problem
+from collective.recipe.productionstack.model import Address
+from collective.recipe.productionstack.model import Client
+from collective.recipe.productionstack.model import Health
+from collective.recipe.productionstack.model import Log
+from collective.recipe.productionstack.model import Program
+from collective.recipe.productionstack.sections import is_on
+from collective.recipe.productionstack.sources import Places
+from collective.recipe.productionstack.sources import listener
+
+RECIPE = "plone-recipe-zope2instance"
+
+HEALTH_PATH = "/@@ok"
+"""Answered without the database and with any method but HEAD (operations 0.6)."""
+
+
+def read(name: str, section: Mapping[str, str], places: Places) -> Client:
+    """Return what a part makes of its options.
+
+    Raises ValueError for an address or number that the process would refuse.
+    """
+    addresses = tuple(
+        _listener(value) for value in section.get("http-address", "8080").split()
+    )
+    if not addresses:
+        raise ValueError("no address")
+    return Client(
+        name=name,
+        addresses=addresses,
+        threads=int(section.get("threads", "4")),
+        script=f"{places.bin}/{section.get('control-script', name)}",
+        zeo_addresses=zeo_addresses(section),
+        max_body=int(section.get("max-request-body-size", "1073741824")),
+        fast_listen=section.get("http-fast-listen", "on").lower() in {"on", "true"},
+        files=_files(name, section, places),
+        logs=_logs(name, section, places),
+    )
+
+
+def zeo_addresses(section: Mapping[str, str]) -> tuple[Address, ...]:
+    """Return the ZEO servers that a client asks, in the given order."""
+    return tuple(
+        listener(value, "127.0.0.1") for value in section.get("zeo-address", "8100").split()
+    )
+
+
+def no_client(name: str, section: Mapping[str, str]) -> Problem | None:
+    """Say why a part is no ZEO client, if it is none."""
+    if section.get("rel-storage", "").strip():
+        return Problem(
+            part=name,
+            option="rel-storage",
+            message="RelStorage clients cannot be part of a stack yet",
+            remedy="Leave this part out of clients, or use a ZEO server.",
+        )
+    if not is_on(section.get("zeo-client", "")):
+        return Problem(
+            part=name,
+            option="zeo-client",
+            value=section.get("zeo-client", ""),
+            message="this part is no ZEO client, so it cannot share the database",
+            remedy="Write: zeo-client = true",
+        )
+    return None
+
+
+def program(client: Client, *, debug: bool = False) -> Program:
+    """Return how a client is supervised.
+
+    INT is the only signal that ends Zope gracefully (operations 1): running
+    requests get 5 s, so it is drained before. It leaves by itself after 30 s
+    without ZEO; with ``start_seconds`` below that, such an exit is no failed start.
+    """
+    return Program(
+        name=client.name,
+        kind="client",
+        command=(client.script, "console"),
+        health=Health(address=client.address, path=HEALTH_PATH),
+        listens=client.addresses,
+        starts_alone=not debug,
+        stop_signal="INT",
+        stop_seconds=30,
+        start_seconds=10,
+        start_retries=3,
+        files=client.files,
+    )
+
+
+def _listener(value: str) -> Address:
+    address = listener(value, "0.0.0.0")  # noqa: S104 (what that recipe does)
+    if address.path:
+        raise ValueError("Zope cannot listen on a Unix socket")
+    return address
+
+
+def _files(name: str, section: Mapping[str, str], places: Places) -> tuple[str, ...]:
+    etc = f"{places.parts}/{name}/etc"
+    conf = section.get("zope-conf") or f"{etc}/zope.conf"
+    script = f"{places.bin}/{section.get('control-script', name)}"
+    return (places.absolute(conf), f"{etc}/wsgi.ini", f"{etc}/site.zcml", script)
+
+
+def _logs(name: str, section: Mapping[str, str], places: Places) -> tuple[Log, ...]:
+    var = places.absolute(section.get("var", "var"))
+    event = section.get("event-log", f"{var}/log/{name}.log")
+    access = section.get("z2-log", section.get("access-log", f"{var}/log/{name}-access.log"))
+    found = (
+        _log("event-log", event, section, places),
+        _log("access-log", access, section, places),
+    )
+    return tuple(log for log in found if log)
+
+
+def _log(kind: str, path: str, section: Mapping[str, str], places: Places) -> Log | None:
+    """Choose how a log can be rotated by the handler that writes it."""
+    handler = section.get(f"{kind}-handler", "FileHandler")
+    arguments = section.get(f"{kind}-args", "")
+    if arguments:
+        named = re.search(r"r?(['\"])(.+?)\1", arguments.replace("{0}", path))
+        path = named[2] if named else ""
+    if not path or path.lower() == "disable" or "Rotating" in handler:
+        return None
+    if "FileHandler" not in handler:
+        return None
+    how = "rename" if "Watched" in handler else "truncate"
+    return Log(path=places.absolute(path), how=how)  # type: ignore[arg-type]
