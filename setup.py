@@ -7,6 +7,7 @@ from setuptools import setup
 
 NAME = "collective.recipe.productionstack"
 HERE = Path(__file__).parent
+TEXTS = ("README.md", "CHANGES.md")
 RECIPES = {
     "default": "Recipe",
     "nginx": "Nginx",
@@ -31,9 +32,7 @@ setup(
     name=NAME,
     version="1.0.0.dev0",
     description="One buildout part makes a complete production stack for Plone.",
-    long_description="\n\n".join(
-        (HERE / name).read_text(encoding="utf-8") for name in ("README.md", "CHANGES.md")
-    ),
+    long_description="\n\n".join((HERE / name).read_text("utf-8") for name in TEXTS),
     long_description_content_type="text/markdown",
     author="Plone collective",
     url="https://github.com/collective/collective.recipe.productionstack",

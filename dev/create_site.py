@@ -3,17 +3,14 @@
 Does nothing where the site is there already.
 """
 
-from Products.CMFPlone.Portal import PloneSite
-from typing import Any
-from zope.component.hooks import setSite
-
 import logging
-import plone.distribution.api.site as sites
 import sys
+from typing import Any
+
+import plone.distribution.api.site as sites
 import transaction
-
-
-app: Any  # the root of the database: bin/instance run provides it
+from Products.CMFPlone.Portal import PloneSite
+from zope.component.hooks import setSite
 
 DISTRIBUTION = "classic"
 TITLE = "Productionstack demo"
@@ -59,7 +56,8 @@ def main() -> None:
     logging.disable(logging.WARNING)  # Plone's own set-up warns of what is harmless
     arguments = sys.argv[3:]  # the interpreter, -c and this script come first
     site_id = arguments[0] if arguments else "Plone"
-    made = create(app, site_id)
+    root = globals()["app"]  # what `bin/instance run` provides
+    made = create(root, site_id)
     print(f"/{site_id}: {'created' if made else 'is there already'}.")
 
 

@@ -79,7 +79,7 @@ def _ask(check: Check, program: str, folder: Path) -> Verdict:
         (scratch / "var").mkdir()
         (scratch / "log").mkdir()
         places = {"{tree}": str(copied), "{scratch}": name}
-        tree.copy(folder, copied, [(old, _fill(new, places)) for old, new in check.replace])
+        tree.copy(folder / check.service, copied / check.service, [(old, _fill(new, places)) for old, new in check.replace])
         command = (program, *(_fill(word, places) for word in check.command[1:]))
         result = run.run(command, timeout=60, cwd=scratch)
         complaint = _complaint(check, result)

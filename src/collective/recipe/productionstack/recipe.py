@@ -7,12 +7,12 @@ and returns no path: buildout deletes what a failing part had returned.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from typing import TypeVar
@@ -32,7 +32,8 @@ from collective.recipe.productionstack import tree
 from collective.recipe.productionstack.errors import ConfigurationError
 from collective.recipe.productionstack.errors import Problem
 from collective.recipe.productionstack.errors import StackError
-from collective.recipe.productionstack.model import Folders
+from collective.recipe.productionstack.memory import Memory
+from collective.recipe.productionstack.memory import fingerprint
 from collective.recipe.productionstack.model import Stack
 from collective.recipe.productionstack.options import StackOptions
 
@@ -68,13 +69,16 @@ class Recipe:
         self.stack, self.options = _plan_of(buildout)[name]
         self.memory = Memory(self.stack.folders)
         self.trees = tree.Trees(self.stack.folders)
-        self.tree = self._render()
+        self.made_from = _made_from(self.stack)
+        self.tree = None if self._is_live() else self._render()
         self._refuse_foreign()
         self._check()
         for option in options:
             options.get(option)  # counts as used: we read sections of our own
         options["location"] = self.stack.folders.etc
-        self.working_set = _working_set(buildout, options)
+        self.script_from = partial(_script_from, buildout, options, self.bin, name)
+        same = self.memory.get("script") == self.script_from()
+        self.working_set = None if same else _working_set(buildout, options)
 
     def install(self) -> list[str]:
         """Put the tree in its place and write the control script."""
@@ -87,20 +91,44 @@ class Recipe:
     def _place(self) -> None:
         try:
             self._make_folders()
-            if self.trees.holds(self.tree):
+            if self.tree is None or self.trees.holds(self.tree):
                 logger.info("%s: nothing has changed.", self.name)
             else:
                 before = self.trees.current()
                 self.trees.install(self.tree)
                 self._say_changes(before)
-            self.memory.keep(self.tree.digest, check.daemons(self.stack), self.stack.versions)
-            self._write_script()
+            if self.working_set is not None:
+                self._write_script()
+            self._remember()
         except OSError as error:
             message = (
                 f"[{self.name}] cannot be written: {error}. What ran before is untouched."
                 " Mend that (is the disk full?), then run buildout again."
             )
             raise StackError(message) from error
+
+    def _is_live(self) -> bool:
+        """Whether the live tree was made from the same, and nobody has touched it."""
+        current = self.trees.current()
+        return (
+            self.memory.get("made_from") == self.made_from
+            and current is not None
+            and current.name == self.memory.get("digest") == tree.digest_of(current)
+        )
+
+    @property
+    def digest(self) -> str:
+        """The digest of the tree that this run makes or keeps."""
+        return self.tree.digest if self.tree else str(self.memory.get("digest"))
+
+    def _remember(self) -> None:
+        self.memory.keep(
+            daemons=check.daemons(self.stack),
+            digest=self.digest,
+            made_from=self.made_from,
+            script=self.script_from(),
+            versions=dict(self.stack.versions),
+        )
 
     def _render(self) -> tree.Tree:
         try:
@@ -123,11 +151,12 @@ class Recipe:
         """Ask the daemons, unless they have accepted these very files before."""
         if self.options.check == "off":
             return
-        if self.memory.knows(self.tree.digest, check.daemons(self.stack)):
+        if self.memory.knows(self.digest, check.daemons(self.stack)):
             verdicts = list(check.missing(self.stack))
         else:
             with tempfile.TemporaryDirectory(prefix="stack-") as folder:
-                self.tree.write(Path(folder))
+                made = self.tree or self._render()
+                made.write(Path(folder), durable=False)
                 verdicts = list(check.verdicts(self.stack, Path(folder)))
         problems = [problem for verdict in verdicts if (problem := self._judge(verdict))]
         if problems:
@@ -203,38 +232,6 @@ class Cron(Recipe):
     """The crontab alone."""
 
 
-class Memory:
-    """What was checked last, by which daemons: kept in ``var``, a loss costs a check."""
-
-    def __init__(self, folders: Folders) -> None:
-        """Read what is there; anything unreadable counts as nothing."""
-        self.path = Path(folders.var) / "checked.json"
-        try:
-            self.values = json.loads(self.path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            self.values = {}
-
-    def knows(self, digest: str, daemons: dict[str, str]) -> bool:
-        """Whether these files were accepted by these daemons."""
-        return bool(
-            self.values.get("digest") == digest and self.values.get("daemons") == daemons
-        )
-
-    def keep(
-        self,
-        digest: str,
-        daemons: dict[str, str],
-        versions: tuple[tuple[str, tuple[int, ...]], ...],
-    ) -> None:
-        """Remember files that were accepted."""
-        values = {"digest": digest, "daemons": daemons, "versions": dict(versions)}
-        tree.write_atomically(self.path, json.dumps(values, indent=1, sort_keys=True) + "\n")
-
-    def versions(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
-        """Return the daemons' versions, asking only those that are new."""
-        return tuple(sorted(check.versions(self.values).items()))
-
-
 @users_fault
 def uninstall(name: str, options: Any) -> None:  # noqa: ANN401 (untyped upstream)
     """Clear away a part that is really dropped; a reinstallation keeps everything."""
@@ -278,7 +275,8 @@ def _plan_of(buildout: Any) -> Plan:  # noqa: ANN401
         for name in sections.listed_with(buildout, sections.OURS)
     ]
     memory = Memory(plan.folders(*_folder_words(buildout, parts[0].name)))
-    found, problems = facts.gather(buildout, buildout.__getitem__, memory.versions())
+    versions = tuple(sorted(check.versions(memory.values).items()))
+    found, problems = facts.gather(buildout, buildout.__getitem__, versions)
     built, more = plan.stacks(parts, found)
     problems += more
     problems = _with_extensions(buildout, problems)
@@ -325,3 +323,21 @@ def _working_set(buildout: Any, options: Any) -> Any:  # noqa: ANN401
     """Return the distributions of the control script: ours with the extra ``ctl``."""
     eggs = zc.recipe.egg.Eggs(buildout, options["recipe"], options)
     return eggs.working_set(["collective.recipe.productionstack[ctl]"])[1]
+
+
+def _made_from(stack: Stack) -> str:
+    """Return the fingerprint of everything that a tree is rendered from."""
+    package = Path(__file__).parent
+    folders = [package, Path(stack.user_templates)] if stack.user_templates else [package]
+    files = [path for folder in folders for path in folder.rglob("*.*") if path.is_file()]
+    return fingerprint(files, stack.to_json())
+
+
+def _script_from(buildout: Any, options: Any, folder: str, name: str) -> str:  # noqa: ANN401
+    """Return the fingerprint of everything that the control script is made from."""
+    settings = buildout["buildout"]
+    places = [settings["eggs-directory"], settings["develop-eggs-directory"], *sys.path]
+    pins = buildout[settings["versions"]] if "versions" in settings else {}
+    words = [sys.executable, options.get("eggs", ""), *(f"{k}={pins[k]}" for k in sorted(pins))]
+    script = Path(folder, name)
+    return fingerprint([*map(Path, places), script], "\n".join(words))

@@ -51,16 +51,17 @@ class Tree:
         """Return one file's text; KeyError when the tree has no such file."""
         return {file.path: file.text for file in self.files}[path]
 
-    def write(self, folder: Path) -> None:
-        """Write all files below an existing folder and make them durable."""
+    def write(self, folder: Path, *, durable: bool = True) -> None:
+        """Write all files below an existing folder; durable ones survive a crash."""
         for file in sorted(self.files):
             target = folder / file.path
             target.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
             with target.open("x", encoding="utf-8") as stream:
                 os.fchmod(stream.fileno(), file.mode)
                 stream.write(file.text)
-                stream.flush()
-                os.fsync(stream.fileno())
+                if durable:
+                    stream.flush()
+                    os.fsync(stream.fileno())
 
 
 class Trees:

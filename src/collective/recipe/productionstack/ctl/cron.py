@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -13,6 +15,9 @@ from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.errors import ControlError
 
 FILE = "crontab"
+RETURN = "\\r"
+"""How crontab -l of Debian prints a carriage return; or somebody wrote just that."""
+
 NOTHING = "no crontab for"
 """What crontab(1) says where there is none; any other failure is one."""
 
@@ -116,15 +121,43 @@ def edited(text: str, block: str, begin: str, end: str) -> str:
 
 def read() -> str:
     """Return the user's crontab; empty when there is none."""
-    # LC_ALL: the words of "no crontab for" must not be translated.
-    result = run.run(("crontab", "-l"), env={**os.environ, "LC_ALL": "C"}, timeout=20)
-    if result.ok:
-        return result.output
-    if NOTHING in result.errors:
+    # Bytes, since odd letters of others must survive; LC_ALL, since
+    # the words of "no crontab for" must not be translated.
+    result = subprocess.run(  # noqa: S603 (a tuple, no shell)
+        (run.find("crontab") or "crontab", "-l"),
+        capture_output=True,
+        check=False,
+        env={**os.environ, "LC_ALL": "C"},
+        stdin=subprocess.DEVNULL,
+        timeout=20,
+    )
+    if result.returncode == 0:
+        text = result.stdout.decode("utf-8", "surrogateescape")
+        return _unescaped() if RETURN in text else text
+    errors = result.stderr.decode(errors="replace").strip()
+    if NOTHING in errors:
         return ""
     message = (
-        f"crontab -l failed: {result.text}. Nothing was changed. "
+        f"crontab -l failed: {errors}. Nothing was changed. "
         "See that cron is installed and that you may use it."
+    )
+    raise ControlError(message)
+
+
+def _unescaped() -> str:
+    """Return the user's crontab as it is: -l prints carriage returns otherwise."""
+    with tempfile.TemporaryDirectory(prefix="crontab-") as folder:
+        # An editor that changes nothing and leaves us a copy.
+        editor = f"cp -t {shlex.quote(folder)} --"
+        result = run.run(
+            ("crontab", "-e"), env={**os.environ, "VISUAL": editor}, timeout=20
+        )
+        copies = list(Path(folder).iterdir())
+        if result.ok and len(copies) == 1:
+            return copies[0].read_bytes().decode("utf-8", "surrogateescape")
+    message = (
+        "your crontab seems to hold carriage returns, which crontab -l does not show "
+        "as they are. Nothing was changed. Run crontab -e and remove them."
     )
     raise ControlError(message)
 

@@ -25,7 +25,7 @@ VERBS = {
     "check": ("check:command", "Ask the daemons whether they accept the configuration."),
     "diff": ("diff:command", "Compare the generated with the applied configuration."),
     "reload": ("reload:command", "Apply the generated configuration, dropping nothing."),
-    "rollback": ("rollback:command", "Go back to the previous configuration."),
+    "rollback": ("reload:rollback", "Go back to the previous configuration."),
     "cron": ("cron:command", "Show, install or remove the block in your crontab."),
     "explain": ("explain:command", "Show the topology, or the option behind a line."),
     "plone-caching": ("plone_caching:command", "Let Plone's pages be cached and purged."),

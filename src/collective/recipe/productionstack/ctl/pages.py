@@ -59,7 +59,7 @@ def wait_for_all(starter: Starter) -> dict[Site, Page]:
 
 def hints(control: Control, stack: Stack, pages: dict[Site, Page]) -> list[str]:
     """Return what a user should know about the pages."""
-    found = [_missing(stack, site) for site, page in pages.items() if page.status == MISSING]
+    found = [missing(stack, site) for site, page in pages.items() if page.status == MISSING]
     good = [site for site, page in pages.items() if page.status == http.HTTPStatus.OK]
     if good and any(_is_never_cached(stack, site) for site in good):
         found.append(f"pages are not cached yet: run {control.script} plone-caching")
@@ -131,7 +131,8 @@ def _is_never_cached(stack: Stack, site: Site) -> bool:
     )
 
 
-def _missing(stack: Stack, site: Site) -> str:
+def missing(stack: Stack, site: Site) -> str:
+    """Say that a site is not in the database, and how to create it."""
     where, _, name = site.path.rpartition("/")
     text = f"{site.host}: there is no {site.path} in the database yet. Create it: "
     client = stack.debug_client

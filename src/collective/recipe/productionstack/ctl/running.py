@@ -36,8 +36,8 @@ def roots(var: str, table: Table) -> dict[str, list[int]]:
             found.setdefault(program, []).append(pid)
     if orphans := _unguarded_nginx(var, table, found.get(NGINX, ())):
         found.setdefault(NGINX, []).extend(orphans)
-    if SUPERVISOR not in found and (pid := _from_pid_file(var, table)):
-        found[SUPERVISOR] = [pid]
+    if SUPERVISOR not in found and (unmarked := _from_pid_file(var, table)):
+        found[SUPERVISOR] = [unmarked]
     return found
 
 

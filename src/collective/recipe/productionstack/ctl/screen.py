@@ -47,11 +47,11 @@ class Screen:
         wanted = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
         return click.style(text, fg=colour) if colour and wanted else text
 
-    def console(self) -> Console:
-        """Return a rich console; wide enough for any path where nobody watches."""
+    def console(self, width: int = 80) -> Console:
+        """Return a rich console, of that width where nobody watches."""
         from rich.console import Console
 
-        width = None if sys.stdout.isatty() else 80
+        width = None if sys.stdout.isatty() else width
         return Console(highlight=False, quiet=self.quiet, soft_wrap=True, width=width)
 
     @contextmanager

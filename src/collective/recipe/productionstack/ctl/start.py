@@ -77,6 +77,18 @@ class Starter:
             "HAProxy finds no client that answers its health check",
         )
 
+    def settle(self) -> None:
+        """Wait until supervisor has watched all long enough to call them running."""
+        wanted = [one for one in self.stack.programs if one.starts_alone]
+        while True:
+            infos = self.supervisor.infos()
+            left = [one for one in wanted if infos[one.name].state != "RUNNING"]
+            if not left:
+                return
+            for program in left:
+                self._look(program, infos[program.name], "answers, is being watched")
+            time.sleep(PAUSE)
+
     def until(self, done: Callable[[], bool], step: str, trouble: str) -> None:
         """Wait for anything else."""
         self.steps.begin(step, "waiting")

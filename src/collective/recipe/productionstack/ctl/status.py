@@ -48,7 +48,8 @@ class Status:
 
     def is_good(self, program: Program) -> bool:
         """Whether one program runs and answers."""
-        running = self.seen.state(program.name) == "RUNNING"
+        # STARTING is RUNNING that supervisor has not watched for long enough yet.
+        running = self.seen.state(program.name) in {"RUNNING", "STARTING"}
         return running and self.answers.get(program.name) == health.OK
 
     def to_json(self) -> dict[str, Any]:

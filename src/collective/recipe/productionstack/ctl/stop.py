@@ -59,6 +59,7 @@ def programs(
 ) -> None:
     """Stop a group of programs with their own signals and wait for their end."""
     seen = survey.take(stack)
+    begun = time.monotonic()
     supervisor = survey.connect(stack) if seen.answers else None
     for program in group:
         steps.begin(program.name, "stopping")
@@ -67,7 +68,7 @@ def programs(
         # Told now, so that all of a group end side by side; waited for below.
         survey.send(seen.leftovers.get(program.name, ()), program.stop_signal)
     for program in group:
-        killed = supervisor is not None and _wait_stopped(supervisor, program)
+        killed = supervisor is not None and _wait_stopped(supervisor, program, begun)
         if loose := seen.leftovers.get(program.name):
             killed |= survey.finish(loose, seen.table, program.stop_seconds)
         if killed:
@@ -75,6 +76,18 @@ def programs(
                 f"{program.name} did not end within {program.stop_seconds} s: killed"
             )
         steps.done(program.name, "killed" if killed else "stopped")
+
+
+def strangers(
+    control: Control, stack: Stack, names: Sequence[str], steps: Steps
+) -> None:
+    """Stop what the configuration no longer holds, and let supervisord forget it."""
+    supervisor = survey.connect(stack)
+    infos = supervisor.infos()
+    for name in names:
+        if name in infos:
+            programs(control, stack, [_unknown(name)], steps)
+            supervisor.remove(name)
 
 
 def supervisord(control: Control, stack: Stack, seen: Survey) -> None:
@@ -101,9 +114,8 @@ def _let_requests_end(control: Control, stack: Stack) -> None:
         )
 
 
-def _wait_stopped(supervisor: Supervisor, program: Program) -> bool:
+def _wait_stopped(supervisor: Supervisor, program: Program, begun: float) -> bool:
     """Wait until supervisor has stopped a program; return whether it had to kill."""
-    begun = time.monotonic()
     # supervisor itself sends KILL after stop_seconds; some time more for that.
     while time.monotonic() - begun < program.stop_seconds + 15:
         info = supervisor.infos().get(program.name)

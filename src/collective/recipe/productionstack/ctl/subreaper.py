@@ -19,6 +19,10 @@ import signal
 import sys
 import time
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 PASSED_ON = ("TERM", "QUIT", "HUP", "USR1", "USR2", "WINCH")
@@ -76,8 +80,7 @@ def start(command: list[str], lock: int | None) -> int:
     if child == 0:
         become(command, lock, ours)
     for number in signals:
-        sent = signal.SIGTERM if number == signal.SIGINT else number
-        signal.signal(number, lambda _number, _frame, sent=sent: send(child, sent))
+        signal.signal(number, lambda got, _frame: pass_on(child, got))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
     return child
 
@@ -106,7 +109,7 @@ def wait_for(master: int) -> int:
             return os.waitstatus_to_exitcode(status)
 
 
-def end_all(find) -> None:  # type: ignore[no-untyped-def]
+def end_all(find: Callable[[], list[int]]) -> None:
     """Send TERM to what ``find`` returns, KILL after a while, until none is left."""
     deadline = time.monotonic() + PATIENCE
     told: set[int] = set()
@@ -172,6 +175,11 @@ def reap() -> None:
         pass
 
 
+def pass_on(child: int, number: int) -> None:
+    """Send nginx what we got; INT means what TERM means."""
+    send(child, signal.SIGTERM if number == signal.SIGINT else number)
+
+
 def send(pid: int, number: int) -> None:
     """Send a signal; a process that has just ended is none to complain about."""
     try:
@@ -181,7 +189,7 @@ def send(pid: int, number: int) -> None:
 
 
 def prctl(option: int, value: int) -> None:
-    """Call prctl(2); complain where the kernel refuses, but go on."""
+    """Ask the kernel for something of prctl(2); complain where the kernel refuses, but go on."""
     if _LIBC.prctl(option, int(value), 0, 0, 0) != 0:
         complain(f"prctl({option}): {os.strerror(ctypes.get_errno())}")
 

@@ -85,13 +85,15 @@ def _bring_up(
     control: Control, stack: Stack, steps: Steps, deadline: float
 ) -> dict[str, list[str]]:
     supervisor = daemon.ensure(control, stack)
-    definitions.adopt(supervisor, stack, control.screen)
+    changes = definitions.adopt(supervisor)
+    stop.strangers(control, stack, changes.removed, steps)
     starter = Starter(control, stack, supervisor, steps, deadline)
     takeover.replace(starter, control.screen)
     started = [
         program.name for group in _groups(stack) for program in _start(starter, group)
     ]
     found = pages.wait_for_all(starter)
+    starter.settle()
     return {"started": started, "hints": pages.hints(control, stack, found)}
 
 

@@ -1,0 +1,232 @@
+"""``reload`` and ``rollback``: another configuration without dropping a request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from collective.recipe.productionstack import tree
+from collective.recipe.productionstack.ctl import check
+from collective.recipe.productionstack.ctl import definitions
+from collective.recipe.productionstack.ctl import record
+from collective.recipe.productionstack.ctl import signalling
+from collective.recipe.productionstack.ctl import status
+from collective.recipe.productionstack.ctl import survey
+from collective.recipe.productionstack.ctl.control import Control
+from collective.recipe.productionstack.ctl.screen import Steps
+from collective.recipe.productionstack.ctl.survey import Survey
+from collective.recipe.productionstack.errors import ControlError
+from collective.recipe.productionstack.model import Program
+from collective.recipe.productionstack.model import Stack
+from collective.recipe.productionstack.tree import Trees
+
+
+@click.command(
+    "reload", short_help="Apply the generated configuration, dropping nothing."
+)
+@click.pass_obj
+def command(control: Control) -> int:
+    """Apply the generated configuration without dropping a connection.
+
+    What cannot change while it runs is named, with what to do; the exit status is 1
+    until that is done.
+
+    \b
+    Example: bin/buildout && bin/stack diff; bin/stack reload
+    """
+    with control.lock():
+        return _reload(control)
+
+
+@click.command("rollback", short_help="Go back to the previous configuration.")
+@click.pass_obj
+def rollback(control: Control) -> int:
+    """Go back to the configuration before the current one.
+
+    What runs is reloaded. Done twice, it goes forth again. The next run of
+    bin/buildout writes its own configuration again.
+
+    \b
+    Example: bin/stack rollback
+    """
+    with control.lock():
+        return _rollback(control)
+
+
+def _rollback(control: Control) -> int:
+    current, previous = control.trees.current(), control.trees.previous()
+    if current is None or previous is None or previous == current:
+        message = (
+            "there is no previous configuration to go back to. "
+            "One is kept from the second change by bin/buildout on."
+        )
+        raise ControlError(message)
+    runs = not survey.take(control.newest()).is_empty
+    control.trees.switch_to(previous)
+    control.screen.say(
+        f"rollback: {previous.name} is current again, {current.name} is kept. "
+        "The next bin/buildout writes its own again."
+    )
+    if not runs:
+        return 0
+    try:
+        return _reload(control)
+    except ControlError:
+        control.trees.switch_to(current)
+        raise
+
+
+def _reload(control: Control) -> int:
+    stack = control.generated()
+    if stack.alone:
+        return _reload_alone(control, stack)
+    seen = survey.take(control.newest())
+    _refuse_stopped(control, seen)
+    before = control.trees.applied()
+    if before != control.trees.current():
+        _refuse_faults(control, stack)
+    control.trees.apply()
+    done = _take_in(control, stack, seen, before)
+    changes = definitions.adopt(survey.connect(stack))
+    return _conclude(control, stack, seen, done, changes.removed)
+
+
+def _refuse_stopped(control: Control, seen: Survey) -> None:
+    if not seen.answers or seen.is_empty:
+        message = (
+            "nothing runs under supervisord, so there is nothing to reload. "
+            f"Run {control.script} up, which starts with the generated configuration."
+        )
+        raise ControlError(message)
+
+
+def _refuse_faults(control: Control, stack: Stack) -> None:
+    verdicts = [one for one in check.refusals(control, stack) if one.state != "missing"]
+    if verdicts:
+        shown = "\n".join(f"{one.service}: {one.text}" for one in verdicts)
+        message = (
+            f"the configuration is refused; nothing was changed.\n{shown}\n"
+            "Mend that in buildout.cfg, run bin/buildout, then "
+            f"{control.script} reload again."
+        )
+        raise ControlError(message)
+
+
+def _take_in(
+    control: Control, stack: Stack, seen: Survey, before: Path | None
+) -> list[str]:
+    """Let each running daemon read its files again; all go back if one refuses."""
+    known = record.load(stack)
+    done: list[Program] = []
+    with control.screen.steps() as steps:
+        for program in stack.programs:
+            if _is_behind(stack, program, seen, known):
+                try:
+                    _reload_one(stack, program, steps)
+                except ControlError as error:
+                    raise _gone_back(control, stack, [*done, program], before, error) from error
+                done.append(program)
+    for program in done:
+        record.refresh(stack, program)
+    return [program.name for program in done]
+
+
+def _is_behind(
+    stack: Stack, program: Program, seen: Survey, known: dict[str, object]
+) -> bool:
+    """Whether a reload brings a running program nearer to the applied tree."""
+    info = seen.infos.get(program.name)
+    if not program.reload or info is None or not info.is_up:
+        return False
+    entry = known.get(program.name)
+    if not isinstance(entry, dict):
+        return True
+    now = record.look(stack, program, Path(stack.folders.applied).resolve())
+    return bool(now["tree"] != entry.get("tree"))
+
+
+def _reload_one(stack: Stack, program: Program, steps: Steps) -> None:
+    steps.begin(program.name, "reloading")
+    signalling.reload(stack, program)
+    steps.done(program.name, "reloaded")
+
+
+def _gone_back(
+    control: Control,
+    stack: Stack,
+    told: Iterable[Program],
+    before: Path | None,
+    error: ControlError,
+) -> ControlError:
+    """Apply the old tree again; return what to tell the user."""
+    if before is None or before == control.trees.current():
+        return error
+    apply(control.trees, before)
+    for program in told:
+        try:
+            signalling.reload(stack, program)
+        except ControlError as trouble:
+            control.screen.warn(f"{program.name}: {trouble}")
+    return ControlError(
+        f"{error}\nThe old configuration is applied again and serves on. Mend the "
+        f"cause, run bin/buildout, then {control.script} reload again."
+    )
+
+
+def apply(trees: Trees, folder: Path) -> None:
+    """Let programs start from a kept tree that is not the current one."""
+    current = trees.current()
+    trees.switch_to(folder)
+    trees.apply()
+    if current is not None:
+        trees.switch_to(current)
+
+
+def _conclude(
+    control: Control,
+    stack: Stack,
+    seen: Survey,
+    done: list[str],
+    removed: Iterable[str],
+) -> int:
+    script = control.script
+    left = [
+        f"{name} must be restarted ({', '.join(one.reasons)}): {script} down, {script} up"
+        for name, one in sorted(status.stale(stack, survey.take(stack)).items())
+    ]
+    left += [
+        f"{program.name} is new: {script} up starts it"
+        for program in stack.programs
+        if program.starts_alone and not seen.pid(program.name)
+    ]
+    left += [
+        f"{name} is no longer part of the stack but runs: {script} up ends it"
+        for name in removed
+        if seen.pid(name)
+    ]
+    control.screen.say(
+        f"reload: {', '.join(done)} took the new configuration in"
+        if done
+        else "reload: no running daemon had anything to take in"
+    )
+    for line in left:
+        control.screen.fail(line)
+    return 1 if left else 0
+
+
+def _reload_alone(control: Control, stack: Stack) -> int:
+    """Reload the one daemon whose configuration this part writes."""
+    before = control.trees.applied()
+    names = sorted(tree.changed(before, control.trees.current()))
+    _refuse_faults(control, stack)
+    control.trees.apply()
+    for program in stack.programs:
+        try:
+            signalling.reload(stack, program)
+        except ControlError as error:
+            raise _gone_back(control, stack, [program], before, error) from error
+    shown = ", ".join(names) or "nothing changed"
+    control.screen.say(f"reload: applied ({shown})")
+    return 0

@@ -1,0 +1,82 @@
+"""Let one running daemon take in the applied tree, and see that it really did."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from collective.recipe.productionstack.ctl import cache
+from collective.recipe.productionstack.ctl import health
+from collective.recipe.productionstack.ctl import processes
+from collective.recipe.productionstack.ctl import survey
+from collective.recipe.productionstack.ctl.balancer import Balancer
+from collective.recipe.productionstack.errors import ControlError
+from collective.recipe.productionstack.model import Program
+from collective.recipe.productionstack.model import Stack
+
+SECONDS = 15.0
+
+
+def reload(stack: Stack, program: Program) -> None:
+    """Reload one daemon; ControlError when it stays with what it had."""
+    if program.reload == "vcl":
+        cache.load(stack)
+        return
+    look = {"haproxy": _haproxy_worker, "nginx": _nginx_workers}.get(program.kind)
+    before = look(stack, program) if look else frozenset()
+    _signal(stack, program)
+    if look is not None and not _changes(lambda: look(stack, program), before):
+        message = (
+            f"{program.name} did not take the configuration in and serves on with the "
+            f"old one. Its log in {stack.folders.log} says why."
+        )
+        raise ControlError(message)
+    _wait_healthy(stack, program)
+
+
+def _signal(stack: Stack, program: Program) -> None:
+    seen = survey.take(stack)
+    if program.name in seen.infos:
+        survey.connect(stack).signal(program.name, program.reload)
+        return
+    pids = seen.roots.get(program.name, [])
+    if not pids:
+        message = f"{program.name} does not run. Start it, it reads the new files then."
+        raise ControlError(message)
+    survey.send(pids, program.reload)
+
+
+def _haproxy_worker(stack: Stack, program: Program) -> frozenset[int]:
+    del program
+    worker = Balancer(stack).worker()
+    return frozenset({worker} - {0})
+
+
+def _nginx_workers(stack: Stack, program: Program) -> frozenset[int]:
+    """Return the children of nginx's master, which is the subreaper's child."""
+    table = processes.table()
+    tops = survey.take(stack).roots.get(program.name, [])
+    masters = [one for top in tops for one in processes.children(table, top)]
+    return frozenset(one for pid in masters for one in processes.children(table, pid))
+
+
+def _changes(look: Callable[[], frozenset[int]], before: frozenset[int]) -> bool:
+    """Wait until a process is there that was not there before."""
+    deadline = time.monotonic() + SECONDS
+    while not look() - before:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def _wait_healthy(stack: Stack, program: Program) -> None:
+    deadline = time.monotonic() + SECONDS
+    while (answer := health.probe(program.health, 2)) != health.OK:
+        if time.monotonic() > deadline:
+            message = (
+                f"{program.name} was reloaded but its health is: {answer}. "
+                f"Its log in {stack.folders.log} says why."
+            )
+            raise ControlError(message)
+        time.sleep(0.1)

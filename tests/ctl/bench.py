@@ -1,0 +1,364 @@
+"""Build a stack by hand, run bin/stack on it, and end all of it afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from collective.recipe.productionstack import run
+from collective.recipe.productionstack.ctl import processes
+from collective.recipe.productionstack.ctl import running
+from collective.recipe.productionstack.ctl import survey
+from collective.recipe.productionstack.ctl import subreaper
+from collective.recipe.productionstack.model import Address
+from collective.recipe.productionstack.model import Client
+from collective.recipe.productionstack.model import Folders
+from collective.recipe.productionstack.model import Health
+from collective.recipe.productionstack.model import Job
+from collective.recipe.productionstack.model import Program
+from collective.recipe.productionstack.model import Site
+from collective.recipe.productionstack.model import Stack
+from collective.recipe.productionstack.model import Storage
+from collective.recipe.productionstack.tree import File
+from collective.recipe.productionstack.tree import Tree
+from collective.recipe.productionstack.tree import Trees
+from pathlib import Path
+from typing import Any
+
+import dataclasses
+import http.client
+import json
+import shutil
+import socket
+import sys
+import tempfile
+import time
+
+
+HERE = Path(__file__).parent
+HOST = "www.example.com"
+SOURCE = Path(run.__file__).parents[3]
+
+
+def free_ports(number: int) -> list[int]:
+    """Return ports that nobody listens on now."""
+    sockets = [socket.socket() for _ in range(number)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+class Bench:
+    """A buildout folder with one stack in it."""
+
+    def __init__(self, tiers: Sequence[str] = (), name: str = "stack") -> None:
+        self.tiers = tuple(tiers)
+        self.name = name
+        self.folder = Path(tempfile.mkdtemp(prefix="ctl-", dir="/tmp"))
+        self.ports = free_ports(9)
+        self.text = "one"
+        self.programs: tuple[Program, ...] = ()
+        self.extra = ""
+        self.broken = ""
+
+    def __enter__(self) -> Bench:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill_everything()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    # -- building
+
+    @property
+    def folders(self) -> Folders:
+        base = str(self.folder)
+        return Folders(
+            buildout=base,
+            bin=f"{base}/bin",
+            etc=f"{base}/etc/{self.name}",
+            var=f"{base}/var/{self.name}",
+            log=f"{base}/var/log",
+            sockets=f"{base}/var/{self.name}",
+        )
+
+    @property
+    def trees(self) -> Trees:
+        return Trees(self.folders)
+
+    @property
+    def stack(self) -> Stack:
+        http, cache, purge, balancer, stats = (
+            Address("127.0.0.1", port) for port in self.ports[:5]
+        )
+        clients = tuple(
+            Client(
+                name=name,
+                addresses=(Address("127.0.0.1", port),),
+                threads=4,
+                script=f"{self.folder}/bin/{name}",
+                zeo_addresses=(self.zeo,),
+                max_body=1000,
+                fast_listen=False,
+            )
+            for name, port in zip(("one", "two", "debugger"), self.ports[5:8], strict=True)
+        )
+        storage = Storage(
+            name="zeo",
+            address=self.zeo,
+            command=(),
+            data_file=f"{self.folder}/var/Data.fs",
+            blob_dir="",
+            quiet_log=True,
+            pack_script="",
+        )
+        site = Site(
+            host=HOST, path="/Plone", scheme="http", url_host=HOST, url_port=self.ports[0]
+        )
+        bare = Stack(
+            name=self.name,
+            folders=self.folders,
+            services=(*self.tiers, "supervisor", "cron"),
+            sites=(site,),
+            http=http,
+            cache=cache,
+            purge=purge,
+            balancer=balancer,
+            stats=stats,
+            clients=clients[:2],
+            debug_client=clients[2],
+            storage=storage,
+            jobs=(
+                Job(name="backup", why="daily", schedule="5 1 * * *", command=("true",)),
+            ),
+        )
+        programs = self.programs or _programs(self, bare)
+        return dataclasses.replace(bare, programs=programs)
+
+    @property
+    def zeo(self) -> Address:
+        return Address(path=f"{self.folder}/var/zeo/zeo.sock")
+
+    def generate(self, text: str = "one") -> None:
+        """Do what buildout does: write a tree and make it the current one."""
+        self.text = text
+        for folder in ("bin", "parts", "var", "var/log"):
+            (self.folder / folder).mkdir(exist_ok=True)
+        for name in ("one", "two", "debugger"):
+            path = self.folder / "parts" / f"{name}.conf"
+            path.exists() or path.write_text("plain")
+        script = self.folder / "bin" / self.name
+        script.write_text(
+            f"#!{sys.executable}\nimport sys\nsys.path[0:0] = [{str(SOURCE)!r}]\n"
+            "from collective.recipe.productionstack.ctl.main import main\n"
+            f"main({str(self.folder)!r}, {self.name!r})\n"
+        )
+        self.trees.install(self.tree())
+
+    def tree(self) -> Tree:
+        stack = self.stack
+        files = [
+            File("stack.json", stack.to_json()),
+            File("crontab", "# [stack] jobs\n5 1 * * * true\n"),
+            File("supervisor/supervisord.conf", _supervisor(stack)),
+        ]
+        writers = {"haproxy": _haproxy, "varnish": _varnish, "nginx": _nginx}
+        files += [writers[tier](self, stack) for tier in self.tiers]
+        return Tree(tuple(files))
+
+    # -- using
+
+    def run(self, *words: str, env: dict[str, str] | None = None) -> run.Result:
+        """Run bin/stack."""
+        return run.run(
+            (sys.executable, str(self.folder / "bin" / self.name), *words),
+            env=env,
+            cwd=self.folder,
+            timeout=120,
+        )
+
+    def up(self) -> run.Result:
+        result = self.run("up", "--timeout", "60")
+        assert result.ok, result.text
+        return result
+
+    def status(self) -> dict[str, Any]:
+        values = json.loads(self.run("status", "--json").output)
+        assert isinstance(values, dict)
+        return values
+
+    def states(self) -> dict[str, str]:
+        return {one["name"]: one["state"] for one in self.status()["programs"]}
+
+    def pid(self, name: str) -> int:
+        return next(one["pid"] or 0 for one in self.status()["programs"] if one["name"] == name)
+
+    def survey(self) -> survey.Survey:
+        return survey.take(self.stack)
+
+    def get(self, path: str = "/", host: str = HOST) -> tuple[int, str]:
+        one = http.client.HTTPConnection("127.0.0.1", self.ports[0], timeout=5)
+        try:
+            one.request("GET", path, headers={"Host": host, "Connection": "close"})
+            answer = one.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            one.close()
+
+    def wait_ok(self, seconds: float = 30) -> None:
+        deadline = time.monotonic() + seconds
+        while not self.status()["ok"]:
+            assert time.monotonic() < deadline, self.run("status").text
+            time.sleep(0.3)
+
+    def kill_everything(self) -> None:
+        """End what this bench started, and only that, by pid."""
+        var = self.folders.var
+        lock = f"{var}/nginx.lock"
+        for _ in range(100):
+            table = processes.table()
+            tops = [pid for pids in running.roots(var, table).values() for pid in pids]
+            every = {one for pid in tops for one in processes.family(table, pid)}
+            every |= set(subreaper.holders(lock))
+            if not every:
+                return
+            survey.send(every, "KILL")
+            time.sleep(0.05)
+
+
+def _programs(bench: Bench, stack: Stack) -> tuple[Program, ...]:
+    server = str(HERE / "server.py")
+    known = {
+        "haproxy": Program(
+            name="haproxy",
+            kind="haproxy",
+            command=("haproxy", "-W", "-f", f"{stack.folders.applied}/haproxy/haproxy.cfg"),
+            health=Health(address=stack.stats, path="/stats"),
+            listens=(stack.balancer, stack.stats),
+            stop_signal="TERM",
+            reload="USR2",
+            tree_files=("haproxy/",),
+        ),
+        "varnish": Program(
+            name="varnish",
+            kind="varnish",
+            command=(
+                *("varnishd", "-F", "-n", f"{stack.folders.var}/varnish"),
+                *("-a", str(stack.cache), "-s", "malloc,16m", "-t", "0"),
+                *("-p", f"vcl_path={stack.folders.applied}/varnish"),
+                *("-p", "vcc_unsafe_path=off", "-f", "default.vcl"),
+                *("-p", "thread_pool_min=10", "-p", "thread_pools=1"),
+            ),
+            health=Health(address=stack.cache, path="/@@ok"),
+            listens=(stack.cache,),
+            reload="vcl",
+            tree_files=("varnish/",),
+        ),
+        "nginx": Program(
+            name="nginx",
+            kind="nginx",
+            command=(
+                *(sys.executable, "-I", "-S", subreaper.__file__),
+                *("nginx", "-e", f"{stack.folders.log}/nginx-error.log"),
+                *("-c", f"{stack.folders.applied}/nginx/nginx.conf"),
+            ),
+            health=Health(address=stack.http, path="/", status=444),
+            listens=(stack.http,),
+            stop_signal="QUIT",
+            reload="HUP",
+            tree_files=("nginx/",),
+        ),
+    }
+    zeo = Program(
+        name="zeo",
+        kind="zeo",
+        command=(sys.executable, server, "zeo", str(bench.zeo)),
+        health=Health(address=bench.zeo),
+        listens=(bench.zeo,),
+    )
+    clients = tuple(
+        Program(
+            name=client.name,
+            kind="client",
+            command=(sys.executable, server, client.name, str(client.address)),
+            health=Health(address=client.address, path="/@@ok"),
+            listens=client.addresses,
+            starts_alone=client.name != "debugger",
+            stop_signal="INT",
+            stop_seconds=5,
+            files=(f"{bench.folder}/parts/{client.name}.conf",),
+        )
+        for client in stack.all_clients
+    )
+    return (zeo, *clients, *(known[tier] for tier in bench.tiers))
+
+
+def _supervisor(stack: Stack) -> str:
+    folders = stack.folders
+    parts = [
+        f"[supervisord]\npidfile = {folders.var}/supervisord.pid\n"
+        f"logfile = {folders.log}/supervisord.log\nchildlogdir = {folders.log}\n"
+        f"umask = 027\n\n[unix_http_server]\nfile = {stack.socket('supervisor')}\n"
+        "chmod = 0700\n\n[rpcinterface:supervisor]\nsupervisor.rpcinterface_factory = "
+        "supervisor.rpcinterface:make_main_rpcinterface\n"
+    ]
+    parts += [
+        f"[program:{one.name}]\ncommand = {' '.join(one.command)}\n"
+        "autostart = false\nautorestart = true\nredirect_stderr = true\n"
+        f"startsecs = 1\nstartretries = 2\nstopsignal = {one.stop_signal}\n"
+        f"stopwaitsecs = {one.stop_seconds}\nkillasgroup = true\n"
+        f"stdout_logfile = {folders.log}/{one.name}.out.log\n"
+        f'environment = PRODUCTIONSTACK="{folders.var}",PRODUCTIONSTACK_PROGRAM="{one.name}"\n'
+        for one in stack.programs
+    ]
+    return "\n".join(parts)
+
+
+def _haproxy(bench: Bench, stack: Stack) -> File:
+    servers = "".join(
+        f"    server {one.name} {one.address} check inter 200 fall 2 rise 1\n"
+        for one in stack.clients
+    )
+    text = (
+        f"global\n    stats socket {stack.socket('haproxy')} mode 600 level admin "
+        "expose-fd listeners\n    maxconn 200\n    nbthread 1\n"
+        "defaults\n    mode http\n    timeout connect 2s\n    timeout client 20s\n"
+        "    timeout server 20s\n    option redispatch\n    retries 3\n"
+        f"frontend web\n    bind {stack.balancer}\n    default_backend plone\n"
+        f"    http-response set-header X-Text {bench.text}\n"
+        f"frontend stats\n    bind {stack.stats}\n    stats enable\n    stats uri /stats\n"
+        f"backend plone\n    option httpchk GET /@@ok\n{servers}{bench.broken}\n"
+    )
+    return File("haproxy/haproxy.cfg", text)
+
+
+def _varnish(bench: Bench, stack: Stack) -> File:
+    text = (
+        f'vcl 4.1;\nbackend plone {{ .host = "127.0.0.1"; '
+        f'.port = "{stack.balancer.port}"; }}\n'
+        "sub vcl_recv { return (pass); }\n"
+        f'sub vcl_deliver {{ set resp.http.X-Vcl = "{bench.text}"; '
+        'set resp.http.X-Cache = "MISS"; }\n'
+    )
+    return File("varnish/default.vcl", text)
+
+
+def _nginx(bench: Bench, stack: Stack) -> File:
+    temp = "".join(
+        f"    {kind}_temp_path {stack.folders.var}/nginx-{kind};\n"
+        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    text = (
+        "daemon off;\nworker_processes 2;\n"
+        f"pid {stack.folders.var}/nginx.pid;\n"
+        f"error_log {stack.folders.log}/nginx-error.log;\n"
+        "events { worker_connections 256; }\nhttp {\n"
+        f"{temp}    access_log off;\n"
+        f"    server {{ listen {stack.http} default_server; return 444; }}\n"
+        f"    server {{ listen {stack.http}; server_name {HOST};\n"
+        f"        add_header X-Nginx {bench.text}; # [stack] sites\n"
+        f"        location / {{ proxy_pass http://{stack.cache}; }} }}\n"
+        f"{bench.extra}}}\n"
+    )
+    return File("nginx/nginx.conf", text)

@@ -1,0 +1,215 @@
+"""``up`` and ``down``: order, waiting, failing, and that nothing runs twice."""
+
+from __future__ import annotations
+
+from bench import Bench
+from collective.recipe.productionstack.ctl import processes
+from collective.recipe.productionstack.ctl.running import is_running
+from pathlib import Path
+
+import fcntl
+import os
+import pytest
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+
+EVERY = ["zeo", "one", "two", "haproxy", "varnish", "nginx"]
+
+
+def test_up_serves_a_page_and_down_ends_everything(chain: Bench) -> None:
+    result = chain.up()
+    assert "up: 6 programs answer, 6 of them started now" in result.output
+    assert "plone-caching" in result.errors
+    assert chain.get()[0] == 200
+    assert is_running(str(chain.folder), "stack") == sorted([*EVERY, "supervisord"])
+
+    again = chain.up()
+    assert "nothing was to be started" in again.output
+
+    assert chain.run("down").ok
+    assert is_running(str(chain.folder), "stack") == []
+    assert "nothing runs" in chain.run("down").output
+
+
+def test_quiet_says_nothing(bench: Bench) -> None:
+    for verb in ("up", "down"):
+        result = bench.run("--quiet", verb)
+        assert (result.status, result.text) == (0, "")
+
+
+@pytest.mark.parametrize("name", ["zeo", "one", "haproxy", "varnish", "nginx"])
+def test_a_killed_program_comes_back(chain: Bench, name: str) -> None:
+    chain.up()
+    before = chain.pid(name)
+    os.kill(before, signal.SIGKILL)
+    killed = chain.status()
+    assert not killed["ok"] or chain.pid(name) != before
+    chain.wait_ok()
+    assert chain.pid(name) not in {0, before}
+    assert chain.get()[0] == 200
+
+
+def test_up_takes_over_after_a_killed_supervisord(chain: Bench) -> None:
+    chain.up()
+    seen = chain.survey()
+    old = {name: seen.pid(name) for name in EVERY}
+    os.kill(seen.supervisor, signal.SIGKILL)
+    time.sleep(0.3)
+    status = chain.status()
+    assert not status["ok"]
+    states = {one["name"]: one["state"] for one in status["programs"]}
+    assert set(states.values()) == {"UNSUPERVISED", "STOPPED"}
+    assert chain.get()[0] == 200
+
+    result = chain.up()
+    assert "replacing it" in result.output
+    now = chain.survey()
+    assert now.leftovers == {}
+    assert {name: len(now.roots[name]) for name in EVERY} == dict.fromkeys(EVERY, 1)
+    assert not {now.pid(name) for name in EVERY} & set(old.values())
+    assert not any(processes.alive(pid) for pid in old.values())
+    assert chain.status()["ok"]
+    assert chain.get()[0] == 200
+
+
+def test_down_ends_what_a_killed_supervisord_left(chain: Bench) -> None:
+    chain.up()
+    os.kill(chain.survey().supervisor, signal.SIGKILL)
+    result = chain.run("down")
+    assert result.ok, result.text
+    assert is_running(str(chain.folder), "stack") == []
+
+
+def test_down_ends_everything_when_supervisord_hangs(bench: Bench) -> None:
+    bench.up()
+    os.kill(bench.survey().supervisor, signal.SIGSTOP)
+    result = bench.run("down")
+    assert result.ok, result.text
+    assert "hangs" in result.errors
+    assert is_running(str(bench.folder), "stack") == []
+
+
+def test_a_program_that_does_not_stop_is_killed_and_reported(bench: Bench) -> None:
+    bench.up()
+    os.kill(bench.pid("one"), signal.SIGSTOP)
+    result = bench.run("down")
+    assert result.ok, result.text
+    assert "one did not end within 5 s: killed" in result.errors
+
+
+def test_a_foreign_listener_stops_up_before_anything_starts(bench: Bench) -> None:
+    port = bench.stack.clients[1].address.port
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", port))
+        one.listen()
+        result = bench.run("up")
+        check = bench.run("check")
+    assert result.status == 1
+    assert f"127.0.0.1:{port} (wanted by two) is in use by pid {os.getpid()}" in result.errors
+    assert "port-base" in result.errors
+    assert is_running(str(bench.folder), "stack") == []
+    assert check.status == 1
+    assert str(port) in check.errors
+
+
+def test_a_program_that_cannot_start_is_named_with_its_log(bench: Bench) -> None:
+    Path(bench.folders.var).mkdir()
+    Path(bench.folders.var, "two.broken").touch()
+    result = bench.run("up", "--timeout", "60")
+    assert result.status == 1
+    assert "two is FATAL" in result.errors
+    assert "this client is broken on purpose" in result.errors
+    assert "bin/stack up again" in result.errors
+    Path(bench.folders.var, "two.broken").unlink()
+    bench.up()
+
+
+def test_the_deadline_ends_the_waiting(bench: Bench) -> None:
+    Path(bench.folders.var).mkdir()
+    Path(bench.folders.var, "status").write_text("503")
+    result = bench.run("up", "--timeout", "4")
+    assert result.status == 1
+    assert "www.example.com gives no page (status 503)" in result.errors
+
+
+def test_a_site_that_is_not_there_yet_is_a_warning(bench: Bench) -> None:
+    Path(bench.folders.var).mkdir()
+    Path(bench.folders.var, "status").write_text("404")
+    result = bench.up()
+    assert "there is no /Plone in the database yet" in result.errors
+    assert "bin/debugger fg" in result.errors
+    assert "@@plone-addsite?site_id=Plone" in result.errors
+
+
+def test_on_an_empty_database_the_first_client_starts_alone(bench: Bench) -> None:
+    bench.up()
+    first, second = (_started(bench, name) for name in ("one", "two"))
+    assert second - first > 0.1
+    bench.run("down")
+    Path(bench.folder, "var", "Data.fs").write_bytes(b"FS30 cOFS.Application\nApplication")
+    bench.up()
+    first, second = (_started(bench, name) for name in ("one", "two"))
+    assert abs(second - first) < 0.1
+
+
+def _started(bench: Bench, name: str) -> float:
+    process = processes.process(bench.pid(name))
+    assert process
+    return process.ticks / os.sysconf("SC_CLK_TCK")
+
+
+def test_a_second_verb_is_refused_while_one_runs(bench: Bench) -> None:
+    var = Path(bench.folders.var)
+    var.mkdir()
+    with (var / "control.lock").open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        stream.write("4711")
+        stream.flush()
+        for verb in ("up", "down", "reload", "rollback"):
+            result = bench.run(verb)
+            assert result.status == 1
+            assert "(pid 4711)" in result.errors
+
+
+def test_control_c_ends_with_one_line_and_frees_the_lock(bench: Bench) -> None:
+    Path(bench.folders.var).mkdir()
+    Path(bench.folders.var, "status").write_text("503")
+    process = subprocess.Popen(
+        (sys.executable, str(bench.folder / "bin" / "stack"), "up"),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 20
+    while set(bench.states().values()) != {"RUNNING", "STOPPED"}:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    time.sleep(1)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=10)
+    assert process.returncode == 1
+    assert errors.decode().strip().splitlines() == [
+        "Error: interrupted. Run bin/stack status to see what runs now."
+    ]
+    Path(bench.folders.var, "status").unlink()
+    bench.up()
+
+
+def test_supervisord_gets_no_foreign_environment(bench: Bench) -> None:
+    env = {**os.environ, "SECRET": "x", "HTTP_PROXY": "http://proxy:1", "no_proxy": "a"}
+    assert bench.run("up", env=env).ok
+    found = processes.environment(bench.survey().supervisor)
+    assert "SECRET" not in found
+    assert found["HTTP_PROXY"] == "http://proxy:1"
+    assert found["NO_PROXY"] == found["no_proxy"] == "a,127.0.0.1,localhost"
+    assert processes.command(bench.survey().supervisor).endswith("bin/stack supervisord")
+
+
+def test_folders_are_private(bench: Bench) -> None:
+    bench.up()
+    assert Path(bench.folders.var).stat().st_mode & 0o777 == 0o700
+    assert Path(bench.folder, "var", "zeo").stat().st_mode & 0o777 == 0o700
