@@ -13,9 +13,13 @@ import tempfile
 import time
 from pathlib import Path
 
-
 RUNS = 7
-BUILDOUT = "import sys; from zc.buildout.buildout import main; sys.argv[0] = 'buildout'; main()"
+BUILDOUT = """
+import sys
+from zc.buildout.buildout import main
+sys.argv[0] = "buildout"
+main()
+"""
 
 PARTS = """
 [zeoserver]
@@ -46,7 +50,11 @@ def configuration(folder: Path, clients: int, sites: int, *, ours: bool) -> None
         lines += [f"parts = zeoserver instance {' '.join(names)} backup", PARTS]
         lines += ["[backup]", "recipe = collective.recipe.backup"]
         for number, name in enumerate(names, 1):
-            lines += [f"[{name}]", "<= instance", f"http-address = 127.0.0.1:{18080 + number}"]
+            lines += [
+                f"[{name}]",
+                "<= instance",
+                f"http-address = 127.0.0.1:{18080 + number}",
+            ]
     (folder / "buildout.cfg").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -82,9 +90,15 @@ def unchanged(clients: int, sites: int) -> tuple[float, float]:
 def main() -> None:
     """Print the rows of the README's table."""
     ours, without = unchanged(2, 1)
-    print(f"| our part's share of an unchanged `bin/buildout -N` run | {ours - without:.2f} s of {ours:.2f} s |")
+    print(
+        "| our part's share of an unchanged `bin/buildout -N` run"
+        f" | {ours - without:.2f} s of {ours:.2f} s |"
+    )
     for clients, sites in ((2, 1), (16, 125), (32, 250), (64, 500)):
-        print(f"| planning, rendering, checking {clients} clients, {sites} sites | {plan(clients, sites)} |")
+        print(
+            f"| planning, rendering, checking {clients} clients, {sites} sites"
+            f" | {plan(clients, sites)} |"
+        )
 
 
 def plan(clients: int, sites: int) -> str:
@@ -128,14 +142,18 @@ def measure_plan(clients: int, sites: int) -> None:
         )
         lines = "\n".join(f"www{n}.example.com /Plone{n}" for n in range(sites))
         section = {"sites": lines, "port-base": "17000"}
-        built, problems = stacks([Part(name="stack", entry="default", section=section)], facts)
+        built, problems = stacks(
+            [Part(name="stack", entry="default", section=section)], facts
+        )
         if problems:
             sys.exit("\n".join(map(str, problems)))
         stack = built["stack"][0]
         target = Path(folder, "tree")
         target.mkdir()
         services.tree_of(stack).write(target, durable=False)
-        bad = [verdict.text for verdict in check.verdicts(stack, target) if not verdict.ok]
+        bad = [
+            verdict.text for verdict in check.verdicts(stack, target) if not verdict.ok
+        ]
         if bad:
             sys.exit("\n".join(bad))
         seconds = time.perf_counter() - start

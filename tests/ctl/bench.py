@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
+import http.client
+import json
+import shutil
+import socket
+import sys
+import tempfile
+import time
 from collections.abc import Sequence
-from collective.recipe.productionstack import run
+from pathlib import Path
+from typing import TYPE_CHECKING
+from typing import Any
+
+from collective.recipe.productionstack import run as runner
 from collective.recipe.productionstack.ctl import processes
 from collective.recipe.productionstack.ctl import running
-from collective.recipe.productionstack.ctl import survey
 from collective.recipe.productionstack.ctl import subreaper
+from collective.recipe.productionstack.ctl import survey
 from collective.recipe.productionstack.model import Address
 from collective.recipe.productionstack.model import Client
 from collective.recipe.productionstack.model import Folders
@@ -20,22 +32,13 @@ from collective.recipe.productionstack.model import Storage
 from collective.recipe.productionstack.tree import File
 from collective.recipe.productionstack.tree import Tree
 from collective.recipe.productionstack.tree import Trees
-from pathlib import Path
-from typing import Any
 
-import dataclasses
-import http.client
-import json
-import shutil
-import socket
-import sys
-import tempfile
-import time
-
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 HERE = Path(__file__).parent
 HOST = "www.example.com"
-SOURCE = Path(run.__file__).parents[3]
+SOURCE = Path(runner.__file__).parents[3]
 
 
 def free_ports(number: int) -> list[int]:
@@ -62,7 +65,7 @@ class Bench:
         self.extra = ""
         self.broken = ""
 
-    def __enter__(self) -> Bench:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -102,7 +105,9 @@ class Bench:
                 max_body=1000,
                 fast_listen=False,
             )
-            for name, port in zip(("one", "two", "debugger"), self.ports[5:8], strict=True)
+            for name, port in zip(
+                ("one", "two", "debugger"), self.ports[5:8], strict=True
+            )
         )
         storage = Storage(
             name="zeo",
@@ -114,7 +119,11 @@ class Bench:
             pack_script="",
         )
         site = Site(
-            host=HOST, path="/Plone", scheme="http", url_host=HOST, url_port=self.ports[0]
+            host=HOST,
+            path="/Plone",
+            scheme="http",
+            url_host=HOST,
+            url_port=self.ports[0],
         )
         bare = Stack(
             name=self.name,
@@ -130,7 +139,9 @@ class Bench:
             debug_client=clients[2],
             storage=storage,
             jobs=(
-                Job(name="backup", why="daily", schedule="5 1 * * *", command=("true",)),
+                Job(
+                    name="backup", why="daily", schedule="5 1 * * *", command=("true",)
+                ),
             ),
         )
         programs = self.programs or _programs(self, bare)
@@ -169,16 +180,16 @@ class Bench:
 
     # -- using
 
-    def run(self, *words: str, env: dict[str, str] | None = None) -> run.Result:
+    def run(self, *words: str, env: dict[str, str] | None = None) -> runner.Result:
         """Run bin/stack."""
-        return run.run(
+        return runner.run(
             (sys.executable, str(self.folder / "bin" / self.name), *words),
             env=env,
             cwd=self.folder,
             timeout=120,
         )
 
-    def up(self) -> run.Result:
+    def up(self) -> runner.Result:
         result = self.run("up", "--timeout", "60")
         assert result.ok, result.text
         return result
@@ -192,7 +203,9 @@ class Bench:
         return {one["name"]: one["state"] for one in self.status()["programs"]}
 
     def pid(self, name: str) -> int:
-        return next(one["pid"] or 0 for one in self.status()["programs"] if one["name"] == name)
+        return next(
+            one["pid"] or 0 for one in self.status()["programs"] if one["name"] == name
+        )
 
     def survey(self) -> survey.Survey:
         return survey.take(self.stack)
@@ -233,7 +246,12 @@ def _programs(bench: Bench, stack: Stack) -> tuple[Program, ...]:
         "haproxy": Program(
             name="haproxy",
             kind="haproxy",
-            command=("haproxy", "-W", "-f", f"{stack.folders.applied}/haproxy/haproxy.cfg"),
+            command=(
+                "haproxy",
+                "-W",
+                "-f",
+                f"{stack.folders.applied}/haproxy/haproxy.cfg",
+            ),
             health=Health(address=stack.stats, path="/stats"),
             listens=(stack.balancer, stack.stats),
             stop_signal="TERM",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from bench import Bench
-from collections.abc import Iterator
-from collective.recipe.productionstack import run
-
 import os
-import pytest
+from collections.abc import Iterator
 
+import pytest
+from bench import Bench
+
+from collective.recipe.productionstack import run
 
 DAEMONS = ("nginx", "haproxy", "varnishd", "varnishadm")
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import sys
+import time
 from http.server import BaseHTTPRequestHandler
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs
 from urllib.parse import urlsplit
-
-import os
-import socket
-import sys
-import time
 
 
 class Answer(BaseHTTPRequestHandler):

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from bench import Bench
+import os
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from bench import Bench
+
 from collective.recipe.productionstack import run
 from collective.recipe.productionstack.ctl import cron
 from collective.recipe.productionstack.errors import ControlError
-from pathlib import Path
-
-import os
-import pytest
-import subprocess
-
 
 BEGIN, END = cron.fences("/some where/b", "stack")
 BLOCK = f"{BEGIN}\n1 1 * * * true\n{END}\n"
-OTHER = "# BEGIN collective.recipe.productionstack [stack] /other\n2 2 * * * x\n" \
+OTHER = (
+    "# BEGIN collective.recipe.productionstack [stack] /other\n2 2 * * * x\n"
     "# END collective.recipe.productionstack [stack] /other\n"
+)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +108,9 @@ def test_any_other_failure_of_crontab_refuses_to_write(
     bench: Bench, tmp_path: Path
 ) -> None:
     fake = tmp_path / "crontab"
-    fake.write_text("#!/bin/sh\n[ \"$1\" = -l ] || touch \"$0.written\"\necho no >&2; exit 1\n")
+    fake.write_text(
+        '#!/bin/sh\n[ "$1" = -l ] || touch "$0.written"\necho no >&2; exit 1\n'
+    )
     fake.chmod(0o755)
     env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
     result = bench.run("cron", "install", env=env)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from bench import Bench
-from collective.recipe.productionstack.ctl import main
+import os
+import sys
+import time
 
 import click
-import os
 import pytest
-import time
+from bench import Bench
+
+from collective.recipe.productionstack import run
+from collective.recipe.productionstack.ctl import main
 
 
 def verbs() -> list[str]:
@@ -60,14 +63,16 @@ def test_explain_shows_the_chain_and_the_option_behind_a_line(chain: Bench) -> N
     shown = chain.run("explain").output
     for text in ("nginx", "Varnish", "HAProxy", "one", "zeo", "Data.fs", "debugger"):
         assert text in shown
-    text = chain.tree().text_of("nginx/nginx.conf").splitlines()
-    number = next(at for at, line in enumerate(text, 1) if "[stack] sites" in line)
-    assert "this line comes from [stack] sites" in chain.run(
-        "explain", f"etc/stack/nginx/nginx.conf:{number}"
-    ).output
-    assert f"line {number}, the nearest above" in chain.run(
-        "explain", f"nginx/nginx.conf:{number + 1}"
-    ).output
+    lines = chain.tree().text_of("nginx/nginx.conf").splitlines()
+    number = next(at for at, line in enumerate(lines, 1) if "[stack] sites" in line)
+    assert (
+        "this line comes from [stack] sites"
+        in chain.run("explain", f"etc/stack/nginx/nginx.conf:{number}").output
+    )
+    assert (
+        f"line {number}, the nearest above"
+        in chain.run("explain", f"nginx/nginx.conf:{number + 1}").output
+    )
     assert chain.run("explain", "etc/stack/none:1").status == 1
     assert chain.run("explain", "etc/stack/nginx/nginx.conf:9999").status == 1
 
@@ -75,3 +80,14 @@ def test_explain_shows_the_chain_and_the_option_behind_a_line(chain: Bench) -> N
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can see what root is told")
 def test_root_is_refused(bench: Bench) -> None:
     assert "does not run as root" in bench.run("status").errors
+
+
+def test_a_terminal_gets_a_progress_display(bench: Bench) -> None:
+    script = f"{sys.executable} {bench.folder}/bin/stack up"
+    if run.find("script") is None:
+        pytest.skip("script(1) is not installed")
+    words = ("script", "-qec", script, "/dev/null")
+    shown = run.run(words, env={**os.environ, "TERM": "xterm"}, timeout=60)
+    assert shown.ok, shown.text
+    assert "\x1b[" in shown.output
+    assert "answers" in shown.output

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from bench import Bench
-from collective.recipe.productionstack.model import Check
-
 import dataclasses
 import http.client
 import json
 import threading
 import time
+
+from bench import Bench
+
+from collective.recipe.productionstack.model import Check
 
 
 def headers(bench: Bench) -> dict[str, str]:
@@ -148,7 +149,7 @@ def test_check_refuses_and_nothing_changes(chain: Bench) -> None:
         daemon="haproxy",
         minimum=(2, 0),
         version_argument="-v",
-        command=("haproxy", "-c", "-q", "-f", "{tree}/haproxy/haproxy.cfg"),
+        command=("haproxy", "-c", "-f", "{tree}/haproxy/haproxy.cfg"),
     )
     missing = dataclasses.replace(check, service="other", daemon="no-such-daemon")
     stack = dataclasses.replace(chain.stack, checks=(check, missing))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bench import Bench
-
 import os
 import signal
 import time
+
+from bench import Bench
 
 
 def test_never_started(bench: Bench) -> None:
@@ -22,7 +22,9 @@ def test_the_shape_of_the_json(bench: Bench) -> None:
     assert list(values) == ["ok", "configuration", "programs", "jobs"]
     assert values["ok"] is True
     assert values["configuration"] == {"applied": digest, "current": digest}
-    assert values["jobs"] == [{"name": "backup", "age": None, "limit": None, "ok": True}]
+    assert values["jobs"] == [
+        {"name": "backup", "age": None, "limit": None, "ok": True}
+    ]
     for one in values["programs"]:
         assert list(one) == [
             *("name", "state", "pid", "uptime", "address", "health", "memory")
@@ -70,7 +72,9 @@ def test_a_hanging_supervisord_is_seen_within_a_second(bench: Bench) -> None:
     assert taken < 1.5
 
 
-def test_a_changed_file_of_a_client_is_named_until_it_is_restarted(bench: Bench) -> None:
+def test_a_changed_file_of_a_client_is_named_until_it_is_restarted(
+    bench: Bench,
+) -> None:
     bench.up()
     conf = bench.folder / "parts" / "one.conf"
     conf.write_text("changed")

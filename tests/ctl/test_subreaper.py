@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from bench import Bench
-from collections.abc import Callable
-from collective.recipe.productionstack.ctl import processes
-
 import os
-import pytest
 import signal
 import time
+from collections.abc import Callable
+
+import pytest
+from bench import Bench
+
+from collective.recipe.productionstack.ctl import processes
 
 
 def family(bench: Bench) -> tuple[int, int, list[int]]:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from bench import Bench
-from collective.recipe.productionstack.ctl import processes
-from collective.recipe.productionstack.ctl.running import is_running
-from pathlib import Path
-
 import fcntl
 import os
-import pytest
 import signal
 import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
+import pytest
+from bench import Bench
+
+from collective.recipe.productionstack.ctl import processes
+from collective.recipe.productionstack.ctl.running import is_running
 
 EVERY = ["zeo", "one", "two", "haproxy", "varnish", "nginx"]
 
@@ -109,11 +109,23 @@ def test_a_foreign_listener_stops_up_before_anything_starts(bench: Bench) -> Non
         result = bench.run("up")
         check = bench.run("check")
     assert result.status == 1
-    assert f"127.0.0.1:{port} (wanted by two) is in use by pid {os.getpid()}" in result.errors
+    assert (
+        f"127.0.0.1:{port} (wanted by two) is in use by pid {os.getpid()}"
+        in result.errors
+    )
     assert "port-base" in result.errors
     assert is_running(str(bench.folder), "stack") == []
     assert check.status == 1
     assert str(port) in check.errors
+
+
+def test_the_debug_client_may_run_by_hand(bench: Bench) -> None:
+    client = bench.stack.debug_client
+    assert client
+    with socket.socket() as one:
+        one.bind((client.address.host, client.address.port))
+        one.listen()
+        bench.up()
 
 
 def test_a_program_that_cannot_start_is_named_with_its_log(bench: Bench) -> None:
@@ -150,7 +162,9 @@ def test_on_an_empty_database_the_first_client_starts_alone(bench: Bench) -> Non
     first, second = (_started(bench, name) for name in ("one", "two"))
     assert second - first > 0.1
     bench.run("down")
-    Path(bench.folder, "var", "Data.fs").write_bytes(b"FS30 cOFS.Application\nApplication")
+    Path(bench.folder, "var", "Data.fs").write_bytes(
+        b"FS30 cOFS.Application\nApplication"
+    )
     bench.up()
     first, second = (_started(bench, name) for name in ("one", "two"))
     assert abs(second - first) < 0.1
@@ -206,7 +220,9 @@ def test_supervisord_gets_no_foreign_environment(bench: Bench) -> None:
     assert "SECRET" not in found
     assert found["HTTP_PROXY"] == "http://proxy:1"
     assert found["NO_PROXY"] == found["no_proxy"] == "a,127.0.0.1,localhost"
-    assert processes.command(bench.survey().supervisor).endswith("bin/stack supervisord")
+    assert processes.command(bench.survey().supervisor).endswith(
+        "bin/stack supervisord"
+    )
 
 
 def test_folders_are_private(bench: Bench) -> None:

@@ -1,4 +1,4 @@
-"""Ask the daemons themselves whether they accept a tree, on a copy that touches nothing."""
+"""Ask the daemons whether they accept a tree, on a copy that touches nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ from collective.recipe.productionstack.model import Check
 from collective.recipe.productionstack.model import Stack
 
 PACKAGES = {"varnishd": "varnish"}
-VERSIONED = {"nginx": ("nginx", "-v"), "varnish": ("varnishd", "-V"), "haproxy": ("haproxy", "-v")}
+VERSIONED = {
+    "nginx": ("nginx", "-v"),
+    "varnish": ("varnishd", "-V"),
+    "haproxy": ("haproxy", "-v"),
+}
 
 ORIGIN = re.compile(r"\[[^\]]+\] [a-z][a-z-]*")
 LINE_NUMBER = re.compile(r"([\w./-]+\.(?:conf|cfg|vcl))\D{1,12}(\d+)|'?[Ll]ine (\d+)")
@@ -79,7 +83,11 @@ def _ask(check: Check, program: str, folder: Path) -> Verdict:
         (scratch / "var").mkdir()
         (scratch / "log").mkdir()
         places = {"{tree}": str(copied), "{scratch}": name}
-        tree.copy(folder / check.service, copied / check.service, [(old, _fill(new, places)) for old, new in check.replace])
+        tree.copy(
+            folder / check.service,
+            copied / check.service,
+            [(old, _fill(new, places)) for old, new in check.replace],
+        )
         command = (program, *(_fill(word, places) for word in check.command[1:]))
         result = run.run(command, timeout=60, cwd=scratch)
         complaint = _complaint(check, result)
@@ -114,7 +122,9 @@ def _origin(complaint: str, folder: Path, service: str) -> str:
         name = Path(found[1] or "").name
         number = int(found[2] or found[3])
         for path in sorted((folder / service).rglob(name or "*")):
-            lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+            lines = (
+                path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+            )
             for line in reversed(lines[max(0, number - 12) : number]):
                 if origin := ORIGIN.search(line):
                     return f"\nThat line comes from {origin[0]}."

@@ -21,7 +21,9 @@ class Problem:
         place = f"[{self.part}]"
         if self.option:
             shown = " ".join(printable(self.value).split())
-            place += f" {self.option} = {shown}".rstrip() if shown else f" {self.option}"
+            place += (
+                f" {self.option} = {shown}".rstrip() if shown else f" {self.option}"
+            )
         text = f"{place}: {self.message.rstrip('.')}."
         return f"{text} {self.remedy}" if self.remedy else text
 

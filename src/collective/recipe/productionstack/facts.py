@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field
 from typing import Any
 from typing import TypeVar
 
 from collective.recipe.productionstack import sections
-from collective.recipe.productionstack.errors import ConfigurationError
 from collective.recipe.productionstack.errors import Problem
+from collective.recipe.productionstack.model import Backup
 from collective.recipe.productionstack.model import Client
-from collective.recipe.productionstack.plan import Facts
+from collective.recipe.productionstack.model import Storage
 from collective.recipe.productionstack.sources import Places
 from collective.recipe.productionstack.sources import backup
 from collective.recipe.productionstack.sources import zeoserver
@@ -20,8 +22,21 @@ from collective.recipe.productionstack.sources import zope2instance
 Made = TypeVar("Made")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What the other recipes' parts say, by part name."""
+
+    directory: str
+    bin: str
+    clients: Mapping[str, Client] = field(default_factory=dict)
+    no_clients: Mapping[str, Problem] = field(default_factory=dict)
+    storages: Mapping[str, Storage] = field(default_factory=dict)
+    backups: Mapping[str, Backup] = field(default_factory=dict)
+    versions: tuple[tuple[str, tuple[int, ...]], ...] = ()
+
+
 def gather(
-    buildout: Any,  # noqa: ANN401 (untyped upstream)
+    buildout: Any,
     section_of: Callable[[str], Mapping[str, str]],
     versions: tuple[tuple[str, tuple[int, ...]], ...] = (),
 ) -> tuple[Facts, list[Problem]]:
@@ -29,7 +44,9 @@ def gather(
     places = places_of(buildout)
     problems: list[Problem] = []
 
-    def read_all(recipe: str, read: Callable[..., Made], option: str) -> dict[str, Made]:
+    def read_all(
+        recipe: str, read: Callable[..., Made], option: str
+    ) -> dict[str, Made]:
         found = {}
         for name in sections.listed_with(buildout, recipe):
             section = section_of(name)
@@ -45,7 +62,9 @@ def gather(
         Facts(
             directory=places.directory,
             bin=places.bin,
-            clients={name: client for name, client in clients.items() if not none[name]},
+            clients={
+                name: client for name, client in clients.items() if not none[name]
+            },
             no_clients={name: problem for name, problem in none.items() if problem},
             storages=read_all(zeoserver.RECIPE, zeoserver.read, "zeo-address"),
             backups=read_all(backup.RECIPE, backup.read, "location"),
@@ -55,7 +74,7 @@ def gather(
     )
 
 
-def places_of(buildout: Any) -> Places:  # noqa: ANN401
+def places_of(buildout: Any) -> Places:
     """Return where the buildout has its folders."""
     options = buildout["buildout"]
     return Places(
@@ -63,16 +82,6 @@ def places_of(buildout: Any) -> Places:  # noqa: ANN401
         bin=options["bin-directory"],
         parts=options["parts-directory"],
     )
-
-
-def client_of(buildout: Any, name: str, section: Mapping[str, str]) -> Client:  # noqa: ANN401
-    """Read one client; ConfigurationError when it cannot be read."""
-    try:
-        return zope2instance.read(name, section, places_of(buildout))
-    except ValueError as error:
-        raise ConfigurationError(
-            [_unreadable(name, section, "http-address", str(error))]
-        ) from error
 
 
 def _unreadable(

@@ -1,4 +1,4 @@
-"""What stops a buildout run before anything happens: root, a second run, a live stack."""
+"""What stops a buildout run at once: root, a second run, a live stack."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HOLDER = "PRODUCTIONSTACK_BUILDOUT"
 _held: dict[str, int] = {}
 
 
-def refuse_root(buildout: Any) -> None:  # noqa: ANN401 (untyped upstream)
+def refuse_root(buildout: Any) -> None:
     """Raise StackError for uid 0, unless ``[buildout] allow-root`` is set."""
     if os.geteuid() != 0:
         return
@@ -57,17 +57,20 @@ def hold_lock(directory: str) -> None:
 
 def refuse_live(directory: str, name: str) -> None:
     """Raise StackError when a stack that is to be removed still does something."""
-    from collective.recipe.productionstack.ctl import cron  # noqa: PLC0415 (seldom needed)
-    from collective.recipe.productionstack.ctl import running  # noqa: PLC0415
+    from collective.recipe.productionstack.ctl import cron
+    from collective.recipe.productionstack.ctl import running
 
     alive = running.is_running(directory, name)
     if alive:
         raise StackError(
             f"[{name}] is no longer among the parts, but its programs run:"
-            f" {', '.join(alive)}. Stop them first: bin/{name} down; or list the part again."
+            f" {', '.join(alive)}. Stop them first: bin/{name} down;"
+            " or list the part again."
         )
     if cron.installed(directory, name):
         raise StackError(
-            f"[{name}] is no longer among the parts, but its jobs stand in your crontab."
-            f" Take them out first: bin/{name} cron remove; or list the part again."
+            f"[{name}] is no longer among the parts, but its jobs stand in your"
+            " crontab."
+            f" Take them out first: bin/{name} cron remove;"
+            " or list the part again."
         )

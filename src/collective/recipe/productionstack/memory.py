@@ -29,7 +29,7 @@ class Memory:
         if isinstance(found, dict):
             self.values = found
 
-    def get(self, name: str) -> Any:  # noqa: ANN401 (any JSON value)
+    def get(self, name: str) -> Any:
         """Return a value, or None."""
         return self.values.get(name)
 

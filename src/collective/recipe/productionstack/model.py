@@ -22,7 +22,7 @@ FORMAT = 1
 UNSAFE = re.compile(r"[%$\"\\\x00-\x1f\x7f\x85\u2028\u2029]")
 """What no path or value that reaches a configuration may hold."""
 
-ANY_HOST = frozenset({"", "0.0.0.0", "::", "*"})  # noqa: S104 (names, not a listener)
+ANY_HOST = frozenset({"", "0.0.0.0", "::", "*"})
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -38,12 +38,20 @@ class Address:
         """Return ``host:port``, ``[v6]:port`` or the socket's path."""
         if self.path:
             return self.path
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return (
+            f"[{self.host}]:{self.port}"
+            if ":" in self.host
+            else f"{self.host}:{self.port}"
+        )
 
     @property
     def is_public(self) -> bool:
         """Whether other machines may reach it (every interface, or not loopback)."""
-        return not self.path and self.host not in LOOPBACK and not self.host.startswith("127.")
+        return (
+            not self.path
+            and self.host not in LOOPBACK
+            and not self.host.startswith("127.")
+        )
 
     @property
     def is_everywhere(self) -> bool:
@@ -63,8 +71,10 @@ class Address:
             return bool(self.path) and self.path == other.path
         if self.port != other.port:
             return False
-        return self.is_everywhere or other.is_everywhere or (
-            self.to_connect.host == other.to_connect.host
+        return (
+            self.is_everywhere
+            or other.is_everywhere
+            or (self.to_connect.host == other.to_connect.host)
         )
 
 
@@ -351,16 +361,20 @@ def _hints(kind: type) -> dict[str, Any]:
     return typing.get_type_hints(kind)
 
 
-def _revive(kind: Any, value: Any) -> Any:  # noqa: ANN401 (any JSON value)
+def _revive(kind: Any, value: Any) -> Any:
     """Turn a JSON value back into the declared type."""
     if dataclasses.is_dataclass(kind):
         hints = _hints(kind)  # type: ignore[arg-type]
-        return kind(**{name: _revive(hints[name], item) for name, item in value.items()})  # type: ignore[operator]
+        return kind(
+            **{name: _revive(hints[name], item) for name, item in value.items()}
+        )  # type: ignore[operator]
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is types.UnionType:
         real = next(item for item in arguments if item is not type(None))
         return None if value is None else _revive(real, value)
     if origin is tuple:
-        inner = arguments if arguments[-1] is not Ellipsis else arguments[:1] * len(value)
+        inner = (
+            arguments if arguments[-1] is not Ellipsis else arguments[:1] * len(value)
+        )
         return tuple(_revive(one, item) for one, item in zip(inner, value, strict=True))
     return value

@@ -19,14 +19,37 @@ from collective.recipe.productionstack.errors import Problem
 from collective.recipe.productionstack.model import UNSAFE
 from collective.recipe.productionstack.model import Address
 
+LAST_PORT = 65535
+LONGEST_NAME = 253  # RFC 1035 2.3.4, as text
+MOST_CLIENTS = 64
+
 FREE = ("recipe", "<", "eggs")
 """Options that are never ours; ``x-…`` is free for the user's own values too."""
 
 RESERVED = frozenset(
-    """threads cache-size balance sticky slow-start editors-clients queue-timeout
-    maintenance-page maintenance-allow memory-limit alert-mail alert-webhook purge-by
-    backup-time pack-time verify-time sync-target sync-key sync-keep mailto
-    backup-age-limit""".split()
+    [
+        "threads",
+        "cache-size",
+        "balance",
+        "sticky",
+        "slow-start",
+        "editors-clients",
+        "queue-timeout",
+        "maintenance-page",
+        "maintenance-allow",
+        "memory-limit",
+        "alert-mail",
+        "alert-webhook",
+        "purge-by",
+        "backup-time",
+        "pack-time",
+        "verify-time",
+        "sync-target",
+        "sync-key",
+        "sync-keep",
+        "mailto",
+        "backup-age-limit",
+    ]
 )
 """Names kept for later releases, so that a user's own use of them cannot collide."""
 
@@ -39,13 +62,15 @@ def address(value: str) -> Address:
 
     Raises ValueError that says what is wrong.
     """
-    found = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:\[\]]*)):(\d{1,9})|(\d{1,9})", value)
+    found = re.fullmatch(
+        r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:\[\]]*)):(\d{1,9})|(\d{1,9})", value
+    )
     if not found:
         raise ValueError("not an address")
     number = port(found[3] or found[4])
     host = found[1] or (found[2] if found[3] else "127.0.0.1")
-    if host == "" or host == "*":
-        host = "0.0.0.0"  # noqa: S104 (the user asked for all interfaces)
+    if host in {"", "*"}:
+        host = "0.0.0.0"
     return Address(host if found[1] else host_name(host), number)
 
 
@@ -53,7 +78,7 @@ def port(value: str) -> int:
     """Parse a TCP port from 1 to 65535."""
     if not value.isascii() or not value.isdigit():
         raise ValueError("not a port")
-    if not 1 <= int(value) <= 65535:
+    if not 1 <= int(value) <= LAST_PORT:
         raise ValueError("not between 1 and 65535")
     return int(value)
 
@@ -61,8 +86,10 @@ def port(value: str) -> int:
 def port_base(value: str) -> int:
     """Parse a port that leaves room for the nine that follow it."""
     number = port(value)
-    if number > 65526:
-        raise ValueError("too high: ten ports are counted from it, and 65535 is the last")
+    if number > LAST_PORT - 9:
+        raise ValueError(
+            "too high: ten ports are counted from it, and 65535 is the last"
+        )
     return number
 
 
@@ -78,7 +105,7 @@ def host_name(value: str) -> str:
     except UnicodeError:
         raise ValueError("not a host name") from None
     labels = name.removesuffix(".").split(".")
-    if len(name) > 253 or not all(HOST_LABEL.fullmatch(label) for label in labels):
+    if len(name) > LONGEST_NAME or not all(map(HOST_LABEL.fullmatch, labels)):
         raise ValueError("not a host name")
     return name.removesuffix(".")
 
@@ -86,7 +113,9 @@ def host_name(value: str) -> str:
 def zodb_path(value: str) -> str:
     """Parse the path of a Plone site inside the database, such as ``/Plone``."""
     if value.strip("/") == "":
-        raise ValueError("the whole database must not be public: name the Plone site's path")
+        raise ValueError(
+            "the whole database must not be public: name the Plone site's path"
+        )
     segments = value.removeprefix("/").removesuffix("/").split("/")
     if not value.startswith("/") or not all(SEGMENT.fullmatch(one) for one in segments):
         raise ValueError("not a path of ids such as /Plone")
@@ -130,7 +159,7 @@ def clients(value: str) -> int | tuple[str, ...]:
     """Parse a number of clients to make, or names of parts."""
     names = words(value)
     if len(names) == 1 and names[0].lstrip("-").isdigit():
-        if not 1 <= int(names[0]) <= 64:
+        if not 1 <= int(names[0]) <= MOST_CLIENTS:
             raise ValueError("not a number from 1 to 64")
         return int(names[0])
     return names
@@ -148,7 +177,7 @@ def services(value: str) -> tuple[str, ...]:
 SERVICE_NAMES = ("nginx", "varnish", "haproxy", "supervisor", "logrotate", "cron")
 
 
-def option(
+def option(  # noqa: PLR0913 (a declaration says everything at once)
     doc: str,
     parse: Callable[[str], Any],
     *,
@@ -156,12 +185,18 @@ def option(
     example: str,
     default: Any = None,
     shown: str = "",
-) -> Any:  # noqa: ANN401 (a field of any type)
+) -> Any:
     """Declare an option: a sentence, its parser, its type in words, an example.
 
     ``shown`` words the default on the reference page where it is not a value.
     """
-    metadata = {"doc": doc, "parse": parse, "kind": kind, "example": example, "shown": shown}
+    metadata = {
+        "doc": doc,
+        "parse": parse,
+        "kind": kind,
+        "example": example,
+        "shown": shown,
+    }
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -174,7 +209,7 @@ class StackOptions:
         " `HOST[,ALIAS…] /zodb/path [name=value …]`. The first host is canonical;"
         " the others are redirected to it, or served too with `redirect=off`."
         " Further names: `url` (what visitors type, where something else stands in"
-        " front), `certificate` and `key` (this site's own), `frontend` (only `classic`).",
+        " front), `certificate` and `key` (this site's own), `frontend` (`classic`).",
         lines,
         kind="lines",
         example="www.example.com,example.com /Plone",
@@ -266,7 +301,8 @@ class StackOptions:
         shown="`bind`:`port-base` + 1 when a certificate is given",
     )
     cache_address: Address | None = option(
-        "Where Varnish answers visitors' requests over TCP; nginx itself uses a Unix socket.",
+        "Where Varnish answers visitors' requests over TCP; nginx itself uses a Unix"
+        " socket.",
         address,
         kind="address",
         example="127.0.0.1:8002",
@@ -346,6 +382,16 @@ def name_of(field_name: str) -> str:
     return field_name.replace("_", "-")
 
 
+PORT_OFFSETS = {
+    "http_address": 0,
+    "https_address": 1,
+    "cache_address": 2,
+    "purge_address": 3,
+    "balancer_address": 4,
+    "stats_address": 5,
+}
+"""What is added to `port-base` where an address is not chosen."""
+
 OPTIONS = {name_of(field.name): field for field in dataclasses.fields(StackOptions)}
 
 
@@ -372,7 +418,9 @@ def _parse(
     except ValueError as error:
         remedy = f"Write for example: {name} = {field.metadata['example']}"
         problems.append(
-            Problem(part=part, option=name, value=text, message=str(error), remedy=remedy)
+            Problem(
+                part=part, option=name, value=text, message=str(error), remedy=remedy
+            )
         )
 
 

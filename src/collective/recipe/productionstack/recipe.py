@@ -11,62 +11,54 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
-from typing import TypeVar
 
 import zc.buildout
 import zc.buildout.easy_install
 import zc.recipe.egg
 
 from collective.recipe.productionstack import check
-from collective.recipe.productionstack import facts
 from collective.recipe.productionstack import guard
-from collective.recipe.productionstack import plan
 from collective.recipe.productionstack import render
-from collective.recipe.productionstack import sections
 from collective.recipe.productionstack import services
 from collective.recipe.productionstack import tree
+from collective.recipe.productionstack import whole
 from collective.recipe.productionstack.errors import ConfigurationError
 from collective.recipe.productionstack.errors import Problem
 from collective.recipe.productionstack.errors import StackError
 from collective.recipe.productionstack.memory import Memory
 from collective.recipe.productionstack.memory import fingerprint
 from collective.recipe.productionstack.model import Stack
-from collective.recipe.productionstack.options import StackOptions
+from collective.recipe.productionstack.removal import uninstall
+from collective.recipe.productionstack.whole import users_fault
 
 logger = logging.getLogger("productionstack")
 
-Plan = dict[str, tuple[Stack, StackOptions]]
-Returned = TypeVar("Returned")
-
-
-def users_fault(function: Callable[..., Returned]) -> Callable[..., Returned]:
-    """Show a StackError as buildout shows a user's mistake: without a traceback."""
-
-    def wrapped(*arguments: Any, **named: Any) -> Returned:  # noqa: ANN401
-        try:
-            return function(*arguments, **named)
-        except StackError as error:
-            raise zc.buildout.UserError(str(error)) from error
-
-    wrapped.__doc__ = function.__doc__
-    return wrapped
+__all__ = [
+    "Cron",
+    "Haproxy",
+    "Logrotate",
+    "Nginx",
+    "Recipe",
+    "Supervisor",
+    "Varnish",
+    "uninstall",
+]
 
 
 class Recipe:
     """A whole stack."""
 
     @users_fault
-    def __init__(self, buildout: Any, name: str, options: Any) -> None:  # noqa: ANN401
+    def __init__(self, buildout: Any, name: str, options: Any) -> None:
         """Read, judge, render and check; raises UserError with every problem."""
         self.name = name
         self.bin = buildout["buildout"]["bin-directory"]
         guard.refuse_root(buildout)
         guard.hold_lock(buildout["buildout"]["directory"])
-        self.stack, self.options = _plan_of(buildout)[name]
+        self.stack, self.options = whole.plan_of(buildout)[name]
         self.memory = Memory(self.stack.folders)
         self.trees = tree.Trees(self.stack.folders)
         self.made_from = _made_from(self.stack)
@@ -102,7 +94,8 @@ class Recipe:
             self._remember()
         except OSError as error:
             message = (
-                f"[{self.name}] cannot be written: {error}. What ran before is untouched."
+                f"[{self.name}] cannot be written: {error}. What ran before is"
+                " untouched."
                 " Mend that (is the disk full?), then run buildout again."
             )
             raise StackError(message) from error
@@ -133,8 +126,10 @@ class Recipe:
     def _render(self) -> tree.Tree:
         try:
             return services.tree_of(self.stack)
-        except render.TemplateProblem as error:
-            problem = render.template_problem(self.name, self.stack.user_templates, error)
+        except render.TemplateError as error:
+            problem = render.template_problem(
+                self.name, self.stack.user_templates, error
+            )
             raise ConfigurationError([problem]) from error
 
     def _refuse_foreign(self) -> None:
@@ -158,7 +153,9 @@ class Recipe:
                 made = self.tree or self._render()
                 made.write(Path(folder), durable=False)
                 verdicts = list(check.verdicts(self.stack, Path(folder)))
-        problems = [problem for verdict in verdicts if (problem := self._judge(verdict))]
+        problems = [
+            problem for verdict in verdicts if (problem := self._judge(verdict))
+        ]
         if problems:
             raise ConfigurationError(problems)
 
@@ -171,7 +168,7 @@ class Recipe:
         remedies = {
             "missing": "Install it, or write: check = auto",
             "old": "Install a newer one.",
-            "refused": "Mend the option or template behind that line; nothing was changed.",
+            "refused": "Mend what made that line; nothing was changed.",
         }
         service = f"{verdict.service} refuses the configuration:\n{verdict.text}"
         return Problem(
@@ -188,7 +185,10 @@ class Recipe:
         for private in {folders.var, folders.sockets}:
             Path(private).mkdir(parents=True, exist_ok=True, mode=0o700)
             if Path(private).stat().st_uid != os.getuid():
-                message = f"{private} belongs to somebody else. Remove it, then run buildout again."
+                message = (
+                    f"{private} belongs to somebody else. Remove it, then run"
+                    " buildout again."
+                )
                 raise StackError(message)
             Path(private).chmod(0o700)
 
@@ -196,7 +196,9 @@ class Recipe:
         for path in sorted(tree.changed(before, self.trees.current())):
             logger.info("%s: wrote %s/%s", self.name, self.stack.folders.etc, path)
         if self.trees.applied():
-            logger.info("%s: now see bin/%s diff, then run bin/%s reload", *[self.name] * 3)
+            logger.info(
+                "%s: now see bin/%s diff, then run bin/%s reload", *[self.name] * 3
+            )
 
     def _write_script(self) -> None:
         zc.buildout.easy_install.scripts(
@@ -232,94 +234,7 @@ class Cron(Recipe):
     """The crontab alone."""
 
 
-@users_fault
-def uninstall(name: str, options: Any) -> None:  # noqa: ANN401 (untyped upstream)
-    """Clear away a part that is really dropped; a reinstallation keeps everything."""
-    buildout = options.buildout
-    if name in sections.listed(buildout) or name in buildout._parts:  # noqa: SLF001
-        return
-    directory = buildout["buildout"]["directory"]
-    guard.refuse_live(directory, name)
-    folders = plan.folders(directory, buildout["buildout"]["bin-directory"], name)
-    tree.Trees(folders).remove()
-    (Path(folders.bin) / name).unlink(missing_ok=True)
-    logger.info("%s: removed %s and bin/%s.", name, folders.etc, name)
-    logger.info("%s: %s and the logs in %s stay.", name, folders.var, folders.log)
-    for line in _fallen_back(buildout):
-        logger.warning(line)
-
-
-def _fallen_back(buildout: Any) -> list[str]:  # noqa: ANN401
-    """Name what other parts listen on once nobody sets it for them."""
-    lines = []
-    for recipe, option, default in (
-        (sections.ZEO, "zeo-address", "port 8100"),
-        (sections.ZOPE, "http-address", "port 8080"),
-    ):
-        lines += [
-            f"[{part}] {option} is not set: without the stack it is {default} on all"
-            f" interfaces. Write for example: {option} = 127.0.0.1:{default[5:]}"
-            for part in sections.listed_with(buildout, recipe)
-            if option not in sections.flat(buildout, part)
-        ]
-    return lines
-
-
-def _plan_of(buildout: Any) -> Plan:  # noqa: ANN401
-    """Plan all parts of ours together, once a run, so that all problems show at once."""
-    kept: Plan | None = getattr(buildout, "_productionstack_plan", None)
-    if kept is not None:
-        return kept
-    parts = [
-        plan.Part(name=name, entry=sections.entry_of(buildout, name), section=_view(buildout, name))
-        for name in sections.listed_with(buildout, sections.OURS)
-    ]
-    memory = Memory(plan.folders(*_folder_words(buildout, parts[0].name)))
-    versions = tuple(sorted(check.versions(memory.values).items()))
-    found, problems = facts.gather(buildout, buildout.__getitem__, versions)
-    built, more = plan.stacks(parts, found)
-    problems += more
-    problems = _with_extensions(buildout, problems)
-    if problems:
-        raise ConfigurationError(problems)
-    for stack, _ in built.values():
-        _warn(buildout, stack)
-    buildout._productionstack_plan = built  # noqa: SLF001 (the only object of a run)
-    return built
-
-
-def _with_extensions(buildout: Any, problems: list[Problem]) -> list[Problem]:  # noqa: ANN401
-    """Put what the extension could not do in the place of what follows from it."""
-    noted: list[Problem] = getattr(buildout, "_productionstack_problems", [])
-    hidden = {(problem.part, problem.option) for problem in noted}
-    return noted + [one for one in problems if (one.part, one.option) not in hidden]
-
-
-def _warn(buildout: Any, stack: Stack) -> None:  # noqa: ANN401
-    said: set[str] = buildout.__dict__.setdefault("_productionstack_said", set())
-
-    def given(part: str, option: str) -> bool:
-        return option in sections.flat(buildout, part)
-
-    for line in plan.warnings(stack, given=given):
-        if line not in said:
-            logger.warning(line)
-        said.add(line)
-
-
-def _view(buildout: Any, name: str) -> dict[str, str]:  # noqa: ANN401
-    """Return a section's options with references resolved, without making it a part."""
-    raw = sections.flat(buildout, name)
-    options = buildout.Options(buildout, name, raw)
-    return {option: options.get(option) for option in raw}
-
-
-def _folder_words(buildout: Any, name: str) -> tuple[str, str, str]:  # noqa: ANN401
-    options = buildout["buildout"]
-    return options["directory"], options["bin-directory"], name
-
-
-def _working_set(buildout: Any, options: Any) -> Any:  # noqa: ANN401
+def _working_set(buildout: Any, options: Any) -> Any:
     """Return the distributions of the control script: ours with the extra ``ctl``."""
     eggs = zc.recipe.egg.Eggs(buildout, options["recipe"], options)
     return eggs.working_set(["collective.recipe.productionstack[ctl]"])[1]
@@ -328,16 +243,24 @@ def _working_set(buildout: Any, options: Any) -> Any:  # noqa: ANN401
 def _made_from(stack: Stack) -> str:
     """Return the fingerprint of everything that a tree is rendered from."""
     package = Path(__file__).parent
-    folders = [package, Path(stack.user_templates)] if stack.user_templates else [package]
-    files = [path for folder in folders for path in folder.rglob("*.*") if path.is_file()]
+    folders = (
+        [package, Path(stack.user_templates)] if stack.user_templates else [package]
+    )
+    files = [
+        path for folder in folders for path in folder.rglob("*.*") if path.is_file()
+    ]
     return fingerprint(files, stack.to_json())
 
 
-def _script_from(buildout: Any, options: Any, folder: str, name: str) -> str:  # noqa: ANN401
+def _script_from(buildout: Any, options: Any, folder: str, name: str) -> str:
     """Return the fingerprint of everything that the control script is made from."""
     settings = buildout["buildout"]
     places = [settings["eggs-directory"], settings["develop-eggs-directory"], *sys.path]
     pins = buildout[settings["versions"]] if "versions" in settings else {}
-    words = [sys.executable, options.get("eggs", ""), *(f"{k}={pins[k]}" for k in sorted(pins))]
+    words = [
+        sys.executable,
+        options.get("eggs", ""),
+        *(f"{k}={pins[k]}" for k in sorted(pins)),
+    ]
     script = Path(folder, name)
     return fingerprint([*map(Path, places), script], "\n".join(words))

@@ -19,26 +19,26 @@ if TYPE_CHECKING:
 STOCK = Path(__file__).with_name("templates")
 
 
-class TemplateProblem(Exception):
+class TemplateError(Exception):
     """A template that does not render: the message names file and line."""
 
 
 def render(template: str, values: Mapping[str, Any], user_folder: str = "") -> str:
     """Render one template of the tree with the given values.
 
-    Raises TemplateProblem when a template (most likely the user's) is broken.
+    Raises TemplateError when a template (most likely the user's) is broken.
     """
-    import jinja2  # noqa: PLC0415 (60 ms that an unchanged extension run need not pay)
+    import jinja2
 
     try:
         return _environment(user_folder).get_template(template).render(values)
     except jinja2.TemplateSyntaxError as error:
         place = f"{error.filename or error.name}, line {error.lineno}"
-        raise TemplateProblem(f"{place}: {error.message}") from error
+        raise TemplateError(f"{place}: {error.message}") from error
     except jinja2.TemplateNotFound as error:
-        raise TemplateProblem(f"template {error.name} not found") from error
+        raise TemplateError(f"template {error.name} not found") from error
     except Exception as error:
-        raise TemplateProblem(f"{_place(error, template)}: {error}") from error
+        raise TemplateError(f"{_place(error, template)}: {error}") from error
 
 
 def is_users_own(template: str, user_folder: str) -> bool:
@@ -46,7 +46,7 @@ def is_users_own(template: str, user_folder: str) -> bool:
     return bool(user_folder) and (Path(user_folder) / template).is_file()
 
 
-def template_problem(part: str, folder: str, error: TemplateProblem) -> Problem:
+def template_problem(part: str, folder: str, error: TemplateError) -> Problem:
     """Word a template that does not render as the user's problem."""
     return Problem(
         part=part,
@@ -59,7 +59,7 @@ def template_problem(part: str, folder: str, error: TemplateProblem) -> Problem:
 
 @cache
 def _environment(user_folder: str) -> jinja2.Environment:
-    import jinja2  # noqa: PLC0415
+    import jinja2
 
     stock = jinja2.FileSystemLoader(STOCK)
     loaders: list[jinja2.BaseLoader] = [stock, jinja2.PrefixLoader({"stock": stock})]
@@ -92,7 +92,7 @@ def _safe(value: object) -> str:
     """Refuse what no language here can quote: the options should have caught it."""
     text = str(value)
     if UNSAFE.search(text):
-        message = f"{ascii(text)} cannot be written to a configuration file"
+        message = f"{text!a} cannot be written to a configuration file"
         raise ValueError(message)
     return text
 
@@ -121,7 +121,7 @@ def ini_value(value: object) -> str:
     """Return a value for supervisord.conf, where ``%`` and ``' ;'`` have a meaning."""
     text = _safe(value)
     if " ;" in text:
-        message = f"{ascii(text)} cannot be written to supervisord.conf"
+        message = f"{text!a} cannot be written to supervisord.conf"
         raise ValueError(message)
     return text
 
@@ -135,7 +135,9 @@ def logrotate_string(value: object) -> str:
 def supervisor_words(command: tuple[str, ...]) -> str:
     """Join a command for supervisor, which splits it like shlex and reads no more."""
     words = (ini_value(word) for word in command)
-    return " ".join(f'"{word}"' if re.search(r"[^\w@%+=:,./-]", word) else word for word in words)
+    return " ".join(
+        f'"{word}"' if re.search(r"[^\w@%+=:,./-]", word) else word for word in words
+    )
 
 
 def shell_word(value: object) -> str:

@@ -49,7 +49,7 @@ def run(
     ``timeout`` is in seconds; ``text`` is given to the command's standard input.
     """
     try:
-        done = subprocess.run(  # noqa: S603 (a tuple, no shell)
+        done = subprocess.run(
             tuple(command),
             capture_output=True,
             check=False,
@@ -76,7 +76,7 @@ def spawn(
 ) -> int:
     """Start a long-running process in a session of its own and return its pid."""
     with log.open("ab") as stream:
-        process = subprocess.Popen(  # noqa: S603 (a tuple, no shell)
+        process = subprocess.Popen(
             tuple(command),
             cwd=cwd,
             env=dict(env),

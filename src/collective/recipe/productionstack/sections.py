@@ -25,30 +25,31 @@ def distribution(recipe: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def flat(buildout: Any, name: str) -> dict[str, str]:  # noqa: ANN401 (untyped upstream)
+def flat(buildout: Any, name: str) -> dict[str, str]:
     """Return a section's raw options with ``<=``, ``+=`` and ``-=`` applied."""
     raw: Mapping[str, str] = buildout._raw.get(name, {})  # noqa: SLF001 (no public way)
     if "<" in raw:
-        raw = buildout.Options(buildout, name, raw)._do_extend_raw(name, raw, [])  # noqa: SLF001
+        options = buildout.Options(buildout, name, raw)
+        raw = options._do_extend_raw(name, raw, [])  # noqa: SLF001
     return dict(raw)
 
 
-def recipe_of(buildout: Any, name: str) -> str:  # noqa: ANN401
+def recipe_of(buildout: Any, name: str) -> str:
     """Return the normalised distribution that makes a part, or nothing."""
     return distribution(flat(buildout, name).get("recipe", ""))
 
 
-def listed(buildout: Any) -> list[str]:  # noqa: ANN401
+def listed(buildout: Any) -> list[str]:
     """Return the parts that this run installs, in their order, each once."""
     return list(dict.fromkeys(buildout["buildout"].get("parts", "").split()))
 
 
-def listed_with(buildout: Any, recipe: str) -> list[str]:  # noqa: ANN401
+def listed_with(buildout: Any, recipe: str) -> list[str]:
     """Return the listed parts that a distribution makes."""
     return [name for name in listed(buildout) if recipe_of(buildout, name) == recipe]
 
 
-def entry_of(buildout: Any, name: str) -> str:  # noqa: ANN401
+def entry_of(buildout: Any, name: str) -> str:
     """Return the entry point behind the colon of a recipe, ``default`` without one."""
     _, _, entry = flat(buildout, name).get("recipe", "").strip().partition(":")
     return entry.strip() or "default"

@@ -61,7 +61,7 @@ def sites(
             part,
             f"{site.host} {site.path}",
             "a certificate and a key belong together",
-            "Give both, or neither: certificate=/path/fullchain.pem key=/path/privkey.pem",
+            "Give both or neither: certificate=/path/chain.pem key=/path/key.pem",
         )
         for site in built
         if bool(site.certificate) != bool(site.key)
@@ -71,12 +71,14 @@ def sites(
 
 def has_certificate(found: list[Line], options: StackOptions) -> bool:
     """Whether any site is served over TLS."""
-    return bool(options.certificate) or any("certificate" in line.names for line in found)
+    return bool(options.certificate) or any(
+        "certificate" in line.names for line in found
+    )
 
 
 def _line(text: str) -> Line:
     words = text.split()
-    if len(words) < 2:
+    if not words[1:]:
         raise ValueError("a site needs host names and the path of a Plone site")
     hosts = tuple(_host(name) for name in words[0].split(","))
     if len(set(hosts)) < len(hosts):
@@ -98,7 +100,11 @@ def _pair(word: str) -> tuple[str, Any]:
     name, equals, value = word.partition("=")
     if not equals or name not in NAMES:
         near = difflib.get_close_matches(name, NAMES, n=1)
-        hint = f"; did you mean {near[0]}=?" if near else f"; there are {', '.join(sorted(NAMES))}"
+        hint = (
+            f"; did you mean {near[0]}=?"
+            if near
+            else f"; there are {', '.join(sorted(NAMES))}"
+        )
         raise ValueError(f"{word!r} is not name=value of a site{hint}")
     try:
         return name, NAMES[name](value)
@@ -134,7 +140,9 @@ NAMES: dict[str, Any] = {
 def _site(line: Line, options: StackOptions, front: Front) -> Site:
     certificate = line.names.get("certificate", options.certificate)
     key = line.names.get("key", "" if "certificate" in line.names else options.key)
-    scheme, host, port = line.names.get("url") or _seen(line, front, tls=bool(certificate))
+    scheme, host, port = line.names.get("url") or _seen(
+        line, front, tls=bool(certificate)
+    )
     return Site(
         host=line.hosts[0],
         aliases=line.hosts[1:],
@@ -169,4 +177,6 @@ def _doubled(part: str, found: list[Line]) -> Iterator[Problem]:
 
 
 def _problem(part: str, value: str, message: str, remedy: str = EXAMPLE) -> Problem:
-    return Problem(part=part, option="sites", value=value, message=message, remedy=remedy)
+    return Problem(
+        part=part, option="sites", value=value, message=message, remedy=remedy
+    )

@@ -45,7 +45,9 @@ class Tree:
     @cached_property
     def digest(self) -> str:
         """Sixteen hexadecimal digits over paths, modes and texts."""
-        return _digest((file.path, file.mode, file.text.encode()) for file in sorted(self.files))
+        return _digest(
+            (file.path, file.mode, file.text.encode()) for file in sorted(self.files)
+        )
 
     def text_of(self, path: str) -> str:
         """Return one file's text; KeyError when the tree has no such file."""
@@ -109,8 +111,8 @@ class Trees:
             staged.chmod(0o750)
             if folder.exists():
                 # Edited by hand: what is there is kept beside, not believed.
-                os.replace(folder, _free_name(folder.with_name(f"{folder.name}.edited")))
-            os.replace(staged, folder)
+                folder.replace(_free_name(folder.with_name(f"{folder.name}.edited")))
+            staged.replace(folder)
         except BaseException:
             shutil.rmtree(staged, ignore_errors=True)
             raise
@@ -136,7 +138,11 @@ class Trees:
 
     def prune(self) -> None:
         """Delete the trees that are neither current, applied nor previous."""
-        keep = {path.name for path in (self.current(), self.applied(), self.previous()) if path}
+        keep = {
+            path.name
+            for path in (self.current(), self.applied(), self.previous())
+            if path
+        }
         for folder in self.kept.iterdir():
             if folder.is_dir() and not folder.is_symlink() and folder.name not in keep:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -197,13 +203,21 @@ def diff(old: Path | None, new: Path | None) -> Iterator[str]:
 def changed(old: Path | None, new: Path | None) -> set[str]:
     """Return the paths of the files that differ between two trees."""
     before, after = _texts(old), _texts(new)
-    return {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
+    return {
+        path
+        for path in before.keys() | after.keys()
+        if before.get(path) != after.get(path)
+    }
 
 
 def write_atomically(path: Path, text: str, mode: int = 0o640) -> bool:
     """Replace a file's text in one rename; return whether anything changed."""
     data = text.encode()
-    if path.is_file() and path.read_bytes() == data and path.stat().st_mode & 0o777 == mode:
+    if (
+        path.is_file()
+        and path.read_bytes() == data
+        and path.stat().st_mode & 0o777 == mode
+    ):
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
@@ -213,7 +227,7 @@ def write_atomically(path: Path, text: str, mode: int = 0o640) -> bool:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(name, path)
+        Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
@@ -250,12 +264,12 @@ def _target(link: Path) -> Path | None:
 
 
 def _link(link: Path, target: str) -> None:
-    if link.is_symlink() and os.readlink(link) == target:
+    if link.is_symlink() and str(link.readlink()) == target:
         return
     fresh = link.with_name(f".{link.name}-{os.getpid()}")
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(target)
-    os.replace(fresh, link)
+    fresh.replace(link)
     _sync(link.parent)
 
 

@@ -78,7 +78,9 @@ class Balancer:
         try:
             return self._exchange(text)
         except OSError as error:
-            message = f"HAProxy does not answer on {self.path} ({error}). See haproxy.log."
+            message = (
+                f"HAProxy does not answer on {self.path} ({error}). See haproxy.log."
+            )
             raise ControlError(message) from None
 
     def _busy(self, names: set[str]) -> int:

@@ -18,7 +18,9 @@ SOCKET_LIMIT = 97
 """HAProxy's limit for the path of a socket in bytes, the lowest of all daemons'."""
 
 
-@click.command("check", short_help="Ask the daemons whether they accept the configuration.")
+@click.command(
+    "check", short_help="Ask the daemons whether they accept the configuration."
+)
 @click.pass_obj
 def command(control: Control) -> int:
     """Ask the daemons whether they accept the generated configuration.

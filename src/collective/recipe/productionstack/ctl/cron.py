@@ -123,7 +123,7 @@ def read() -> str:
     """Return the user's crontab; empty when there is none."""
     # Bytes, since odd letters of others must survive; LC_ALL, since
     # the words of "no crontab for" must not be translated.
-    result = subprocess.run(  # noqa: S603 (a tuple, no shell)
+    result = subprocess.run(
         (run.find("crontab") or "crontab", "-l"),
         capture_output=True,
         check=False,

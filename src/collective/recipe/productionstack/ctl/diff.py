@@ -14,7 +14,9 @@ from collective.recipe.productionstack.errors import printable
 COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
-@click.command("diff", short_help="Compare the generated with the applied configuration.")
+@click.command(
+    "diff", short_help="Compare the generated with the applied configuration."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a machine.")
 @click.pass_obj
 def command(control: Control, *, as_json: bool) -> int:

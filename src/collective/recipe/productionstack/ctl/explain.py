@@ -84,11 +84,15 @@ def _beside(stack: Stack) -> list[Branch]:
     files = [folders.etc, f"{folders.applied} (applied)", folders.var, folders.sockets]
     found: list[Branch] = []
     if stack.debug_client:
-        text = f"debug client  {_client(stack.debug_client)}, {stack.debug_client.script}"
+        text = (
+            f"debug client  {_client(stack.debug_client)}, {stack.debug_client.script}"
+        )
         found.append((text, []))
     found.append(("files", [(text, []) for text in dict.fromkeys(files)]))
     found.append((f"logs  {folders.log}", [(log.path, []) for log in stack.logs]))
-    jobs = [(f"{job.schedule}  {job.name}: {job.why}", list[Branch]()) for job in stack.jobs]
+    jobs = [
+        (f"{job.schedule}  {job.name}: {job.why}", list[Branch]()) for job in stack.jobs
+    ]
     if jobs:
         found.append(("jobs", list(jobs)))
     return found

@@ -44,12 +44,10 @@ def probe_all(programs: Iterable[Program], timeout: float) -> Mapping[str, str]:
 
 def probe(health: Health, timeout: float) -> str:
     """Return ``ok`` or in a few words what is wrong."""
+    closes = _closes if health.status == CLOSED else _answers
+    ask = closes if health.path or health.status == CLOSED else _greets
     try:
-        if health.status == CLOSED:
-            return _closes(health, timeout)
-        if health.path:
-            return _answers(health, timeout)
-        return _greets(health, timeout)
+        return ask(health, timeout)
     except FileNotFoundError:
         return "no socket"
     except ConnectionRefusedError:

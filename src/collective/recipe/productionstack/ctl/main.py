@@ -22,13 +22,22 @@ VERBS = {
     "up": ("up:command", "Start everything in order and wait until it answers."),
     "down": ("down:command", "Stop everything cleanly."),
     "status": ("status:command", "Show what runs and answers."),
-    "check": ("check:command", "Ask the daemons whether they accept the configuration."),
+    "check": (
+        "check:command",
+        "Ask the daemons whether they accept the configuration.",
+    ),
     "diff": ("diff:command", "Compare the generated with the applied configuration."),
-    "reload": ("reload:command", "Apply the generated configuration, dropping nothing."),
+    "reload": (
+        "reload:command",
+        "Apply the generated configuration, dropping nothing.",
+    ),
     "rollback": ("reload:rollback", "Go back to the previous configuration."),
     "cron": ("cron:command", "Show, install or remove the block in your crontab."),
     "explain": ("explain:command", "Show the topology, or the option behind a line."),
-    "plone-caching": ("plone_caching:command", "Let Plone's pages be cached and purged."),
+    "plone-caching": (
+        "plone_caching:command",
+        "Let Plone's pages be cached and purged.",
+    ),
     "supervisord": ("daemon:command", ""),
 }
 """Verb: the module and member that holds it, and its line in ``--help``."""
@@ -58,7 +67,9 @@ class Verbs(click.Group):
     ) -> None:
         """List the verbs with their lines."""
         with formatter.section("Verbs"):
-            formatter.write_dl([(name, VERBS[name][1]) for name in self.list_commands(ctx)])
+            formatter.write_dl(
+                [(name, VERBS[name][1]) for name in self.list_commands(ctx)]
+            )
 
 
 def _is_there(verb: str) -> bool:

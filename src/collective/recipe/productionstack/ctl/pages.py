@@ -59,7 +59,9 @@ def wait_for_all(starter: Starter) -> dict[Site, Page]:
 
 def hints(control: Control, stack: Stack, pages: dict[Site, Page]) -> list[str]:
     """Return what a user should know about the pages."""
-    found = [missing(stack, site) for site, page in pages.items() if page.status == MISSING]
+    found = [
+        missing(stack, site) for site, page in pages.items() if page.status == MISSING
+    ]
     good = [site for site, page in pages.items() if page.status == http.HTTPStatus.OK]
     if good and any(_is_never_cached(stack, site) for site in good):
         found.append(f"pages are not cached yet: run {control.script} plone-caching")
@@ -124,7 +126,7 @@ def _patient_fetch(starter: Starter, site: Site) -> Page:
 
 
 def _is_never_cached(stack: Stack, site: Site) -> bool:
-    """Whether two visits in a row both went to Plone, which forbids to keep the page."""
+    """Whether two visits in a row both went to Plone, which forbids caching."""
     first, second = fetch(stack, site), fetch(stack, site)
     return all(
         page.cache == "MISS" and "private" in page.control for page in (first, second)
@@ -141,6 +143,6 @@ def missing(stack: Stack, site: Site) -> str:
     port = client.address.port
     script = client.script.removeprefix(f"{stack.folders.buildout}/")
     return (
-        f"{text}{script} fg; from your machine ssh -L {port}:{client.address} THIS-HOST; "
-        f"then http://localhost:{port}{where}/@@plone-addsite?site_id={name}"
+        f"{text}{script} fg; from your machine ssh -L {port}:{client.address} "
+        f"THIS-HOST; then http://localhost:{port}{where}/@@plone-addsite?site_id={name}"
     )

@@ -16,6 +16,8 @@ from collective.recipe.productionstack.model import Stack
 
 LISTENING = "0A"
 UNIX_LISTENING = 0x10000
+UNKNOWN = -1
+"""The kernel does not say whose a Unix socket is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +44,25 @@ class Intruder:
 
 
 def intruders(stack: Stack, ours: dict[str, set[int]]) -> list[Intruder]:
-    """Return who else holds an address of a program; ``ours`` maps program to pids."""
-    listeners = list(listening())
-    owners = _owners({one.inode for one in listeners})
+    """Return who else holds an address of a program; ``ours`` maps program to pids.
+
+    The debug client's address may be taken: by the debug client, started by hand.
+    """
+    wanted = [
+        (program.name, address, one)
+        for one in listening()
+        for program in stack.programs
+        for address in program.listens
+        if program.starts_alone and address.clashes_with(one.address)
+    ]
+    owners = _owners({one.inode for _, _, one in wanted})
     found = []
-    for program in stack.programs:
-        for address in program.listens:
-            for one in listeners:
-                holders = owners.get(one.inode, set())
-                if not address.clashes_with(one.address):
-                    continue
-                if holders and holders <= ours.get(program.name, set()):
-                    continue
-                pid = min(holders - ours.get(program.name, set()), default=0)
-                found.append(Intruder(address, program.name, pid, _who(pid, one.uid)))
+    for name, address, one in wanted:
+        holders = owners.get(one.inode, set())
+        strangers = holders - ours.get(name, set())
+        if strangers or not holders:
+            pid = min(strangers, default=0)
+            found.append(Intruder(address, name, pid, _who(pid, one.uid)))
     return list(dict.fromkeys(found))
 
 
@@ -67,7 +74,7 @@ def listening() -> Iterator[Listener]:
                 yield Listener(_decode(words[1]), words[9], int(words[7]))
     for words in _rows("net/unix"):
         if len(words) > 7 and int(words[3], 16) & UNIX_LISTENING:  # noqa: PLR2004
-            yield Listener(Address(path=" ".join(words[7:])), words[6], os.getuid())
+            yield Listener(Address(path=" ".join(words[7:])), words[6], UNKNOWN)
 
 
 def _rows(name: str) -> Iterator[list[str]]:
@@ -91,12 +98,12 @@ def _decode(text: str) -> Address:
 def _owners(inodes: set[str]) -> dict[str, set[int]]:
     """Return the processes of this user that hold sockets, by inode."""
     found: dict[str, set[int]] = {}
-    for name in os.listdir(processes.PROC):
-        if name.isdigit() and _is_mine(processes.PROC / name):
-            for target in processes.open_files(int(name)):
+    for folder in processes.PROC.iterdir():
+        if folder.name.isdigit() and _is_mine(folder):
+            for target in processes.open_files(int(folder.name)):
                 inode = target.removeprefix("socket:[").rstrip("]")
                 if target.startswith("socket:[") and inode in inodes:
-                    found.setdefault(inode, set()).add(int(name))
+                    found.setdefault(inode, set()).add(int(folder.name))
     return found
 
 
@@ -110,6 +117,8 @@ def _is_mine(folder: Path) -> bool:
 def _who(pid: int, uid: int) -> str:
     if pid:
         return f"pid {pid}: {processes.command(pid)[:80]}"
+    if uid == UNKNOWN:
+        return "another process"
     try:
         user = pwd.getpwuid(uid).pw_name
     except KeyError:

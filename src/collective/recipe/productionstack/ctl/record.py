@@ -49,7 +49,8 @@ def look(stack: Stack, program: Program, folder: Path) -> dict[str, Any]:
 def reads(program: Program, path: str) -> bool:
     """Whether a program reads that file of the tree."""
     return any(
-        path == one or path.startswith(f"{one.rstrip('/')}/") for one in program.tree_files
+        path == one or path.startswith(f"{one.rstrip('/')}/")
+        for one in program.tree_files
     )
 
 
@@ -75,7 +76,9 @@ def remember(stack: Stack, name: str, seen: Mapping[str, Any], pid: int) -> None
 def load(stack: Stack) -> dict[str, Any]:
     """Return everything written down; empty when there is nothing usable."""
     try:
-        values = json.loads((Path(stack.folders.var) / NAME).read_text(encoding="utf-8"))
+        values = json.loads(
+            (Path(stack.folders.var) / NAME).read_text(encoding="utf-8")
+        )
     except (OSError, ValueError):
         return {}
     return values if isinstance(values, dict) else {}
@@ -113,7 +116,9 @@ def refresh(stack: Stack, program: Program) -> None:
     """Write down that a running program has read the applied tree again."""
     record = load(stack)
     if entry := record.get(program.name):
-        entry["tree"] = look(stack, program, Path(stack.folders.applied).resolve())["tree"]
+        entry["tree"] = look(stack, program, Path(stack.folders.applied).resolve())[
+            "tree"
+        ]
         save(stack, record)
 
 

@@ -126,7 +126,9 @@ def _take_in(
                 try:
                     _reload_one(stack, program, steps)
                 except ControlError as error:
-                    raise _gone_back(control, stack, [*done, program], before, error) from error
+                    raise _gone_back(
+                        control, stack, [*done, program], before, error
+                    ) from error
                 done.append(program)
     for program in done:
         record.refresh(stack, program)
@@ -167,7 +169,7 @@ def _gone_back(
     for program in told:
         try:
             signalling.reload(stack, program)
-        except ControlError as trouble:
+        except ControlError as trouble:  # noqa: PERF203
             control.screen.warn(f"{program.name}: {trouble}")
     return ControlError(
         f"{error}\nThe old configuration is applied again and serves on. Mend the "
@@ -193,7 +195,8 @@ def _conclude(
 ) -> int:
     script = control.script
     left = [
-        f"{name} must be restarted ({', '.join(one.reasons)}): {script} down, {script} up"
+        f"{name} must be restarted ({', '.join(one.reasons)}): "
+        f"{script} down, {script} up"
         for name, one in sorted(status.stale(stack, survey.take(stack)).items())
     ]
     left += [
@@ -225,7 +228,7 @@ def _reload_alone(control: Control, stack: Stack) -> int:
     for program in stack.programs:
         try:
             signalling.reload(stack, program)
-        except ControlError as error:
+        except ControlError as error:  # noqa: PERF203
             raise _gone_back(control, stack, [program], before, error) from error
     shown = ", ".join(names) or "nothing changed"
     control.screen.say(f"reload: applied ({shown})")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import http.client
 import socket
 import xmlrpc.client
+from collections.abc import Iterator
 from collections.abc import Mapping
+from contextlib import contextmanager
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -126,7 +128,9 @@ class Supervisor:
         text = ""
         for stream in ("Stdout", "Stderr"):
             with suppress(ControlError):
-                answer: Any = self.call(f"supervisor.tailProcess{stream}Log", name, 0, size)
+                answer: Any = self.call(
+                    f"supervisor.tailProcess{stream}Log", name, 0, size
+                )
                 text += str(answer[0])
         return text
 
@@ -169,15 +173,14 @@ class UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self.path)
 
 
-class _harmless(suppress):  # noqa: N801 (used like a function)
+@contextmanager
+def _harmless(code: int) -> Iterator[None]:
     """Suppress one fault of supervisor: what was wanted is so already."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(RefusedError)
-        self.code = code
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:  # noqa: ANN401
-        return isinstance(error, RefusedError) and error.code == self.code
+    try:
+        yield
+    except RefusedError as error:
+        if error.code != code:
+            raise
 
 
 def _reworded(fault: str) -> str:

@@ -26,7 +26,9 @@ class Screen:
     @property
     def is_live(self) -> bool:
         """Whether a person watches a terminal that can be redrawn."""
-        return not self.quiet and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+        return (
+            not self.quiet and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+        )
 
     def say(self, text: str = "") -> None:
         """Show a fact."""
@@ -51,8 +53,8 @@ class Screen:
         """Return a rich console, of that width where nobody watches."""
         from rich.console import Console
 
-        width = None if sys.stdout.isatty() else width
-        return Console(highlight=False, quiet=self.quiet, soft_wrap=True, width=width)
+        shown = None if sys.stdout.isatty() else width
+        return Console(highlight=False, quiet=self.quiet, soft_wrap=True, width=shown)
 
     @contextmanager
     def steps(self) -> Iterator[Steps]:
@@ -98,13 +100,13 @@ class Steps:
         self.screen.say(text)
 
     def _show(self, step: str, text: str) -> None:
-        """Waiting is not worth a line where nobody watches."""
+        """Show nothing: waiting is not worth a line where nobody watches."""
 
 
 class LiveSteps(Steps):
     """Steps as a display that is redrawn."""
 
-    def __init__(self, screen: Screen, progress: Any) -> None:  # noqa: ANN401
+    def __init__(self, screen: Screen, progress: Any) -> None:
         """Draw with rich's progress display."""
         super().__init__(screen)
         self.progress = progress

@@ -43,7 +43,9 @@ class Status:
     def ok(self) -> bool:
         """Whether every program that should run is supervised and answers."""
         return self.seen.answers and all(
-            self.is_good(program) for program in self.stack.programs if program.starts_alone
+            self.is_good(program)
+            for program in self.stack.programs
+            if program.starts_alone
         )
 
     def is_good(self, program: Program) -> bool:
@@ -180,7 +182,9 @@ def _remarks(control: Control, status: Status) -> list[str]:
         lines[0] += f": {script} diff, {script} reload"
     for name, one in sorted(status.stale.items()):
         what = "reload" if one.reload else "down, then up"
-        lines.append(f"{name} has not taken in {', '.join(one.reasons)}: {script} {what}")
+        lines.append(
+            f"{name} has not taken in {', '.join(one.reasons)}: {script} {what}"
+        )
     if not status.seen.answers:
         gone = "hangs" if status.seen.supervisor else "does not run"
         lines.append(f"supervisord {gone}: {script} up")

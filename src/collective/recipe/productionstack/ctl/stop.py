@@ -49,7 +49,11 @@ def groups(stack: Stack, seen: Survey) -> list[list[Program]]:
     clients = [one for one in backwards if one.kind == "client"]
     outer = [one for one in backwards if one.kind not in {"client", "zeo"}]
     inner = [one for one in backwards if one.kind == "zeo"]
-    ordered = [*([one] for one in outer), [*clients, *strangers], *([one] for one in inner)]
+    ordered = [
+        *([one] for one in outer),
+        [*clients, *strangers],
+        *([one] for one in inner),
+    ]
     running_now = [[one for one in group if _runs(seen, one)] for group in ordered]
     return [group for group in running_now if group]
 
@@ -108,9 +112,12 @@ def supervisord(control: Control, stack: Stack, seen: Survey) -> None:
 def _let_requests_end(control: Control, stack: Stack) -> None:
     """Wait for requests in the clients: Zope gives them 5 s when it is stopped."""
     balancer = Balancer(stack)
-    if not balancer.wait_idle({client.name for client in stack.clients}, REQUESTS_SECONDS):
+    if not balancer.wait_idle(
+        {client.name for client in stack.clients}, REQUESTS_SECONDS
+    ):
         control.screen.warn(
-            f"requests still ran after {REQUESTS_SECONDS:.0f} s: stopping the clients anyway"
+            f"requests still ran after {REQUESTS_SECONDS:.0f} s: "
+            "stopping the clients anyway"
         )
 
 

@@ -10,6 +10,9 @@ environment, but keeps descriptors.
 Run as a file, ``python -I -S subreaper.py nginx ARGUMENT…``; imports nothing of ours.
 """
 
+# The fewest imports, since it must start at once:
+# ruff: noqa: PERF203, PTH115, PTH118, PTH123, PTH208, SIM105, T201
+
 from __future__ import annotations
 
 import ctypes
@@ -92,9 +95,9 @@ def become(command: list[str], lock: int | None, parent: int) -> None:
         if os.getppid() != parent:
             os._exit(1)
         if lock is not None:
-            os.set_inheritable(lock, True)
+            os.set_inheritable(lock, True)  # noqa: FBT003
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        os.execvp(command[0], command)
+        os.execvp(command[0], command)  # noqa: S606
     except OSError as error:
         complain(f"cannot start {command[0]}: {error}")
     finally:
@@ -133,7 +136,9 @@ def holders(path: str) -> list[int]:
     """Return the other processes that hold a file open."""
     real = os.path.realpath(path)
     ours = os.getpid()
-    return [pid for pid in pids() if pid != ours and read_stat(pid) and holds(pid, real)]
+    return [
+        pid for pid in pids() if pid != ours and read_stat(pid) and holds(pid, real)
+    ]
 
 
 def holds(pid: int, path: str) -> bool:
@@ -189,7 +194,7 @@ def send(pid: int, number: int) -> None:
 
 
 def prctl(option: int, value: int) -> None:
-    """Ask the kernel for something of prctl(2); complain where the kernel refuses, but go on."""
+    """Set an attribute of this process; go on where the kernel refuses."""
     if _LIBC.prctl(option, int(value), 0, 0, 0) != 0:
         complain(f"prctl({option}): {os.strerror(ctypes.get_errno())}")
 

@@ -52,7 +52,11 @@ class Survey:
     def state(self, name: str) -> str:
         """Return supervisor's word for a program, or how it runs without it."""
         if info := self.infos.get(name):
-            return UNSUPERVISED if not info.is_up and name in self.leftovers else info.state
+            return (
+                UNSUPERVISED
+                if not info.is_up and name in self.leftovers
+                else info.state
+            )
         if not self.roots.get(name):
             return "STOPPED"
         return UNSUPERVISED if name in self.leftovers else "RUNNING"

@@ -76,7 +76,8 @@ def _refuse_intruders(control: Control, stack: Stack, seen: Survey) -> None:
         shown = "\n".join(f"    {one}" for one in found)
         message = (
             f"addresses of this stack are taken; nothing was started.\n{shown}\n"
-            f"Stop that or choose another port-base, then run {control.script} up again."
+            "Stop that or choose another port-base, then run "
+            f"{control.script} up again."
         )
         raise ControlError(message)
 
@@ -122,7 +123,11 @@ def _conclude(control: Control, stack: Stack, found: dict[str, list[str]]) -> No
     started = len(found["started"])
     screen.say(
         f"up: {number} programs answer"
-        + (f", {started} of them started now" if started else ", nothing was to be started")
+        + (
+            f", {started} of them started now"
+            if started
+            else ", nothing was to be started"
+        )
     )
     for hint in found["hints"]:
         screen.warn(f"note: {hint}")

@@ -61,7 +61,10 @@ def complete(stack: Stack) -> Stack:
     written = [service for service in SERVICES if stack.writes(service.NAME)]
     return dataclasses.replace(
         stack,
-        programs=(*_part_programs(stack), *(p for s in written for p in s.programs(stack))),
+        programs=(
+            *_part_programs(stack),
+            *(p for s in written for p in s.programs(stack)),
+        ),
         logs=tuple(
             sorted(
                 (*_part_logs(stack), *(log for s in written for log in s.logs(stack))),
@@ -76,7 +79,7 @@ def complete(stack: Stack) -> Stack:
 def tree_of(stack: Stack) -> Tree:
     """Render every file of a complete stack.
 
-    Raises render.TemplateProblem when a template is broken.
+    Raises render.TemplateError when a template is broken.
     """
     return Tree((*_rendered(stack), File("stack.json", stack.to_json())))
 
@@ -86,7 +89,9 @@ def _rendered(stack: Stack) -> Iterator[File]:
         if not stack.writes(service.NAME):
             continue
         for path, template, values in service.files(stack):
-            text = render.render(template, {"stack": stack, **values}, stack.user_templates)
+            text = render.render(
+                template, {"stack": stack, **values}, stack.user_templates
+            )
             yield File(path, text)
 
 

@@ -28,7 +28,12 @@ def programs(stack: Stack) -> tuple[Program, ...]:
         Program(
             name=NAME,
             kind=NAME,
-            command=("haproxy", "-W", "-f", f"{stack.folders.applied}/haproxy/haproxy.cfg"),
+            command=(
+                "haproxy",
+                "-W",
+                "-f",
+                f"{stack.folders.applied}/haproxy/haproxy.cfg",
+            ),
             health=Health(address=stack.stats.to_connect, path="/alive"),
             listens=(stack.balancer, stack.stats, stack.socket(NAME)),
             stop_signal="USR1",

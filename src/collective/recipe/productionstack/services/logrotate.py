@@ -55,7 +55,13 @@ def checks(stack: Stack) -> tuple[Check, ...]:  # noqa: ARG001
             daemon="logrotate",
             minimum=(3, 8),
             version_argument="--version",
-            command=("logrotate", "-d", "-s", "{scratch}/state", "{tree}/logrotate/logrotate.conf"),
+            command=(
+                "logrotate",
+                "-d",
+                "-s",
+                "{scratch}/state",
+                "{tree}/logrotate/logrotate.conf",
+            ),
             complains=r"^error:",
         ),
     )

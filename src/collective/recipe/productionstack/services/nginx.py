@@ -27,7 +27,11 @@ def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
         for name in ("nginx.conf", "guard.conf", "maps.conf", "proxy.conf", "tls.conf")
     )
     sites = (
-        (f"nginx/sites/{_file_name(site)}.conf", "nginx/sites/site.conf.j2", {"site": site})
+        (
+            f"nginx/sites/{_file_name(site)}.conf",
+            "nginx/sites/site.conf.j2",
+            {"site": site},
+        )
         for site in stack.sites
     )
     return (*shared, *sites)
@@ -80,14 +84,30 @@ def checks(stack: Stack) -> tuple[Check, ...]:
             daemon="nginx",
             minimum=(1, 18),
             version_argument="-v",
-            command=("nginx", "-t", "-q", *early, "-p", "{scratch}/", "-c", "{tree}/nginx/nginx.conf"),
+            command=(
+                "nginx",
+                "-t",
+                "-q",
+                *early,
+                "-p",
+                "{scratch}/",
+                "-c",
+                "{tree}/nginx/nginx.conf",
+            ),
             replace=(
-                *((f"listen {address}", f"listen unix:{{scratch}}/{name}.sock") for address, name in listen),
+                *(
+                    (f"listen {address}", f"listen unix:{{scratch}}/{name}.sock")
+                    for address, name in listen
+                ),
                 (f'"{stack.folders.log}/', '"{scratch}/log/'),
                 (f'"{stack.folders.var}/', '"{scratch}/var/'),
             ),
             complains=r"\[warn\].*conflicting server name",
-            harmless=('"user" directive', "could not open error log file", "worker_connections"),
+            harmless=(
+                '"user" directive',
+                "could not open error log file",
+                "worker_connections",
+            ),
         ),
     )
 
@@ -104,7 +124,9 @@ def error_log(stack: Stack) -> str:
 
 def _ids(sites: tuple[Site, ...]) -> tuple[str, ...]:
     """Return every id on the way to a site: acquisition would find them all."""
-    return tuple(sorted({one for site in sites for one in site.path.strip("/").split("/")}))
+    return tuple(
+        sorted({one for site in sites for one in site.path.strip("/").split("/")})
+    )
 
 
 def _file_name(site: Site) -> str:

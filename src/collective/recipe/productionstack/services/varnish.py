@@ -46,7 +46,11 @@ def programs(stack: Stack) -> tuple[Program, ...]:
     """Return what is to be supervised."""
     folders = stack.folders
     parameters = [("vcl_path", f"{folders.applied}/varnish"), *PARAMETERS.items()]
-    near = () if stack.web_server == "none" else ("-a", f"nginx={stack.cache_socket},mode=0600")
+    near = (
+        ()
+        if stack.web_server == "none"
+        else ("-a", f"nginx={stack.cache_socket},mode=0600")
+    )
     return (
         Program(
             name=NAME,
@@ -57,7 +61,11 @@ def programs(stack: Stack) -> tuple[Program, ...]:
                 *("-a", f"cache={stack.cache}", "-a", f"purge={stack.purge}"),
                 *("-T", "127.0.0.1:0"),
                 *("-s", "main=malloc,256m", "-s", "Transient=malloc,128m"),
-                *(word for name, value in parameters for word in ("-p", f"{name}={value}")),
+                *(
+                    word
+                    for name, value in parameters
+                    for word in ("-p", f"{name}={value}")
+                ),
                 *("-f", "default.vcl"),
             ),
             # The purge listener answers 405 to a GET without asking anybody.
@@ -88,6 +96,13 @@ def checks(stack: Stack) -> tuple[Check, ...]:  # noqa: ARG001
             daemon="varnishd",
             minimum=(6, 0),
             version_argument="-V",
-            command=("varnishd", "-C", "-n", "{scratch}/var", "-f", "{tree}/varnish/default.vcl"),
+            command=(
+                "varnishd",
+                "-C",
+                "-n",
+                "{scratch}/var",
+                "-f",
+                "{tree}/varnish/default.vcl",
+            ),
         ),
     )

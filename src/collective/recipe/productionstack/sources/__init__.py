@@ -8,6 +8,8 @@ from pathlib import PurePosixPath
 
 from collective.recipe.productionstack.model import Address
 
+LAST_PORT = 65535
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
@@ -31,6 +33,6 @@ def listener(value: str, default_host: str) -> Address:
     if "/" in value:
         return Address(path=value.removeprefix("unix:"))
     found = re.fullmatch(r"(?:(?:\[([^\]]+)\]|([^:\[\]\s]*)):)?([0-9]{1,5})", value)
-    if found is None or not 1 <= int(found[3]) <= 65535:
+    if found is None or not 1 <= int(found[3]) <= LAST_PORT:
         raise ValueError("not an address with a port from 1 to 65535")
     return Address(found[1] or found[2] or default_host, int(found[3]))

@@ -6,6 +6,7 @@ runs it and compares.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 
 from collective.recipe.productionstack.model import Health
@@ -32,7 +33,7 @@ def read(name: str, section: Mapping[str, str], places: Places) -> Storage:
     return Storage(
         name=name,
         # A port alone means every interface to ZConfig.
-        address=listener(section.get("zeo-address", "8100"), "0.0.0.0"),  # noqa: S104
+        address=listener(section.get("zeo-address", "8100"), "0.0.0.0"),
         command=(f"{location}/bin/runzeo",),
         data_file=places.absolute(
             section.get("file-storage", "filestorage/Data.fs"), var
@@ -77,7 +78,7 @@ def _is_quiet(section: Mapping[str, str]) -> bool:
     if "zeo-log-custom" in section or "zeo-conf" in section:
         return False
     level = section.get("zeo-log-level", "info").strip().lower()
-    return level in QUIET or (level.isdigit() and int(level) >= 30)
+    return level in QUIET or (level.isdigit() and int(level) >= logging.WARNING)
 
 
 def _logs(name: str, section: Mapping[str, str], var: str) -> tuple[Log, ...]:

@@ -51,7 +51,8 @@ def read(name: str, section: Mapping[str, str], places: Places) -> Client:
 def zeo_addresses(section: Mapping[str, str]) -> tuple[Address, ...]:
     """Return the ZEO servers that a client asks, in the given order."""
     return tuple(
-        listener(value, "127.0.0.1") for value in section.get("zeo-address", "8100").split()
+        listener(value, "127.0.0.1")
+        for value in section.get("zeo-address", "8100").split()
     )
 
 
@@ -98,7 +99,7 @@ def program(client: Client, *, debug: bool = False) -> Program:
 
 
 def _listener(value: str) -> Address:
-    address = listener(value, "0.0.0.0")  # noqa: S104 (what that recipe does)
+    address = listener(value, "0.0.0.0")
     if address.path:
         raise ValueError("Zope cannot listen on a Unix socket")
     return address
@@ -114,7 +115,9 @@ def _files(name: str, section: Mapping[str, str], places: Places) -> tuple[str, 
 def _logs(name: str, section: Mapping[str, str], places: Places) -> tuple[Log, ...]:
     var = places.absolute(section.get("var", "var"))
     event = section.get("event-log", f"{var}/log/{name}.log")
-    access = section.get("z2-log", section.get("access-log", f"{var}/log/{name}-access.log"))
+    access = section.get(
+        "z2-log", section.get("access-log", f"{var}/log/{name}-access.log")
+    )
     found = (
         _log("event-log", event, section, places),
         _log("access-log", access, section, places),
@@ -122,7 +125,9 @@ def _logs(name: str, section: Mapping[str, str], places: Places) -> tuple[Log, .
     return tuple(log for log in found if log)
 
 
-def _log(kind: str, path: str, section: Mapping[str, str], places: Places) -> Log | None:
+def _log(
+    kind: str, path: str, section: Mapping[str, str], places: Places
+) -> Log | None:
     """Choose how a log can be rotated by the handler that writes it."""
     handler = section.get(f"{kind}-handler", "FileHandler")
     arguments = section.get(f"{kind}-args", "")

@@ -1,0 +1,101 @@
+"""All parts of ours in one buildout run: planned once, complaining once."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable
+from typing import Any
+from typing import TypeVar
+
+import zc.buildout
+
+from collective.recipe.productionstack import advice
+from collective.recipe.productionstack import check
+from collective.recipe.productionstack import facts
+from collective.recipe.productionstack import folders
+from collective.recipe.productionstack import plan
+from collective.recipe.productionstack import sections
+from collective.recipe.productionstack.errors import ConfigurationError
+from collective.recipe.productionstack.errors import Problem
+from collective.recipe.productionstack.errors import StackError
+from collective.recipe.productionstack.memory import Memory
+from collective.recipe.productionstack.model import Folders
+from collective.recipe.productionstack.model import Stack
+from collective.recipe.productionstack.options import StackOptions
+
+logger = logging.getLogger("productionstack")
+
+Plan = dict[str, tuple[Stack, StackOptions]]
+Returned = TypeVar("Returned")
+
+
+def users_fault(function: Callable[..., Returned]) -> Callable[..., Returned]:
+    """Show a StackError as buildout shows a user's mistake: without a traceback."""
+
+    @functools.wraps(function)
+    def wrapped(*arguments: Any, **named: Any) -> Returned:
+        try:
+            return function(*arguments, **named)
+        except StackError as error:
+            raise zc.buildout.UserError(str(error)) from error
+
+    return wrapped
+
+
+def plan_of(buildout: Any) -> Plan:
+    """Plan all parts of ours once a run, so that all problems show together."""
+    kept: Plan | None = getattr(buildout, "_productionstack_plan", None)
+    if kept is not None:
+        return kept
+    parts = [
+        plan.Part(
+            name=name,
+            entry=sections.entry_of(buildout, name),
+            section=_view(buildout, name),
+        )
+        for name in sections.listed_with(buildout, sections.OURS)
+    ]
+    memory = Memory(_places(buildout, parts[0].name))
+    versions = tuple(sorted(check.versions(memory.values).items()))
+    found, problems = facts.gather(buildout, buildout.__getitem__, versions)
+    built, more = plan.stacks(parts, found)
+    problems += more
+    problems = _with_extensions(buildout, problems)
+    if problems:
+        raise ConfigurationError(problems)
+    for stack, _ in built.values():
+        _warn(buildout, stack)
+    buildout._productionstack_plan = built  # noqa: SLF001 (the only object of a run)
+    return built
+
+
+def _with_extensions(buildout: Any, problems: list[Problem]) -> list[Problem]:
+    """Put what the extension could not do in the place of what follows from it."""
+    noted: list[Problem] = getattr(buildout, "_productionstack_problems", [])
+    hidden = {(problem.part, problem.option) for problem in noted}
+    return noted + [one for one in problems if (one.part, one.option) not in hidden]
+
+
+def _warn(buildout: Any, stack: Stack) -> None:
+    said: set[str] = buildout.__dict__.setdefault("_productionstack_said", set())
+
+    def given(part: str, option: str) -> bool:
+        return option in sections.flat(buildout, part)
+
+    for line in advice.warnings(stack, given=given):
+        if line not in said:
+            logger.warning(line)
+        said.add(line)
+
+
+def _view(buildout: Any, name: str) -> dict[str, str]:
+    """Return a section's options with references resolved, without making it a part."""
+    raw = sections.flat(buildout, name)
+    options = buildout.Options(buildout, name, raw)
+    return {option: options.get(option) for option in raw}
+
+
+def _places(buildout: Any, name: str) -> Folders:
+    options = buildout["buildout"]
+    return folders.of(options["directory"], options["bin-directory"], name)

@@ -1,0 +1,107 @@
+"""One real Plone site with two clients behind the whole chain, for all tests here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from importlib.util import find_spec
+
+import pytest
+
+from tests.support import plonesite
+from tests.support.plonesite import Editor
+from tests.support.plonesite import PloneSite
+
+PROGRAMS = ("nginx", "varnishd", "haproxy", "logrotate", "crontab", "prlimit", "flock")
+PACKAGES = ("Products.CMFPlone", "ZEO", "lxml")
+
+
+def _lacking() -> str:
+    if os.getuid() == 0:
+        return "this must not run as root: dev/as-user runs it as an ordinary user"
+    gone = plonesite.missing(PROGRAMS)
+    for name in PACKAGES:
+        try:
+            found = find_spec(name)
+        except ModuleNotFoundError:
+            found = None
+        gone += [] if found else [name]
+    return f"not installed: {', '.join(gone)}" if gone else ""
+
+
+@pytest.fixture(scope="session")
+def plone() -> Iterator[PloneSite]:
+    """Give the site; all that runs for it ends with the tests."""
+    if lacking := _lacking():
+        if os.environ.get("PRODUCTIONSTACK_REQUIRE_DAEMONS") == "1":
+            pytest.fail(lacking)
+        pytest.skip(lacking)
+    site = PloneSite(plonesite.new_folder(), plonesite.free_base())
+    try:
+        _begin(site)
+        yield site
+    finally:
+        left = site.end()
+    assert not left, f"bin/stack down left: {left}"
+
+
+def _begin(site: PloneSite) -> None:
+    """Do what a new user does, and keep what each step said."""
+    site.bootstrap()
+    took = site.took
+    took["buildout"] = site.buildout().good()
+    took["up"] = site.stack("up").good()
+    took["caching too early"] = site.stack("plone-caching")
+    took["create"] = site.create().good()
+    took["up without caching"] = site.stack("up").good()
+    took["caching"] = site.stack("plone-caching").good()
+
+
+@pytest.fixture
+def live(plone: PloneSite) -> PloneSite:
+    """Give the site, running and configured as at first."""
+    plone.settle()
+    return plone
+
+
+@pytest.fixture(scope="session")
+def editor_account(plone: PloneSite) -> tuple[str, str]:
+    """Give name and password of an editor."""
+    account = {
+        "username": "edith",
+        "email": "edith@example.com",
+        "password": "Another-Word-9",
+        "roles": ["Contributor", "Editor", "Reviewer", "Member"],
+    }
+    plone.settle()
+    made = plone.api("POST", "/@users", account)
+    assert made.status == 201, made.text
+    return "edith", "Another-Word-9"
+
+
+@pytest.fixture
+def editor(live: PloneSite, editor_account: tuple[str, str]) -> Editor:
+    """Give an editor who has just logged in."""
+    return Editor(live, *editor_account)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show how long a new user waits for what."""
+    for name, seconds in TIMES.items():
+        terminalreporter.write_line(f"plone: {name} {seconds:.1f} s")
+
+
+TIMES: dict[str, float] = {}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _times(plone: PloneSite) -> Iterator[None]:
+    yield
+    TIMES.update({name: one.seconds for name, one in plone.took.items()})
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark all tests here, and give them the time that Plone takes to start."""
+    for item in items:
+        if item.path.is_relative_to(os.path.dirname(__file__)):
+            item.add_marker(pytest.mark.plone)

@@ -1,0 +1,95 @@
+"""Kill what runs: it comes back, nothing runs twice, the site is there again."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from tests.support.plonesite import PloneSite
+
+BACK = 45
+
+
+def _itself(site: PloneSite, name: str) -> int:
+    return site.pid(name)
+
+
+def _child(site: PloneSite, name: str) -> int:
+    return site.children(site.pid(name))[-1]
+
+
+def _grandchild(site: PloneSite, name: str) -> int:
+    return site.children(_child(site, name))[-1]
+
+
+VICTIMS = [
+    pytest.param("zeoserver", _itself, id="zeo"),
+    pytest.param("instance1", _itself, id="client1"),
+    pytest.param("instance2", _itself, id="client2"),
+    pytest.param("haproxy", _itself, id="haproxy-master"),
+    pytest.param("haproxy", _child, id="haproxy-worker"),
+    pytest.param("varnish", _itself, id="varnish-manager"),
+    pytest.param("varnish", _child, id="varnish-child"),
+    pytest.param("nginx", _itself, id="subreaper"),
+    pytest.param("nginx", _child, id="nginx-master"),
+    pytest.param("nginx", _grandchild, id="nginx-worker"),
+]
+
+
+@pytest.mark.parametrize(("name", "choose"), VICTIMS)
+def test_a_killed_process_comes_back(
+    live: PloneSite, name: str, choose: Callable[[PloneSite, str], int]
+) -> None:
+    live.wait(live.is_well, BACK, "the site before")
+    before, others = live.kinds(), live.pids()
+    victim = choose(live, name)
+    os.kill(victim, signal.SIGKILL)
+
+    assert live.stack("status").seconds < 2
+    live.wait(live.is_well, BACK, f"the site after the end of {name}")
+    live.wait(lambda: live.kinds() == before, 20, "the same processes as before")
+    assert victim not in live.processes()
+    after = live.pids()
+    assert {one: pid for one, pid in after.items() if one != name} == {
+        one: pid for one, pid in others.items() if one != name
+    }
+
+
+def test_up_takes_over_from_a_killed_supervisord(live: PloneSite) -> None:
+    live.wait(live.is_well, BACK, "the site before")
+    before, kinds = live.processes(), live.kinds()
+    victim = next(pid for pid, text in before.items() if "bin/stack supervisord" in text)
+    os.kill(victim, signal.SIGKILL)
+    assert live.serves()
+    said = live.stack("status")
+    assert said.status == 1
+    assert "bin/stack up" in said.text
+
+    live.took["up after kill -9 of supervisord"] = live.stack("up").good()
+    live.wait(live.is_well, BACK, "the site after")
+    live.wait(lambda: live.kinds() == kinds, 20, "the same processes as before")
+    assert not before.keys() & live.processes().keys()
+
+
+def test_caching_is_refused_at_once_while_the_database_is_away(live: PloneSite) -> None:
+    live.took["down"] = live.stack("down").good()
+    assert not live.processes()
+    assert live.stack("status").status == 1
+    said = live.stack("plone-caching")
+    assert said.status == 1
+    assert "bin/stack up" in said.errors
+    assert "Traceback" not in said.text
+    assert said.seconds < 5
+    live.took["up again"] = live.stack("up").good()
+    assert live.serves()
+    assert "plone-caching" not in live.took["up again"].text
+
+
+def test_down_twice_says_so(live: PloneSite) -> None:
+    assert live.status()["ok"]
+    assert live.stack("down").good()
+    assert "nothing runs" in live.stack("down").good().output
+    assert not live.processes()

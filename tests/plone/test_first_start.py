@@ -1,0 +1,96 @@
+"""What a new user does: buildout, up, create the site, plone-caching."""
+
+from __future__ import annotations
+
+from tests.support.plonesite import HOST
+from tests.support.plonesite import PloneSite
+
+CACHING = "bin/stack plone-caching"
+
+
+def test_up_on_an_empty_database_says_how_to_create_the_site(plone: PloneSite) -> None:
+    said = plone.took["up"]
+    assert f"{HOST}: there is no /Plone in the database yet" in said.errors
+    assert "@@plone-addsite?site_id=Plone" in said.errors
+    assert "up: 6 programs answer, 6 of them started now" in said.output
+
+
+def test_a_second_up_says_that_nothing_was_to_be_started(live: PloneSite) -> None:
+    before = live.pids()
+    said = live.stack("up").good()
+    live.took["second up"] = said
+    assert "nothing was to be started" in said.output
+    assert not said.errors
+    assert live.pids() == before
+
+
+def test_without_caching_up_says_that_no_page_is_cached(plone: PloneSite) -> None:
+    assert CACHING in plone.took["up without caching"].errors
+
+
+def test_caching_needs_a_site(plone: PloneSite) -> None:
+    said = plone.took["caching too early"]
+    assert said.status == 1
+    assert f"{HOST}: there is no /Plone in the database yet" in said.errors
+    assert "Traceback" not in said.text
+
+
+def test_caching_tells_what_it_sets(plone: PloneSite) -> None:
+    said = plone.took["caching"].output
+    assert f"{HOST} (/Plone): set" in said
+    assert "profile plone.app.caching:with-caching-proxy" in said
+    assert f'cachingProxies = ["http://127.0.0.1:{plone.base + 3}"]' in said
+    assert "virtualHosting = true" in said
+    assert "moderateCaching.plone.content.itemView.smaxage" in said
+
+
+def test_caching_done_again_changes_nothing(live: PloneSite) -> None:
+    data = live.folder / "var/filestorage/Data.fs"
+    before = data.stat().st_size
+    said = live.stack("plone-caching").good()
+    live.took["second caching"] = said
+    assert f"{HOST} (/Plone): nothing to change" in said.output
+    assert data.stat().st_size == before
+
+
+def test_caching_keeps_what_was_tuned(live: PloneSite) -> None:
+    name = "plone.app.caching.moderateCaching.plone.content.itemView.smaxage"
+    try:
+        assert live.api("PATCH", "/@registry", {name: 77}).status == 204
+        said = live.stack("plone-caching").good()
+        assert "nothing to change" in said.output
+        assert live.api("GET", f"/@registry/{name}").text.strip() == "77"
+    finally:
+        live.api("PATCH", "/@registry", {name: 120})
+
+
+def test_no_secret_is_printed(plone: PloneSite) -> None:
+    from tests.support.plonesite import PASSWORD
+
+    assert all(PASSWORD not in said.text for said in plone.took.values())
+
+
+def test_status(live: PloneSite) -> None:
+    said = live.stack("status")
+    live.took["status"] = said
+    assert said.status == 0, said.text
+    assert said.text.count("running") == 6
+    shown = live.status()
+    assert shown["ok"]
+    assert shown["configuration"]["applied"] == shown["configuration"]["current"]
+    assert {one["name"]: one["state"] for one in shown["programs"]}["instance"] == "STOPPED"
+    fastest = min(live.stack("status", "--json").seconds for _ in range(3))
+    assert fastest < 1
+
+
+def test_another_buildout_run_changes_nothing(live: PloneSite) -> None:
+    from tests.support.snapshot import snapshot
+
+    before = snapshot(live.folder)
+    said = live.buildout().good()
+    live.took["second buildout"] = said
+    assert "nothing changed" in said.text
+    after = snapshot(live.folder)
+    assert {n for n in before.keys() | after.keys() if before.get(n) != after.get(n)} <= {
+        ".installed.cfg"
+    }

@@ -1,0 +1,398 @@
+"""A real Plone with the whole stack around it, and a visitor's and an editor's eyes."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import os
+import random
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import lxml.html
+
+from collective.recipe.productionstack import run
+
+ROOT = Path(__file__).resolve().parents[2]
+HOST = "www.example.com"
+PASSWORD = "Chosen-by-the-test-7"
+SMALL_LIMIT = ("prlimit", "--nofile=1024:1024")
+JSON = {"Accept": "application/json", "Content-Type": "application/json"}
+
+BUILDOUT = """\
+[buildout]
+extensions = collective.recipe.productionstack
+parts = {parts}
+eggs = Plone
+index = {folder}/no-index
+
+[zeoserver]
+recipe = plone.recipe.zeoserver
+
+[instance]
+recipe = plone.recipe.zope2instance
+user = admin:{password}
+eggs = ${{buildout:eggs}}
+zeo-client = true
+shared-blob = on
+http-address = 127.0.0.1:{debug}
+{instance}
+
+[stack]
+recipe = collective.recipe.productionstack
+sites = {sites}
+clients = 2
+port-base = {base}
+"""
+
+
+@dataclass(frozen=True)
+class Page:
+    """An answer."""
+
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode("utf-8", "replace")
+
+    @property
+    def cache(self) -> str:
+        return self.headers.get("X-Cache", "")
+
+    @property
+    def is_for_an_editor(self) -> bool:
+        """Whether the page shows what only somebody who is logged in sees."""
+        return 'id="edit-zone"' in self.text or "/logout" in self.text
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A command that has ended, and how long it took."""
+
+    status: int
+    output: str
+    errors: str
+    seconds: float
+
+    @property
+    def text(self) -> str:
+        return self.output + self.errors
+
+    def good(self) -> Timed:
+        assert self.status == 0, self.text
+        return self
+
+
+@dataclass
+class PloneSite:
+    """One buildout folder, its stack, and ways to look at it."""
+
+    folder: Path
+    base: int
+    took: dict[str, Timed] = field(default_factory=dict)
+    guard: subprocess.Popen[bytes] | None = None
+    written: str = ""
+
+    # -- the buildout
+
+    def configure(
+        self,
+        parts: str = "zeoserver instance stack",
+        sites: str = f"{HOST} /Plone",
+        instance: str = "",
+    ) -> None:
+        """Write buildout.cfg."""
+        self.written = BUILDOUT.format(
+            folder=self.folder,
+            base=self.base,
+            debug=self.base + 10,
+            password=PASSWORD,
+            parts=parts,
+            sites=sites,
+            instance=instance,
+        )
+        path = self.folder / "buildout.cfg"
+        path.write_text(self.written)
+        path.chmod(0o600)
+
+    def buildout(self) -> Timed:
+        return self.run("bin/buildout", "-N")
+
+    def bootstrap(self) -> None:
+        self.guard = subprocess.Popen(
+            (sys.executable, str(ROOT / "tests/support/guard.py"), str(self.folder)),
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        )
+        (self.folder / "no-index").mkdir()
+        (self.folder / "home").mkdir()
+        self.configure()
+        program = Path(sys.executable).with_name("buildout")
+        self.run(str(program), "-N", "bootstrap").good()
+
+    def run(self, *command: str, timeout: float = 300) -> Timed:
+        """Run a command in the folder as a user would: few files, no odd variables."""
+        begun = time.monotonic()
+        done = run.run(
+            (*SMALL_LIMIT, *command),
+            cwd=self.folder,
+            env=self.environment(),
+            timeout=timeout,
+        )
+        taken = time.monotonic() - begun
+        return Timed(done.status, done.output, done.errors, taken)
+
+    def environment(self) -> dict[str, str]:
+        name = os.environ.get("USER") or str(os.getuid())
+        return {
+            "HOME": str(self.folder / "home"),
+            "LANG": "C.UTF-8",
+            "LOGNAME": name,
+            "PATH": "/usr/bin:/bin",
+            "USER": name,
+        }
+
+    def stack(self, *arguments: str) -> Timed:
+        return self.run("bin/stack", *arguments)
+
+    def create(self) -> Timed:
+        return self.run("bin/instance", "run", str(ROOT / "dev/create_site.py"), "Plone")
+
+    def settle(self) -> None:
+        """See that the stack runs as it did at first, whatever a test has done."""
+        before = self.written
+        self.configure()
+        if self.written != before or not (self.folder / "bin/stack").exists():
+            self.stack("down")
+            self.buildout().good()
+        if self.status()["ok"]:
+            return
+        self.stack("up").good()
+
+    def end(self) -> list[str]:
+        """Stop everything; return what had to be killed."""
+        if (self.folder / "bin/stack").exists():
+            self.stack("down")
+        left = list(self.processes().values())
+        if self.guard is not None:
+            assert self.guard.stdin is not None
+            self.guard.stdin.close()
+            self.guard.wait(30)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        return left
+
+    # -- what runs
+
+    def status(self) -> dict[str, Any]:
+        shown = self.stack("status", "--json").output
+        return dict(json.loads(shown)) if shown.startswith("{") else {"ok": False}
+
+    def pid(self, program: str) -> int:
+        return next(
+            int(one["pid"] or 0) for one in self.status()["programs"] if one["name"] == program
+        )
+
+    def pids(self) -> dict[str, int]:
+        return {one["name"]: one["pid"] or 0 for one in self.status()["programs"]}
+
+    def processes(self) -> dict[int, str]:
+        """Return pid and command of whatever works in our folder, zombies left out."""
+        found = {}
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit() or int(entry.name) == os.getpid():
+                continue
+            try:
+                inside = Path(os.readlink(entry / "cwd")).is_relative_to(self.folder)
+                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ")
+            except OSError:
+                continue
+            if inside and command:
+                found[int(entry.name)] = command.decode(errors="replace").strip()
+        return found
+
+    def kinds(self) -> list[str]:
+        """Return what runs, one entry a process, without what differs between lives."""
+        wanted = self.processes().values()
+        return sorted(re.sub(r"\d{4,}|\s-s[ft] .*", "N", one) for one in wanted)
+
+    def children(self, pid: int) -> list[int]:
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit() and parent(int(entry.name)) == pid:
+                found.append(int(entry.name))
+        return sorted(found)
+
+    def wait(self, done: Callable[[], object], seconds: float, what: str) -> float:
+        """Wait until something holds; return the seconds that took."""
+        begun = time.monotonic()
+        while not done():
+            waited = time.monotonic() - begun
+            assert waited < seconds, f"{what}: not within {seconds:g} s\n{self.state()}"
+            time.sleep(0.1)
+        return time.monotonic() - begun
+
+    def state(self) -> str:
+        lines = "\n".join(f"{pid} {text}" for pid, text in sorted(self.processes().items()))
+        return f"{self.stack('status').text}\n{lines}"
+
+    # -- a visitor
+
+    def get(
+        self,
+        path: str = "/",
+        headers: Mapping[str, str] | None = None,
+        *,
+        host: str = HOST,
+        method: str = "GET",
+        body: str | bytes | None = None,
+        port: int = 0,
+    ) -> Page:
+        """Ask nginx (or another port) as a browser does."""
+        one = http.client.HTTPConnection("127.0.0.1", port or self.base, timeout=60)
+        given = {"Host": f"{host}:{self.base}", "Accept": "text/html,*/*;q=0.8"}
+        try:
+            one.request(method, path, body, {**given, **(headers or {})})
+            answer = one.getresponse()
+            return Page(answer.status, answer.headers, answer.read())
+        finally:
+            one.close()
+
+    def serves(self) -> bool:
+        """Whether an uncached page comes from Plone."""
+        try:
+            path = f"/?{random.random()}"
+            return self.get(path).status == http.HTTPStatus.OK
+        except (OSError, http.client.HTTPException):
+            return False
+
+    def is_well(self) -> bool:
+        return self.serves() and bool(self.status()["ok"])
+
+    # -- people with a password
+
+    def api(self, method: str, path: str, values: Any = None) -> Page:
+        """Ask the first client's REST API as the administrator, past all caches."""
+        secret = base64.b64encode(f"admin:{PASSWORD}".encode()).decode()
+        return self.get(
+            f"/Plone{path}",
+            {**JSON, "Authorization": f"Basic {secret}"},
+            method=method,
+            body=json.dumps(values) if values is not None else None,
+            port=self.base + 11,
+        )
+
+
+class Editor:
+    """Somebody who logs in with the form and keeps the cookies, through nginx."""
+
+    def __init__(self, site: PloneSite, name: str, password: str) -> None:
+        self.site = site
+        self.cookies: dict[str, str] = {}
+        form = self.form("/login", "__ac_name")
+        form.fields["__ac_name"] = name
+        form.fields["__ac_password"] = password
+        answer = self.submit("/login", form, "buttons.login")
+        assert answer.status in {302, 303}, answer.text
+        assert "__ac" in self.cookies, answer.headers
+
+    def ask(
+        self,
+        path: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        method: str = "GET",
+        body: str | None = None,
+    ) -> Page:
+        cookie = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        given = {"Cookie": cookie} if cookie else {}
+        page = self.site.get(path, {**given, **(headers or {})}, method=method, body=body)
+        for line in page.headers.get_all("Set-Cookie") or ():
+            name, _, value = line.partition(";")[0].partition("=")
+            self.cookies[name.strip()] = value.strip()
+            if "Max-Age=0" in line or value.strip('"') == "deleted":
+                del self.cookies[name.strip()]
+        return page
+
+    def form(self, path: str, name: str) -> Any:
+        """Return the form of a page that has a field of that name."""
+        page = self.ask(path)
+        assert page.status == http.HTTPStatus.OK, page.text
+        forms = lxml.html.fromstring(page.body).forms
+        return next(one for one in forms if name in one.fields)
+
+    def submit(self, path: str, form: Any, button: str) -> Page:
+        values = [*form.form_values(), (button, "Submit")]
+        kind = {"Content-Type": "application/x-www-form-urlencoded"}
+        return self.ask(path, kind, method="POST", body=urlencode(values))
+
+    def make(self, kind: str, name: str, **values: Any) -> None:
+        body = json.dumps({"@type": kind, "id": name, "title": name, **values})
+        made = self.ask("/", JSON, method="POST", body=body)
+        assert made.status == http.HTTPStatus.CREATED, made.text
+        path = f"/{name}/@workflow/publish"
+        done = self.ask(path, JSON, method="POST", body="{}")
+        assert done.status in {200, 400}, done.text  # 400: files have no workflow
+
+    def edit(self, path: str, title: str) -> None:
+        """Change a title with the edit form."""
+        form = self.form(f"{path}/edit", TITLE)
+        form.fields[TITLE] = title
+        saved = self.submit(f"{path}/edit", form, "form.buttons.save")
+        assert saved.status in {302, 303}, saved.text
+
+
+TITLE = "form.widgets.IDublinCore.title"
+
+
+def parent(pid: int) -> int:
+    """Return a process's parent; 0 for one that is gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return 0 if fields[0] in "ZX" else int(fields[1])
+
+
+def free_base() -> int:
+    """Return the first of twenty ports in a row that nobody listens on."""
+    for _ in range(200):
+        base = random.randrange(20000, 32000, 20)
+        if all(is_free(port) for port in range(base, base + 20)):
+            return base
+    message = "no twenty free ports in a row"
+    raise AssertionError(message)
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as one:
+        try:
+            one.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def new_folder() -> Path:
+    """Return an empty folder with a short path: sockets are made in it."""
+    return Path(tempfile.mkdtemp(prefix="plone-")).resolve()
+
+
+def missing(programs: Iterable[str]) -> list[str]:
+    return [name for name in programs if run.find(name) is None]
