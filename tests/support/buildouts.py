@@ -54,8 +54,8 @@ EXTENDS = """\
 extends = base.cfg
 """
 
-BUILDOUTS_OWN = ("develop-eggs", "eggs")
-"""Folders that buildout itself keeps, also in a run that fails."""
+BUILDOUTS_OWN = (".installed.cfg", "develop-eggs", "eggs")
+"""What buildout itself writes, also in a run that fails."""
 
 
 Snapshot = dict[str, tuple[object, ...]]
@@ -204,7 +204,7 @@ class Site:
         """Run buildout, which must refuse with words alone and change nothing."""
         if text is not None:
             self.write(text)
-        for folder in ("bin", "parts", *BUILDOUTS_OWN, "eggs/v5"):
+        for folder in ("bin", "parts", "develop-eggs", "eggs", "eggs/v5"):
             (self.folder / folder).mkdir(exist_ok=True)
         before = self.snapshot()
         done = self.run(None, *arguments)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from collective.recipe.productionstack import sections
 from collective.recipe.productionstack.model import Address
-from collective.recipe.productionstack.options import LAST_PORT
+from collective.recipe.productionstack.parsers import LAST_PORT
 from collective.recipe.productionstack.options import PORT_OFFSETS
 from collective.recipe.productionstack.options import load
 from collective.recipe.productionstack.defaults import CLIENT_DEFAULTS

@@ -12,10 +12,10 @@ from collective.recipe.productionstack.errors import Problem
 from collective.recipe.productionstack.model import Address
 from collective.recipe.productionstack.model import Site
 from collective.recipe.productionstack.options import StackOptions
-from collective.recipe.productionstack.options import choice
-from collective.recipe.productionstack.options import file_path
-from collective.recipe.productionstack.options import host_name
-from collective.recipe.productionstack.options import zodb_path
+from collective.recipe.productionstack.parsers import choice
+from collective.recipe.productionstack.parsers import file_path
+from collective.recipe.productionstack.parsers import host_name
+from collective.recipe.productionstack.parsers import zodb_path
 from collective.recipe.productionstack.sections import is_on
 
 EXAMPLE = "Write for example: www.example.com,example.com /Plone"

@@ -162,15 +162,17 @@ def _map_pages(settings: Settings, seconds: int) -> None:
     """Let a shared cache keep pages; whoever chose something else keeps that."""
     operations = dict(settings.registry[OPERATIONS])
     for rule in PAGES:
-        if operations.setdefault(rule, WEAK) == WEAK:
+        if operations.get(rule, WEAK) == WEAK:
             operations[rule] = MODERATE
+            settings.changes.append(f"{OPERATIONS}: {rule} = {MODERATE}")
         if operations[rule] == MODERATE:
             for option in KEPT_OPTIONS:
                 value = settings.registry.get(f"{WEAK}.{rule}.{option}")
                 if value is not None:
                     settings.set_option(rule, option, value)
             settings.set_option(rule, "smaxage", seconds)
-    settings.set(OPERATIONS, operations)
+    if operations != settings.registry[OPERATIONS]:
+        settings.registry[OPERATIONS] = operations
 
 
 def _shown(value: Any) -> str:

@@ -1,0 +1,135 @@
+"""Parsers: from the text of an option to its value, or a ValueError that says why."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from collective.recipe.productionstack.model import UNSAFE
+from collective.recipe.productionstack.model import Address
+
+LAST_PORT = 65535
+LONGEST_NAME = 253  # RFC 1035 2.3.4, as text
+MOST_CLIENTS = 64
+
+SERVICE_NAMES = ("nginx", "varnish", "haproxy", "supervisor", "logrotate", "cron")
+
+HOST_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
+SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.~-]*")
+
+
+def address(value: str) -> Address:
+    """Parse ``host:port``, ``[v6]:port`` or a port alone (which means loopback).
+
+    Raises ValueError that says what is wrong.
+    """
+    found = re.fullmatch(
+        r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:\[\]]*)):(\d{1,9})|(\d{1,9})", value
+    )
+    if not found:
+        raise ValueError("not an address")
+    number = port(found[3] or found[4])
+    host = found[1] or (found[2] if found[3] else "127.0.0.1")
+    if host in {"", "*"}:
+        host = "0.0.0.0"
+    return Address(host if found[1] else host_name(host), number)
+
+
+def port(value: str) -> int:
+    """Parse a TCP port from 1 to 65535."""
+    if not value.isascii() or not value.isdigit():
+        raise ValueError("not a port")
+    if not 1 <= int(value) <= LAST_PORT:
+        raise ValueError("not between 1 and 65535")
+    return int(value)
+
+
+def port_base(value: str) -> int:
+    """Parse a port that leaves room for the nine that follow it."""
+    number = port(value)
+    if number > LAST_PORT - 9:
+        raise ValueError(
+            "too high: ten ports are counted from it, and 65535 is the last"
+        )
+    return number
+
+
+def host_name(value: str) -> str:
+    """Parse a host name or IP address; other scripts become punycode (RFC 5890)."""
+    bare = value[1:-1] if value.startswith("[") and value.endswith("]") else value
+    if ":" in bare:
+        if not re.fullmatch(r"[0-9A-Fa-f:.]+", bare):
+            raise ValueError("not a host name")
+        return bare if bare == value else value.lower()
+    try:
+        name = value.lower() if value.isascii() else value.encode("idna").decode()
+    except UnicodeError:
+        raise ValueError("not a host name") from None
+    labels = name.removesuffix(".").split(".")
+    if len(name) > LONGEST_NAME or not all(map(HOST_LABEL.fullmatch, labels)):
+        raise ValueError("not a host name")
+    return name.removesuffix(".")
+
+
+def zodb_path(value: str) -> str:
+    """Parse the path of a Plone site inside the database, such as ``/Plone``."""
+    if value.strip("/") == "":
+        raise ValueError(
+            "the whole database must not be public: name the Plone site's path"
+        )
+    segments = value.removeprefix("/").removesuffix("/").split("/")
+    if not value.startswith("/") or not all(SEGMENT.fullmatch(one) for one in segments):
+        raise ValueError("not a path of ids such as /Plone")
+    return "/" + "/".join(segments)
+
+
+def file_path(value: str) -> str:
+    """Parse a file's path: no character that a configuration could misread."""
+    if found := UNSAFE.search(value):
+        shown = ascii(found[0])[1:-1] if not found[0].isprintable() else found[0]
+        raise ValueError(f"the character {shown} cannot be used in a path")
+    if " ;" in value:
+        raise ValueError("a semicolon after a space cannot be used in a path")
+    return value
+
+
+def choice(*allowed: str) -> Callable[[str], str]:
+    """Return a parser for one of the given words."""
+
+    def parse(value: str) -> str:
+        if value not in allowed:
+            raise ValueError(f"not one of {', '.join(allowed)}")
+        return value
+
+    parse.__doc__ = f"one of {', '.join(allowed)}"
+    return parse
+
+
+def words(value: str) -> tuple[str, ...]:
+    """Parse names separated by white space."""
+    return tuple(value.split())
+
+
+def lines(value: str) -> tuple[str, ...]:
+    """Parse one entry per line; blank lines and comments do not count."""
+    found = (line.strip() for line in value.splitlines())
+    return tuple(line for line in found if line and not line.startswith("#"))
+
+
+def clients(value: str) -> int | tuple[str, ...]:
+    """Parse a number of clients to make, or names of parts."""
+    names = words(value)
+    if len(names) == 1 and names[0].lstrip("-").isdigit():
+        if not 1 <= int(names[0]) <= MOST_CLIENTS:
+            raise ValueError("not a number from 1 to 64")
+        return int(names[0])
+    return names
+
+
+def services(value: str) -> tuple[str, ...]:
+    """Parse names of services, in the order the stack knows."""
+    names = words(value)
+    unknown = [name for name in names if name not in SERVICE_NAMES]
+    if unknown:
+        raise ValueError(f"{unknown[0]} is not one of {' '.join(SERVICE_NAMES)}")
+    return tuple(name for name in SERVICE_NAMES if name in names)
