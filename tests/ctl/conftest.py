@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from bench import Bench
+from tests.support.bench import Bench
 
 from collective.recipe.productionstack import run
 

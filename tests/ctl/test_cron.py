@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bench import Bench
+from tests.support.bench import Bench
 
 from collective.recipe.productionstack import run
-from collective.recipe.productionstack.ctl import cron
+from collective.recipe.productionstack.ctl import crontab as cron
 from collective.recipe.productionstack.errors import ControlError
 
 BEGIN, END = cron.fences("/some where/b", "stack")
@@ -53,7 +53,7 @@ def test_a_broken_fence_is_refused(text: str) -> None:
 
 
 @pytest.fixture
-def crontab() -> Iterator[None]:
+def own_crontab() -> Iterator[None]:
     """Keep the crontab of the user who runs the tests."""
     if run.find("crontab") is None:
         if os.environ.get("PRODUCTIONSTACK_REQUIRE_DAEMONS") == "1":
@@ -66,7 +66,7 @@ def crontab() -> Iterator[None]:
 
 
 def raw(folder: Path) -> bytes:
-    """Return the crontab as it is: crontab -l prints carriage returns as two letters."""
+    """Return the crontab as it is: crontab -l prints \\r as two letters."""
     copies = folder / "copies"
     copies.mkdir()
     env = {**os.environ, "VISUAL": f"cp -t {copies}"}
@@ -78,7 +78,7 @@ def raw(folder: Path) -> bytes:
     return found
 
 
-def test_the_real_crontab(bench: Bench, crontab: None, tmp_path: Path) -> None:
+def test_the_real_crontab(bench: Bench, own_crontab: None, tmp_path: Path) -> None:
     assert not cron.installed(str(bench.folder), "stack")
     result = bench.run("cron", "install")
     assert result.ok, result.text
@@ -92,7 +92,7 @@ def test_the_real_crontab(bench: Bench, crontab: None, tmp_path: Path) -> None:
 
 
 def test_lines_of_others_survive_byte_for_byte(
-    bench: Bench, crontab: None, tmp_path: Path
+    bench: Bench, own_crontab: None, tmp_path: Path
 ) -> None:
     mine = b"# caf\xe9\r\n5 5 * * * echo one\n\n# two\n"
     path = tmp_path / "mine"

@@ -8,7 +8,7 @@ import time
 
 import click
 import pytest
-from bench import Bench
+from tests.support.bench import Bench
 
 from collective.recipe.productionstack import run
 from collective.recipe.productionstack.ctl import main

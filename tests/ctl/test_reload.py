@@ -8,7 +8,7 @@ import json
 import threading
 import time
 
-from bench import Bench
+from tests.support.bench import Bench
 
 from collective.recipe.productionstack.model import Check
 

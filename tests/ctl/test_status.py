@@ -6,7 +6,7 @@ import os
 import signal
 import time
 
-from bench import Bench
+from tests.support.bench import Bench
 
 
 def test_never_started(bench: Bench) -> None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from bench import Bench
+from tests.support.bench import Bench
 
 from collective.recipe.productionstack.ctl import processes
 

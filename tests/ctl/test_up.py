@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from bench import Bench
+from tests.support.bench import Bench
 
 from collective.recipe.productionstack.ctl import processes
 from collective.recipe.productionstack.ctl.running import is_running

@@ -74,7 +74,7 @@ def test_status(live: PloneSite) -> None:
     said = live.stack("status")
     live.took["status"] = said
     assert said.status == 0, said.text
-    assert said.text.count("running") == 6
+    assert said.text.count("  running  ") == 6
     shown = live.status()
     assert shown["ok"]
     assert shown["configuration"]["applied"] == shown["configuration"]["current"]

@@ -161,7 +161,9 @@ class Site:
     @property
     def etc(self) -> Path:
         """The live tree."""
-        return self.folder / "etc/stack"
+        links = [path for path in (self.folder / "etc").glob("*") if path.is_symlink()]
+        assert len(links) == 1, links
+        return links[0]
 
     def copy(self, source: Path, *without: str) -> None:
         """Copy what lies in a folder of the tests into the buildout."""

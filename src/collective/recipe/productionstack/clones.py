@@ -45,7 +45,8 @@ class Clones:
         if template is None:
             return
         names = [f"{template}{count}" for count in range(1, number + 1)]
-        base = self.port_base(template, options.client_port_base, number)
+        at = self.address(template)
+        base = self.port_base(at, options.client_port_base, number)
         taken = [name for name in names if name in self.buildout._raw]  # noqa: SLF001
         if taken:
             self.work.problem(
@@ -58,7 +59,7 @@ class Clones:
         if taken or base is None:
             return
         for count, name in enumerate(names, 1):
-            self.clone(template, name, Address("127.0.0.1", base + count))
+            self.clone(template, name, Address(at.host, base + count))
         where = self.work.parts.index(template) + 1
         self.work.parts[where:where] = names
         raw = self.buildout._raw[self.stack]  # noqa: SLF001
@@ -88,15 +89,21 @@ class Clones:
         self.work.problem(self.stack, "clients", number, message, remedy)
         return None
 
-    def port_base(self, template: str, chosen: int | None, number: int) -> int | None:
-        """Return the port that the clients' ports are counted from, if all are free."""
-        value = self.work.view(template).get(
-            "http-address", CLIENT_DEFAULTS["http-address"]
-        )
+    def address(self, template: str) -> Address:
+        """Return where the template listens; its clones stay on the loopback."""
+        default = CLIENT_DEFAULTS["http-address"]
+        value = self.work.view(template).get("http-address", default)
         try:
-            base = chosen or listener(value.split()[0], "127.0.0.1").port
+            found = listener(value.split()[0], "127.0.0.1")
         except (ValueError, IndexError):
-            return None  # the recipe names the faulty address
+            return Address("127.0.0.1", 0)  # the recipe names the faulty address
+        return Address("127.0.0.1", found.port) if found.is_public else found
+
+    def port_base(self, at: Address, chosen: int | None, number: int) -> int | None:
+        """Return the port that the clients' ports are counted from, if all are free."""
+        base = chosen or at.port
+        if not base:
+            return None
         used = dict(self.used_ports())
         wanted = range(base + 1, base + number + 1)
         met = [port for port in wanted if port in used]

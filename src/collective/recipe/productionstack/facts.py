@@ -6,6 +6,7 @@ from collections.abc import Callable
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
 from typing import Any
 from typing import TypeVar
 
@@ -15,6 +16,7 @@ from collective.recipe.productionstack.model import Backup
 from collective.recipe.productionstack.model import Client
 from collective.recipe.productionstack.model import Storage
 from collective.recipe.productionstack.sources import Places
+from collective.recipe.productionstack.sources import UnreadableError
 from collective.recipe.productionstack.sources import backup
 from collective.recipe.productionstack.sources import zeoserver
 from collective.recipe.productionstack.sources import zope2instance
@@ -33,6 +35,7 @@ class Facts:
     storages: Mapping[str, Storage] = field(default_factory=dict)
     backups: Mapping[str, Backup] = field(default_factory=dict)
     versions: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    unreadable: frozenset[str] = frozenset()
 
 
 def gather(
@@ -44,34 +47,29 @@ def gather(
     places = places_of(buildout)
     problems: list[Problem] = []
 
-    def read_all(
-        recipe: str, read: Callable[..., Made], option: str
-    ) -> dict[str, Made]:
+    def read_all(recipe: str, read: Callable[..., Made]) -> dict[str, Made]:
         found = {}
         for name in sections.listed_with(buildout, recipe):
             section = section_of(name)
             try:
                 found[name] = read(name, section, places)
-            except ValueError as error:
-                problems.append(_unreadable(name, section, option, str(error)))
+            except UnreadableError as error:
+                problems.append(_unreadable(name, section, error))
         return found
 
-    clients = read_all(zope2instance.RECIPE, zope2instance.read, "http-address")
+    clients = read_all(zope2instance.RECIPE, zope2instance.read)
     none = {name: zope2instance.no_client(name, section_of(name)) for name in clients}
-    return (
-        Facts(
-            directory=places.directory,
-            bin=places.bin,
-            clients={
-                name: client for name, client in clients.items() if not none[name]
-            },
-            no_clients={name: problem for name, problem in none.items() if problem},
-            storages=read_all(zeoserver.RECIPE, zeoserver.read, "zeo-address"),
-            backups=read_all(backup.RECIPE, backup.read, "location"),
-            versions=versions,
-        ),
-        problems,
+    found = Facts(
+        directory=places.directory,
+        bin=places.bin,
+        clients={name: one for name, one in clients.items() if not none[name]},
+        no_clients={name: problem for name, problem in none.items() if problem},
+        storages=read_all(zeoserver.RECIPE, zeoserver.read),
+        backups=read_all(backup.RECIPE, backup.read),
+        versions=versions,
     )
+    faulty = frozenset(problem.part for problem in problems)
+    return replace(found, unreadable=faulty), problems
 
 
 def places_of(buildout: Any) -> Places:
@@ -85,21 +83,12 @@ def places_of(buildout: Any) -> Places:
 
 
 def _unreadable(
-    name: str, section: Mapping[str, str], option: str, message: str
+    name: str, section: Mapping[str, str], error: UnreadableError
 ) -> Problem:
-    for number in ("threads", "max-request-body-size"):
-        if f"'{section.get(number)}'" in message:
-            return Problem(
-                part=name,
-                option=number,
-                value=section.get(number, ""),
-                message="not a whole number",
-                remedy=f"Write for example: {number} = 4",
-            )
     return Problem(
         part=name,
-        option=option,
-        value=section.get(option, ""),
-        message=message,
-        remedy=f"Write for example: {option} = 127.0.0.1:8080",
+        option=error.option,
+        value=section.get(error.option, ""),
+        message=str(error),
+        remedy=f"Write for example: {error.option} = {error.example}",
     )

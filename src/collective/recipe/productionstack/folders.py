@@ -9,8 +9,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from collective.recipe.productionstack.errors import Problem
-from collective.recipe.productionstack.model import UNSAFE
 from collective.recipe.productionstack.model import Folders
+from collective.recipe.productionstack.model import unsafe_in
 
 SOCKET_LIMIT = 97
 """Bytes of a socket's path that HAProxy accepts; the others take a few more."""
@@ -32,8 +32,12 @@ def of(directory: str, bin_folder: str, name: str) -> Folders:
 
 
 def socket_folder(var: str, name: str, longest: str = LONGEST_SOCKET) -> str:
-    """Return the folder for sockets: ``var``, unless their paths get too long."""
-    if len(f"{var}{longest}".encode()) <= SOCKET_LIMIT:
+    """Return the folder for sockets: ``var``, unless their paths get too long.
+
+    White space is too much as well: ``zeo-address`` is split there.
+    """
+    fits = len(f"{var}{longest}".encode()) <= SOCKET_LIMIT
+    if fits and len(var.split()) == 1:
         return var
     digest = sha256(var.encode()).hexdigest()[:10]
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
@@ -48,19 +52,11 @@ def socket_folder(var: str, name: str, longest: str = LONGEST_SOCKET) -> str:
 
 def problems(directory: str) -> Iterator[Problem]:
     """Yield the problem of a buildout folder that no configuration can name."""
-    found = UNSAFE.search(directory) or (
-        " ;" in directory and "a semicolon after a space"
-    )
-    if found:
-        shown = (
-            found
-            if isinstance(found, str)
-            else f"the character {ascii(found[0])[1:-1]}"
-        )
+    if unsafe := unsafe_in(directory):
         yield Problem(
             part="buildout",
             option="directory",
             value=directory,
-            message=f"{shown} in the path would be read as syntax by the daemons",
-            remedy='Move the buildout to a folder without % $ " \\ and line breaks.',
+            message=f"{unsafe} in the path would be read as syntax by the daemons",
+            remedy='Move the buildout to a folder without % $ " \\ " ;" or line breaks.',
         )

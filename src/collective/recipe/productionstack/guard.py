@@ -57,7 +57,7 @@ def hold_lock(directory: str) -> None:
 
 def refuse_live(directory: str, name: str) -> None:
     """Raise StackError when a stack that is to be removed still does something."""
-    from collective.recipe.productionstack.ctl import cron
+    from collective.recipe.productionstack.ctl import crontab
     from collective.recipe.productionstack.ctl import running
 
     alive = running.is_running(directory, name)
@@ -67,7 +67,7 @@ def refuse_live(directory: str, name: str) -> None:
             f" {', '.join(alive)}. Stop them first: bin/{name} down;"
             " or list the part again."
         )
-    if cron.installed(directory, name):
+    if crontab.installed(directory, name):
         raise StackError(
             f"[{name}] is no longer among the parts, but its jobs stand in your"
             " crontab."

@@ -17,11 +17,18 @@ from collective.recipe.productionstack.options import name_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listener:
-    """Who wants an address, for which option."""
+    """Who wants an address: which option says so, with which value, and for what."""
 
     part: str
     option: str
+    value: str
     address: Address
+    purpose: str
+
+    @property
+    def derived(self) -> bool:
+        """Whether the address follows from an option of another meaning."""
+        return self.option != self.purpose
 
 
 def of_parts(
@@ -30,9 +37,15 @@ def of_parts(
     """Yield what the other recipes' parts listen on."""
     for client in clients:
         for address in client.addresses:
-            yield Listener(part=client.name, option="http-address", address=address)
+            yield _typed(client.name, "http-address", address)
     for storage in storages:
-        yield Listener(part=storage.name, option="zeo-address", address=storage.address)
+        yield _typed(storage.name, "zeo-address", storage.address)
+
+
+def _typed(part: str, option: str, address: Address) -> Listener:
+    return Listener(
+        part=part, option=option, value=str(address), address=address, purpose=option
+    )
 
 
 USED_BY = {
@@ -42,8 +55,13 @@ USED_BY = {
 }
 
 
-def of_stack(stack: Stack, options: StackOptions) -> Iterator[Listener]:
-    """Yield what a stack's own daemons listen on."""
+def of_stack(
+    stack: Stack, options: StackOptions, faulty: frozenset[str] = frozenset()
+) -> Iterator[Listener]:
+    """Yield what a stack's own daemons listen on.
+
+    What follows from a faulty option is left out: it is not what the user wants.
+    """
     tiers = {
         "nginx": stack.web_server,
         "varnish": stack.proxy_cache,
@@ -55,15 +73,22 @@ def of_stack(stack: Stack, options: StackOptions) -> Iterator[Listener]:
             continue
         for name in names:
             address = getattr(stack, name.removesuffix("_address"))
-            if address is not None:
-                yield Listener(
-                    part=stack.name, option=_named(options, name), address=address
-                )
+            if address is None or faulty & {name_of(name), "port-base"}:
+                continue
+            yield _own(stack.name, options, name, address)
 
 
-def _named(options: StackOptions, name: str) -> str:
-    """Return the option that decides an address: its own, else ``port-base``."""
-    return name_of(name) if getattr(options, name) is not None else "port-base"
+def _own(part: str, options: StackOptions, name: str, address: Address) -> Listener:
+    """Name the option that decides an address: its own, else ``port-base``."""
+    if getattr(options, name) is not None:
+        return _typed(part, name_of(name), address)
+    return Listener(
+        part=part,
+        option="port-base",
+        value=str(options.port_base),
+        address=address,
+        purpose=name_of(name),
+    )
 
 
 def clashes(listeners: Iterable[Listener]) -> Iterator[Problem]:
@@ -73,11 +98,21 @@ def clashes(listeners: Iterable[Listener]) -> Iterator[Problem]:
         key = (listener.address.port, listener.address.path)
         for other in by_port.setdefault(key, []):
             if listener.address.clashes_with(other.address):
-                yield Problem(
-                    part=listener.part,
-                    option=listener.option,
-                    value=str(listener.address),
-                    message=f"[{other.part}] {other.option} wants {other.address} too",
-                    remedy="Give one of them another port.",
-                )
+                yield _clash(listener, other)
         by_port[key].append(listener)
+
+
+def _clash(listener: Listener, other: Listener) -> Problem:
+    """Word a clash for the user to whom either option may belong."""
+    wants = f"[{other.part}] {other.purpose} wants {other.address} too"
+    remedy = "Give one of them another port."
+    if listener.derived:
+        wants = f"{listener.purpose} would be {listener.address}, but {wants}"
+        remedy = f"Write another port-base, or an own {listener.purpose}."
+    return Problem(
+        part=listener.part,
+        option=listener.option,
+        value=listener.value,
+        message=wants.removesuffix(" too") if listener.derived else wants,
+        remedy=remedy,
+    )

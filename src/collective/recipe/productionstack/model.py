@@ -22,6 +22,15 @@ FORMAT = 1
 UNSAFE = re.compile(r"[%$\"\\\x00-\x1f\x7f\x85\u2028\u2029]")
 """What no path or value that reaches a configuration may hold."""
 
+
+def unsafe_in(path: str) -> str:
+    """Name what a configuration would misread in a path, or return nothing."""
+    if found := UNSAFE.search(path):
+        shown = found[0] if found[0].isprintable() else ascii(found[0])[1:-1]
+        return f"the character {shown}"
+    return "a semicolon after a space" if " ;" in path else ""
+
+
 ANY_HOST = frozenset({"", "0.0.0.0", "::", "*"})
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from collective.recipe.productionstack.model import UNSAFE
 from collective.recipe.productionstack.model import Address
+from collective.recipe.productionstack.model import unsafe_in
 
 LAST_PORT = 65535
 LONGEST_NAME = 253  # RFC 1035 2.3.4, as text
@@ -85,11 +85,8 @@ def zodb_path(value: str) -> str:
 
 def file_path(value: str) -> str:
     """Parse a file's path: no character that a configuration could misread."""
-    if found := UNSAFE.search(value):
-        shown = ascii(found[0])[1:-1] if not found[0].isprintable() else found[0]
-        raise ValueError(f"the character {shown} cannot be used in a path")
-    if " ;" in value:
-        raise ValueError("a semicolon after a space cannot be used in a path")
+    if unsafe := unsafe_in(value):
+        raise ValueError(f"{unsafe} cannot be used in a path")
     return value
 
 

@@ -46,10 +46,11 @@ def stacks(
     for part in parts:
         options, found = load(part.name, part.section)
         problems += found
-        builder = _Builder(part, options, facts)
+        faulty = frozenset(problem.option for problem in found)
+        builder = _Builder(part, options, facts, faulty)
         stack = builder.build()
         problems += builder.problems
-        wanted += listeners.of_stack(stack, options)
+        wanted += listeners.of_stack(stack, options, faulty)
         built[part.name] = (services.complete(stack), options)
     problems += listeners.clashes(wanted)
     return built, problems
@@ -58,8 +59,11 @@ def stacks(
 class _Builder:
     """Puts one stack together and notes what is wrong on the way."""
 
-    def __init__(self, part: Part, options: StackOptions, facts: Facts) -> None:
+    def __init__(
+        self, part: Part, options: StackOptions, facts: Facts, faulty: frozenset[str]
+    ) -> None:
         self.part, self.options, self.facts = part, options, facts
+        self.faulty = faulty
         self.problems: list[Problem] = []
 
     def build(self) -> Stack:
@@ -73,7 +77,8 @@ class _Builder:
         https = self.address("https_address") if with_tls else None
         front = sites.Front(http=http, https=https)
         the_sites, problems = sites.sites(part.name, found, options, front)
-        self.problems += problems
+        if not self.faulty & {"certificate", "key"}:
+            self.problems += problems
         self.need_sites()
         debug = self.debug_client()
         return Stack(
@@ -141,7 +146,7 @@ class _Builder:
             return None
         if name in self.facts.clients:
             return self.facts.clients[name]
-        self.problems.append(self.why_not("debug-client", name))
+        self.problems += self.why_not("debug-client", name)
         return None
 
     def clients(self, debug: Client | None) -> tuple[Client, ...]:
@@ -177,14 +182,17 @@ class _Builder:
             elif name in self.facts.clients:
                 yield self.facts.clients[name]
             else:
-                self.problems.append(self.why_not("clients", name))
+                self.problems += self.why_not("clients", name)
 
-    def why_not(self, option: str, name: str) -> Problem:
-        """Say why a named part is no client."""
+    def why_not(self, option: str, name: str) -> Iterator[Problem]:
+        """Say why a named part is no client, unless its own problem says it."""
+        if name in self.facts.unreadable:
+            return
         if name in self.facts.no_clients:
-            return self.facts.no_clients[name]
+            yield self.facts.no_clients[name]
+            return
         known = ", ".join(sorted(self.facts.clients)) or "none"
-        return Problem(
+        yield Problem(
             part=self.part.name,
             option=option,
             value=name,
@@ -195,7 +203,11 @@ class _Builder:
     def judge(self, chosen: tuple[Client, ...]) -> None:
         """See that there are clients, and that they ask the stack's own ZEO server."""
         entries = {"default", "haproxy", "supervisor"}
-        quiet = self.problems or self.part.section.get("clients", "").strip()
+        quiet = (
+            self.problems
+            or self.facts.unreadable
+            or self.part.section.get("clients", "").strip()
+        )
         if not chosen and self.part.entry in entries and not quiet:
             self.problems += self.facts.no_clients.values()
             self.add(
@@ -208,6 +220,8 @@ class _Builder:
     def one_of(self, option: str, found: Mapping[str, Any]) -> Any:
         """Return the part that an option names, or the only one."""
         name = getattr(self.options, option)
+        if name in self.facts.unreadable:
+            return None
         if name and name not in found:
             known = ", ".join(sorted(found)) or "none"
             self.add(

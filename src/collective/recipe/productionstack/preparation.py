@@ -20,10 +20,9 @@ class Preparation:
         self.problems: list[Problem] = []
         self.said: dict[tuple[str, str], list[str]] = {}
 
-    def view(self, name: str) -> Any:
+    def view(self, name: str) -> dict[str, str]:
         """Return a section with references resolved, not made a part."""
-        raw = sections.flat(self.buildout, name)
-        return self.buildout.Options(self.buildout, name, raw)
+        return sections.view(self.buildout, name)
 
     def set_parts(self) -> None:
         """Let buildout and other extensions see our list of parts."""

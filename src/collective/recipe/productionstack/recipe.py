@@ -36,6 +36,11 @@ from collective.recipe.productionstack.whole import users_fault
 
 logger = logging.getLogger("productionstack")
 
+DISTRIBUTION = "collective.recipe.productionstack"
+
+FEW = 20
+"""More changed files than these are counted, not named."""
+
 __all__ = [
     "Cron",
     "Haproxy",
@@ -193,8 +198,13 @@ class Recipe:
             Path(private).chmod(0o700)
 
     def _say_changes(self, before: Path | None) -> None:
-        for path in sorted(tree.changed(before, self.trees.current())):
-            logger.info("%s: wrote %s/%s", self.name, self.stack.folders.etc, path)
+        paths = sorted(tree.changed(before, self.trees.current()))
+        etc = self.stack.folders.etc
+        if before is None or len(paths) > FEW:
+            logger.info("%s: wrote %d files to %s", self.name, len(paths), etc)
+        else:
+            for path in paths:
+                logger.info("%s: wrote %s/%s", self.name, etc, path)
         if self.trees.applied():
             logger.info(
                 "%s: now see bin/%s diff, then run bin/%s reload", *[self.name] * 3
@@ -236,8 +246,8 @@ class Cron(Recipe):
 
 def _working_set(buildout: Any, options: Any) -> Any:
     """Return the distributions of the control script: ours with the extra ``ctl``."""
-    eggs = zc.recipe.egg.Eggs(buildout, options["recipe"], options)
-    return eggs.working_set(["collective.recipe.productionstack[ctl]"])[1]
+    eggs = zc.recipe.egg.Eggs(buildout, DISTRIBUTION, options)
+    return eggs.working_set([f"{DISTRIBUTION}[ctl]"])[1]
 
 
 def _made_from(stack: Stack) -> str:

@@ -36,7 +36,8 @@ def render(template: str, values: Mapping[str, Any], user_folder: str = "") -> s
         place = f"{error.filename or error.name}, line {error.lineno}"
         raise TemplateError(f"{place}: {error.message}") from error
     except jinja2.TemplateNotFound as error:
-        raise TemplateError(f"template {error.name} not found") from error
+        place = _place(error, template)
+        raise TemplateError(f"{place}: template {error.name} not found") from error
     except Exception as error:
         raise TemplateError(f"{_place(error, template)}: {error}") from error
 
@@ -134,10 +135,15 @@ def logrotate_string(value: object) -> str:
 
 def supervisor_words(command: tuple[str, ...]) -> str:
     """Join a command for supervisor, which splits it like shlex and reads no more."""
-    words = (ini_value(word) for word in command)
-    return " ".join(
-        f'"{word}"' if re.search(r"[^\w@%+=:,./-]", word) else word for word in words
-    )
+    return " ".join(map(_supervisor_word, command))
+
+
+def _supervisor_word(word: str) -> str:
+    """Quote one word; varnishd's own quoting needs a backslash."""
+    ini_value(word.replace("\\", ""))
+    if re.search(r"[^\w@%+=:,./-]", word):
+        return '"' + word.replace("\\", r"\\") + '"'
+    return word
 
 
 def shell_word(value: object) -> str:

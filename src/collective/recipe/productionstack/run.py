@@ -43,10 +43,12 @@ def run(
     env: Mapping[str, str] | None = None,
     cwd: str | Path | None = None,
     text: str | None = None,
+    errors: str = "replace",
 ) -> Result:
     """Run a command to its end; a missing program or a timeout is a status too.
 
-    ``timeout`` is in seconds; ``text`` is given to the command's standard input.
+    ``timeout`` is in seconds; ``text`` is given to the command's standard input;
+    ``errors`` says how bytes that are no UTF-8 are decoded.
     """
     try:
         done = subprocess.run(
@@ -54,10 +56,8 @@ def run(
             capture_output=True,
             check=False,
             cwd=cwd,
-            encoding="utf-8",
             env=env,
-            errors="replace",
-            input=text,
+            input=None if text is None else text.encode("utf-8", errors),
             stdin=subprocess.DEVNULL if text is None else None,
             timeout=timeout,
         )
@@ -68,7 +68,9 @@ def run(
     except subprocess.TimeoutExpired:
         late = f"{command[0]}: no end after {timeout:g} s"
         return Result(status=TOO_SLOW, output="", errors=late)
-    return Result(status=done.returncode, output=done.stdout, errors=done.stderr)
+    # Decoded here: subprocess itself would change the ends of lines.
+    output, said = (one.decode("utf-8", errors) for one in (done.stdout, done.stderr))
+    return Result(status=done.returncode, output=output, errors=said)
 
 
 def spawn(

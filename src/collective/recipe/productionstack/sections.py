@@ -15,6 +15,8 @@ ZOPE = "plone-recipe-zope2instance"
 ZEO = "plone-recipe-zeoserver"
 BACKUP = "collective-recipe-backup"
 
+REFERENCE = re.compile(r"(?<!\$)\$\{([^:{}]*):([^{}]*)\}")
+
 
 def distribution(recipe: str) -> str:
     """Return the normalised distribution of a ``recipe`` value.
@@ -32,6 +34,36 @@ def flat(buildout: Any, name: str) -> dict[str, str]:
         options = buildout.Options(buildout, name, raw)
         raw = options._do_extend_raw(name, raw, [])  # noqa: SLF001
     return dict(raw)
+
+
+def view(buildout: Any, name: str) -> dict[str, str]:
+    """Return a section's options with their references resolved.
+
+    Nothing becomes a part by it, as it would with ``buildout[name]``. What only
+    another part's recipe knows (``${instance:location}``) is left as it stands.
+    """
+    found = flat(buildout, name)
+    return {
+        option: _resolved(buildout, name, value, frozenset({(name, option)}))
+        for option, value in found.items()
+    }
+
+
+def _resolved(
+    buildout: Any, name: str, value: str, doing: frozenset[tuple[str, str]]
+) -> str:
+    def referred(found: re.Match[str]) -> str:
+        section, option = found[1] or name, found[2]
+        if option == "_buildout_section_name_":
+            return section
+        if section == "buildout":
+            return str(buildout["buildout"].get(option, found[0]))
+        values = flat(buildout, section)
+        if option not in values or (section, option) in doing:
+            return found[0]
+        return _resolved(buildout, section, values[option], doing | {(section, option)})
+
+    return REFERENCE.sub(referred, value) if "${" in value else value
 
 
 def recipe_of(buildout: Any, name: str) -> str:

@@ -127,9 +127,9 @@ class Trees:
         _link(self.live, os.path.relpath(folder, self.live.parent))
         self.prune()
 
-    def apply(self) -> None:
-        """Let programs start from the current tree from now on."""
-        current = self.current()
+    def apply(self, folder: Path | None = None) -> None:
+        """Let programs start from a kept tree from now on, the current one if None."""
+        current = folder or self.current()
         if current is None:
             raise FileNotFoundError(self.live)
         self.applied_link.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

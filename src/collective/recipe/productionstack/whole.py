@@ -26,6 +26,8 @@ from collective.recipe.productionstack.options import StackOptions
 
 logger = logging.getLogger("productionstack")
 
+CLIENT_PORTS = "client-port-base"
+
 Plan = dict[str, tuple[Stack, StackOptions]]
 Returned = TypeVar("Returned")
 
@@ -74,6 +76,7 @@ def _with_extensions(buildout: Any, problems: list[Problem]) -> list[Problem]:
     """Put what the extension could not do in the place of what follows from it."""
     noted: list[Problem] = getattr(buildout, "_productionstack_problems", [])
     hidden = {(problem.part, problem.option) for problem in noted}
+    hidden |= {(part, "clients") for part, option in hidden if option == CLIENT_PORTS}
     return noted + [one for one in problems if (one.part, one.option) not in hidden]
 
 
@@ -90,10 +93,10 @@ def _warn(buildout: Any, stack: Stack) -> None:
 
 
 def _view(buildout: Any, name: str) -> dict[str, str]:
-    """Return a section's options with references resolved, without making it a part."""
-    raw = sections.flat(buildout, name)
-    options = buildout.Options(buildout, name, raw)
-    return {option: options.get(option) for option in raw}
+    """Return a section's options; what other parts' recipes know is there by now."""
+    found = sections.view(buildout, name)
+    options = buildout.Options(buildout, name, found)
+    return {option: options.get(option) for option in found}
 
 
 def _places(buildout: Any, name: str) -> Folders:

@@ -61,7 +61,7 @@ class Balancer:
         """Give a server ``drain`` (nothing new) or ``ready``."""
         said = self.ask(f"set server {BACKEND}/{name} state {state}").strip()
         if said:
-            message = f"HAProxy did not set {name} to {state}: {said}. See haproxy.log."
+            message = f"HAProxy did not set {name} to {state}: {said}. See its log in var/log."
             raise ControlError(message)
 
     def wait_idle(self, names: set[str], seconds: float) -> bool:
@@ -79,7 +79,7 @@ class Balancer:
             return self._exchange(text)
         except OSError as error:
             message = (
-                f"HAProxy does not answer on {self.path} ({error}). See haproxy.log."
+                f"HAProxy does not answer on {self.path} ({error}). See its log in var/log."
             )
             raise ControlError(message) from None
 

@@ -20,7 +20,6 @@ from collective.recipe.productionstack.ctl.survey import Survey
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.model import Program
 from collective.recipe.productionstack.model import Stack
-from collective.recipe.productionstack.tree import Trees
 
 
 @click.command(
@@ -165,25 +164,16 @@ def _gone_back(
     """Apply the old tree again; return what to tell the user."""
     if before is None or before == control.trees.current():
         return error
-    apply(control.trees, before)
+    control.trees.apply(before)
     for program in told:
         try:
             signalling.reload(stack, program)
-        except ControlError as trouble:  # noqa: PERF203
+        except ControlError as trouble:
             control.screen.warn(f"{program.name}: {trouble}")
     return ControlError(
         f"{error}\nThe old configuration is applied again and serves on. Mend the "
         f"cause, run bin/buildout, then {control.script} reload again."
     )
-
-
-def apply(trees: Trees, folder: Path) -> None:
-    """Let programs start from a kept tree that is not the current one."""
-    current = trees.current()
-    trees.switch_to(folder)
-    trees.apply()
-    if current is not None:
-        trees.switch_to(current)
 
 
 def _conclude(
@@ -228,7 +218,7 @@ def _reload_alone(control: Control, stack: Stack) -> int:
     for program in stack.programs:
         try:
             signalling.reload(stack, program)
-        except ControlError as error:  # noqa: PERF203
+        except ControlError as error:
             raise _gone_back(control, stack, [program], before, error) from error
     shown = ", ".join(names) or "nothing changed"
     control.screen.say(f"reload: applied ({shown})")

@@ -144,7 +144,7 @@ class Supervisor:
         except (OSError, http.client.HTTPException, ExpatError) as error:
             message = (
                 f"supervisord does not answer on {self.path} ({error}). "
-                "See its log supervisord.log."
+                "See its log in var/log."
             )
             raise NoAnswerError(message) from None
 

@@ -11,7 +11,7 @@ Run as a file, ``python -I -S subreaper.py nginx ARGUMENT…``; imports nothing 
 """
 
 # The fewest imports, since it must start at once:
-# ruff: noqa: PERF203, PTH115, PTH118, PTH123, PTH208, SIM105, T201
+# ruff: noqa: PTH115, PTH118, PTH123, PTH208, SIM105, T201
 
 from __future__ import annotations
 

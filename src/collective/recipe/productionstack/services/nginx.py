@@ -21,7 +21,13 @@ SUBREAPER = str(Path(__file__).parent.with_name("ctl") / "subreaper.py")
 
 def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
     """Return path in the tree, template and further values of each file."""
-    common = {"ids": _ids(stack.sites), "upstream": stack.upstream_of(NAME)}
+    version = stack.version(NAME)
+    common = {
+        "ids": _ids(stack.sites),
+        "upstream": stack.upstream_of(NAME),
+        "can_reject": version >= (1, 19, 4),
+        "http2_listen": " http2" if version < (1, 25, 1) else "",
+    }
     shared = (
         (f"nginx/{name}", f"nginx/{name}.j2", common)
         for name in ("nginx.conf", "guard.conf", "maps.conf", "proxy.conf", "tls.conf")
@@ -30,7 +36,7 @@ def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
         (
             f"nginx/sites/{_file_name(site)}.conf",
             "nginx/sites/site.conf.j2",
-            {"site": site},
+            {**common, "site": site},
         )
         for site in stack.sites
     )
@@ -99,8 +105,9 @@ def checks(stack: Stack) -> tuple[Check, ...]:
                     (f"listen {address}", f"listen unix:{{scratch}}/{name}.sock")
                     for address, name in listen
                 ),
-                (f'"{stack.folders.log}/', '"{scratch}/log/'),
-                (f'"{stack.folders.var}/', '"{scratch}/var/'),
+                (f'_log "{stack.folders.log}/', '_log "{scratch}/log/'),
+                (f'_path "{stack.folders.var}/', '_path "{scratch}/var/'),
+                (f'pid "{stack.folders.var}/', 'pid "{scratch}/var/'),
             ),
             complains=r"\[warn\].*conflicting server name",
             harmless=(

@@ -9,12 +9,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
+from collective.recipe.productionstack.model import Address
 from collective.recipe.productionstack.model import Health
 from collective.recipe.productionstack.model import Job
 from collective.recipe.productionstack.model import Log
 from collective.recipe.productionstack.model import Program
 from collective.recipe.productionstack.model import Storage
 from collective.recipe.productionstack.sources import Places
+from collective.recipe.productionstack.sources import UnreadableError
 from collective.recipe.productionstack.sources import listener
 
 RECIPE = "plone-recipe-zeoserver"
@@ -25,15 +27,14 @@ QUIET = {"warn", "warning", "error", "critical", "fatal"}
 def read(name: str, section: Mapping[str, str], places: Places) -> Storage:
     """Return what a part makes of its options.
 
-    Raises ValueError for an address that ZEO would refuse.
+    Raises UnreadableError for an address that ZEO would refuse.
     """
     var = places.absolute(section.get("var", "var"))
     location = f"{places.parts}/{name}"
     blobs = section.get("blob-storage", "blobstorage")
     return Storage(
         name=name,
-        # A port alone means every interface to ZConfig.
-        address=listener(section.get("zeo-address", "8100"), "0.0.0.0"),
+        address=_address(section),
         command=(f"{location}/bin/runzeo",),
         data_file=places.absolute(
             section.get("file-storage", "filestorage/Data.fs"), var
@@ -71,6 +72,16 @@ def job(storage: Storage, schedule: str) -> Job:
         command=(storage.pack_script,),
         exclusive=True,
     )
+
+
+def _address(section: Mapping[str, str]) -> Address:
+    value = section.get("zeo-address", "8100")
+    try:
+        # A port alone means every interface to ZConfig.
+        return listener(value, "0.0.0.0")
+    except ValueError as error:
+        example = "127.0.0.1:8100"
+        raise UnreadableError("zeo-address", str(error), example) from error
 
 
 def _is_quiet(section: Mapping[str, str]) -> bool:

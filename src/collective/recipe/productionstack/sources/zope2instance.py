@@ -17,7 +17,9 @@ from collective.recipe.productionstack.model import Log
 from collective.recipe.productionstack.model import Program
 from collective.recipe.productionstack.sections import is_on
 from collective.recipe.productionstack.sources import Places
-from collective.recipe.productionstack.sources import listener
+from collective.recipe.productionstack.sources import UnreadableError
+from collective.recipe.productionstack.sources import addresses
+from collective.recipe.productionstack.sources import whole_number
 
 RECIPE = "plone-recipe-zope2instance"
 
@@ -28,20 +30,15 @@ HEALTH_PATH = "/@@ok"
 def read(name: str, section: Mapping[str, str], places: Places) -> Client:
     """Return what a part makes of its options.
 
-    Raises ValueError for an address or number that the process would refuse.
+    Raises UnreadableError for a value that the process would refuse.
     """
-    addresses = tuple(
-        _listener(value) for value in section.get("http-address", "8080").split()
-    )
-    if not addresses:
-        raise ValueError("no address")
     return Client(
         name=name,
-        addresses=addresses,
-        threads=int(section.get("threads", "4")),
+        addresses=_listeners(section),
+        threads=whole_number(section, "threads", "4"),
         script=f"{places.bin}/{section.get('control-script', name)}",
         zeo_addresses=zeo_addresses(section),
-        max_body=int(section.get("max-request-body-size", "1073741824")),
+        max_body=whole_number(section, "max-request-body-size", "1073741824"),
         fast_listen=section.get("http-fast-listen", "on").lower() in {"on", "true"},
         files=_files(name, section, places),
         logs=_logs(name, section, places),
@@ -50,10 +47,7 @@ def read(name: str, section: Mapping[str, str], places: Places) -> Client:
 
 def zeo_addresses(section: Mapping[str, str]) -> tuple[Address, ...]:
     """Return the ZEO servers that a client asks, in the given order."""
-    return tuple(
-        listener(value, "127.0.0.1")
-        for value in section.get("zeo-address", "8100").split()
-    )
+    return addresses(section, "zeo-address", "8100", "127.0.0.1")
 
 
 def no_client(name: str, section: Mapping[str, str]) -> Problem | None:
@@ -98,11 +92,13 @@ def program(client: Client, *, debug: bool = False) -> Program:
     )
 
 
-def _listener(value: str) -> Address:
-    address = listener(value, "0.0.0.0")
-    if address.path:
-        raise ValueError("Zope cannot listen on a Unix socket")
-    return address
+def _listeners(section: Mapping[str, str]) -> tuple[Address, ...]:
+    # A port alone is every interface to that recipe.
+    found = addresses(section, "http-address", "8080", "0.0.0.0")
+    if any(address.path for address in found):
+        message = "Zope cannot listen on a Unix socket"
+        raise UnreadableError("http-address", message, "127.0.0.1:8080")
+    return found
 
 
 def _files(name: str, section: Mapping[str, str], places: Places) -> tuple[str, ...]:

@@ -314,23 +314,24 @@ def _programs(bench: Bench, stack: Stack) -> tuple[Program, ...]:
 
 def _supervisor(stack: Stack) -> str:
     folders = stack.folders
-    parts = [
+    head = (
         f"[supervisord]\npidfile = {folders.var}/supervisord.pid\n"
         f"logfile = {folders.log}/supervisord.log\nchildlogdir = {folders.log}\n"
         f"umask = 027\n\n[unix_http_server]\nfile = {stack.socket('supervisor')}\n"
         "chmod = 0700\n\n[rpcinterface:supervisor]\nsupervisor.rpcinterface_factory = "
         "supervisor.rpcinterface:make_main_rpcinterface\n"
-    ]
-    parts += [
+    )
+    parts = [
         f"[program:{one.name}]\ncommand = {' '.join(one.command)}\n"
         "autostart = false\nautorestart = true\nredirect_stderr = true\n"
         f"startsecs = 1\nstartretries = 2\nstopsignal = {one.stop_signal}\n"
         f"stopwaitsecs = {one.stop_seconds}\nkillasgroup = true\n"
         f"stdout_logfile = {folders.log}/{one.name}.out.log\n"
-        f'environment = PRODUCTIONSTACK="{folders.var}",PRODUCTIONSTACK_PROGRAM="{one.name}"\n'
+        f'environment = PRODUCTIONSTACK="{folders.var}",'
+        f'PRODUCTIONSTACK_PROGRAM="{one.name}"\n'
         for one in stack.programs
     ]
-    return "\n".join(parts)
+    return "\n".join((head, *parts))
 
 
 def _haproxy(bench: Bench, stack: Stack) -> File:
@@ -345,7 +346,8 @@ def _haproxy(bench: Bench, stack: Stack) -> File:
         "    timeout server 20s\n    option redispatch\n    retries 3\n"
         f"frontend web\n    bind {stack.balancer}\n    default_backend plone\n"
         f"    http-response set-header X-Text {bench.text}\n"
-        f"frontend stats\n    bind {stack.stats}\n    stats enable\n    stats uri /stats\n"
+        f"frontend stats\n    bind {stack.stats}\n    stats enable\n"
+        "    stats uri /stats\n"
         f"backend plone\n    option httpchk GET /@@ok\n{servers}{bench.broken}\n"
     )
     return File("haproxy/haproxy.cfg", text)

@@ -1,0 +1,343 @@
+# Written by collective.recipe.productionstack for [stack] in buildout.cfg.
+# Change it there and run bin/buildout; then: bin/stack diff, bin/stack reload
+#
+# What is cached: answers that Plone marks with s-maxage or max-age, for anonymous
+# visitors. Who has a session is passed to Plone and never gets a stored answer.
+# Headers named X-PS-… are ours; nobody outside sees or sets them.
+vcl 4.1;
+
+import std;
+
+probe answers {
+    # GET: Zope answers HEAD wrongly. Connection: close frees the worker at once.
+    .request =
+        "GET /haproxy-health HTTP/1.1"
+        "Host: localhost"
+        "Connection: close";
+    .interval = 2s;
+    .timeout = 2s;
+    .window = 3;
+    .threshold = 2;
+    .initial = 2;
+}
+
+backend plone {
+    .host = "127.0.0.1"; # [stack] balancer-address
+    .port = "8004";
+    .connect_timeout = 3s;
+    .first_byte_timeout = 300s;
+    .between_bytes_timeout = 60s;
+    .probe = answers;
+}
+
+acl this_machine {
+    "127.0.0.0"/8;
+    "::1";
+}
+
+# From the virtual-host address: X-PS-Base (scheme and host that links are made
+# with), X-PS-Root (the site in the ZODB), X-PS-Path (what is asked for) and
+# X-PS-Owner (the object whose purge must drop it). Plone purges without ports, with
+# other slashes and with ++api++ elsewhere: all that is made equal here.
+sub ps_address {
+    set req.http.X-PS-Url = regsub(req.url, "[?].*$", "");
+    set req.http.X-PS-Base = "";
+    set req.http.X-PS-Root = "";
+    set req.http.X-PS-Path = req.http.X-PS-Url;
+    if (req.http.X-PS-Url ~ "^/VirtualHostBase/[^/]+/[^/]+(?:/.*)?/VirtualHostRoot(?:/|$)") {
+        set req.http.X-PS-Base = std.tolower(regsub(
+            req.http.X-PS-Url, "^/VirtualHostBase/([^/]+/[^/]+)/.*$", "\1"));
+        set req.http.X-PS-Base = regsub(req.http.X-PS-Base, "^(http/.*):80$|^(https/.*):443$", "\1\2");
+        set req.http.X-PS-Root = regsub(
+            req.http.X-PS-Url, "^/VirtualHostBase/[^/]+/[^/]+(/.*)?/VirtualHostRoot(?:/.*)?$", "\1");
+        set req.http.X-PS-Path = regsub(req.http.X-PS-Url, "^.*?/VirtualHostRoot", "");
+    }
+    set req.http.X-PS-Root = regsuball(req.http.X-PS-Root, "/\+\+api\+\+(/|$)", "\1");
+    set req.http.X-PS-Path = regsuball(req.http.X-PS-Path, "//+", "/");
+    set req.http.X-PS-Owner = regsuball(req.http.X-PS-Path, "^/\+\+api\+\+(/|$)", "\1");
+    set req.http.X-PS-Owner = regsub(req.http.X-PS-Owner, "/(?:@@images|images|@@download|download)/.*$", "");
+    set req.http.X-PS-Owner = regsub(req.http.X-PS-Owner, "/+$", "");
+    # These two become words of a ban: no blank, quote or backslash may split them.
+    set req.http.X-PS-Root = "=" + regsuball(req.http.X-PS-Root, "[\x00-\x20\x22\x5c]", "_");
+    set req.http.X-PS-Owner = "=" + regsuball(req.http.X-PS-Owner, "[\x00-\x20\x22\x5c]", "_");
+    unset req.http.X-PS-Url;
+}
+
+sub ps_purge {
+    call ps_address;
+    if (req.http.X-PS-Root == "=") {
+        # virtual hosting is off in Plone: the site cannot be told, so all are meant.
+        ban("obj.http.X-PS-Owner == " + req.http.X-PS-Owner);
+    } else {
+        ban("obj.http.X-PS-Root == " + req.http.X-PS-Root
+            + " && obj.http.X-PS-Owner == " + req.http.X-PS-Owner);
+    }
+}
+
+sub vcl_recv {
+    # Only a restart of our own may bring these along.
+    if (req.restarts == 0) {
+        unset req.http.X-PS-Stale;
+    }
+    unset req.http.X-PS-Session;
+    unset req.http.X-PS-Result;
+    unset req.http.X-PS-Accept;
+    unset req.http.X-PS-Query;
+    unset req.http.X-Anonymous;
+    unset req.http.Proxy;
+
+    if (local.socket == "purge") { # [stack] purge-address
+        if (req.method != "PURGE") {
+            return (synth(405));
+        }
+        call ps_purge;
+        return (synth(200, "Purged"));
+    }
+    if (req.method !~ "^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)$") {
+        return (synth(405));
+    }
+
+    # nginx names the visitor; Varnish has appended its own peer, which is nginx.
+    if (local.socket == "nginx" && req.restarts == 0) {
+        set req.http.X-Forwarded-For = regsub(req.http.X-Forwarded-For, ",[^,]*$", "");
+    }
+
+    call ps_address;
+
+    # Sessions: whole names only, so that no other cookie passes for one.
+    if (req.http.Authorization
+        || req.http.Cookie ~ "(?:^|;\s*)(?:__ac|__ac_name|__ac_password|__ac_persistent|auth_token|statusmessages|__cp|_ZopeId)=") {
+        set req.http.X-PS-Session = "yes";
+        # Bundles are the same for everybody; vcl_miss passes what is not stored.
+        if (req.method != "GET" || req.http.X-PS-Path !~ "^/\+\+webresource\+\+") {
+            return (pass);
+        }
+    }
+    if (req.method != "GET" && req.method != "HEAD") {
+        return (pass);
+    }
+    # A body would reach Plone and could make an answer that others get.
+    if (req.http.Transfer-Encoding || (req.http.Content-Length && req.http.Content-Length != "0")) {
+        return (pass);
+    }
+    if (req.http.X-PS-Path ~ "/(?:@@)?(?:login|logout|logged[_-]out|require_login|login-help|mail_password|passwordreset|@login|@logout|@login-renew)(?:/|$)") {
+        return (pass);
+    }
+
+    # From here on the request is anonymous, and made as like others as can be.
+    unset req.http.Cookie;
+    set req.http.X-Anonymous = "True";
+
+    # plone.rest answers JSON to exactly one media type, error pages are HTML for
+    # whoever names text/html: three kinds of answers live at one address.
+    if (req.http.Accept ~ "^\s*application/(?:[a-z.]+\+)?json\s*(?:;[^,]*)?$") {
+        set req.http.X-PS-Accept = "json";
+        set req.http.Accept = regsub(req.http.Accept, "^\s*([^;\s]+).*$", "\1");
+    } elsif (req.url ~ "/\+\+api\+\+(?:/|[?]|$)") {
+        set req.http.X-PS-Accept = "json";
+        set req.http.Accept = "application/json";
+    } elsif (req.http.Accept ~ "text/html") {
+        set req.http.X-PS-Accept = "html";
+        set req.http.Accept = "text/html";
+    } else {
+        set req.http.X-PS-Accept = "other";
+        set req.http.Accept = "*/*";
+    }
+
+    # Tracking parameters are for scripts in the browser; neither the key nor Plone
+    # needs them.
+    if (req.url ~ "[?&](?:utm_[a-z_]+|gclid|gbraid|wbraid|fbclid|msclkid|mc_[ce]id|_ga|_gl|yclid|dclid|igshid)=") {
+        set req.url = regsuball(req.url, "([?&])(?:utm_[a-z_]+|gclid|gbraid|wbraid|fbclid|msclkid|mc_[ce]id|_ga|_gl|yclid|dclid|igshid)=[^&]*", "\1");
+        set req.url = regsuball(req.url, "&&+", "&");
+        set req.url = regsub(req.url, "[?]&+", "?");
+    }
+    set req.url = regsub(req.url, "[?&]+$", "");
+    # For the key alone the rest is sorted, unless a name comes twice: then order counts.
+    set req.http.X-PS-Query = req.url;
+    if (req.url !~ "[?&]([^=&]+)=[^&]*(?:&.*)?&\1=") {
+        set req.http.X-PS-Query = std.querysort(req.url);
+    }
+    set req.http.X-PS-Query = regsub(req.http.X-PS-Query, "^[^?]*", "");
+
+    # A short grace while Plone is well; a day while it is not (RFC 5861).
+    if (req.http.X-PS-Stale || !std.healthy(req.backend_hint)) {
+        set req.grace = 24h;
+    } else {
+        set req.grace = 10s;
+    }
+    return (hash);
+}
+
+sub vcl_hash {
+    # The address as the site sees it, so that a PURGE finds it whatever its Host is.
+    hash_data(req.http.X-PS-Base);
+    hash_data(req.http.X-PS-Root);
+    hash_data(req.http.X-PS-Path);
+    hash_data(req.http.X-PS-Query);
+    hash_data(req.http.X-PS-Accept);
+    if (req.http.X-PS-Base == "") {
+        hash_data(std.tolower(req.http.Host));
+    }
+    if (req.http.Origin) {
+        hash_data(req.http.Origin);
+    }
+    return (lookup);
+}
+
+sub vcl_hit {
+    set req.http.X-PS-Result = "HIT";
+}
+
+sub vcl_miss {
+    set req.http.X-PS-Result = "MISS";
+    if (req.http.X-PS-Session) {
+        return (pass);
+    }
+}
+
+sub vcl_pass {
+    if (!req.http.X-PS-Result || req.http.X-PS-Session) {
+        set req.http.X-PS-Result = "PASS";
+    }
+}
+
+sub vcl_backend_fetch {
+    # Zope has no HEAD for folders; uploads of the REST API are the exception.
+    if (bereq.method == "HEAD" && bereq.url !~ "@tus-upload") {
+        set bereq.method = "GET";
+    }
+    unset bereq.http.X-PS-Result;
+    unset bereq.http.X-PS-Accept;
+    unset bereq.http.X-PS-Query;
+    unset bereq.http.X-PS-Base;
+    unset bereq.http.X-PS-Path;
+}
+
+sub vcl_backend_response {
+    set beresp.http.X-PS-Root = bereq.http.X-PS-Root;
+    set beresp.http.X-PS-Owner = bereq.http.X-PS-Owner;
+    unset beresp.http.X-PS-Error;
+
+    # Text is compressed once, here; Zope never does it.
+    if (beresp.http.Content-Type ~ "^(?:text/|application/(?:[a-z.+-]*(?:json|xml|javascript))|image/svg)") {
+        set beresp.do_gzip = true;
+    }
+    set beresp.grace = 24h;
+    set beresp.keep = 1h;
+
+    if (beresp.status >= 500) {
+        # An error must not take the place of a good page: the stale one is shown.
+        if (bereq.is_bgfetch || (!bereq.uncacheable && !bereq.http.X-PS-Stale)) {
+            return (abandon);
+        }
+        set beresp.http.X-PS-Error = "yes";
+        set beresp.uncacheable = true;
+        set beresp.ttl = 1s;
+        return (deliver);
+    }
+    if (bereq.uncacheable) {
+        return (deliver);
+    }
+    if (std.integer(beresp.http.Content-Length, 0) > 20000000) {
+        # Streamed, with Range, and without pushing everything else out.
+        return (pass(120s));
+    }
+    if (beresp.ttl <= 0s
+        || (beresp.status != 200 && beresp.status != 301 && beresp.status != 404)
+        || beresp.http.Set-Cookie
+        || beresp.http.Cache-Control ~ "(?i)(?:^|[\s,])(?:private|no-cache|no-store)(?:$|[\s,=])"
+        || beresp.http.Vary ~ "(?i)[*]|cookie"
+        || beresp.http.Surrogate-Control ~ "(?i)no-store") {
+        # Remembered as not to be stored, so that visitors do not queue for it.
+        set beresp.uncacheable = true;
+        set beresp.ttl = 120s;
+        return (deliver);
+    }
+    if (beresp.status == 404 && beresp.ttl > 10s) {
+        # Plone purges nothing when a page is made where none was.
+        set beresp.ttl = 10s;
+        set beresp.grace = 0s;
+    }
+    return (deliver);
+}
+
+sub vcl_deliver {
+    if (obj.hits > 0 && req.http.X-PS-Result == "HIT") {
+        # A browser counts Age against its own copy.
+        unset resp.http.Age;
+    }
+    unset resp.http.X-PS-Root;
+    unset resp.http.X-PS-Owner;
+    unset resp.http.X-Varnish;
+    unset resp.http.Via;
+    unset resp.http.Server;
+    unset resp.http.X-Powered-By;
+    unset resp.http.X-Cache-Rule;
+    unset resp.http.X-Cache-Operation;
+    unset resp.http.X-RAMCache;
+    unset resp.http.X-Ids-Involved;
+    unset resp.http.Surrogate-Control;
+
+    # s-maxage was meant for us: a cache further out could not be purged.
+    if (resp.http.Cache-Control ~ "s-maxage") {
+        set resp.http.Cache-Control = regsub(resp.http.Cache-Control, "\s*s-maxage=\d+\s*,?", "");
+        set resp.http.Cache-Control = regsub(resp.http.Cache-Control, "^[\s,]+|[\s,]+$", "");
+    }
+    if (resp.http.X-PS-Error) {
+        # Plone marks some errors as good for a year.
+        unset resp.http.X-PS-Error;
+        set resp.http.Cache-Control = "no-store";
+        unset resp.http.Expires;
+    }
+
+    # nginx shows it to this machine only; here the same rule holds.
+    unset resp.http.X-Cache;
+    if (local.socket == "nginx"
+        || (client.ip ~ this_machine && req.http.X-Forwarded-For !~ ",")) {
+        set resp.http.X-Cache = req.http.X-PS-Result;
+    }
+}
+
+sub vcl_backend_error {
+    set beresp.http.X-PS-Root = bereq.http.X-PS-Root;
+    set beresp.http.X-PS-Owner = bereq.http.X-PS-Owner;
+    if (!bereq.uncacheable && !bereq.http.X-PS-Stale && !bereq.is_bgfetch) {
+        return (abandon);
+    }
+    set beresp.uncacheable = true;
+    set beresp.ttl = 1s;
+    set beresp.http.Content-Type = "text/html; charset=utf-8";
+    set beresp.http.Cache-Control = "no-store";
+    set beresp.http.Retry-After = "10";
+    synthetic({"<!doctype html><title>Back soon</title><h1>Back soon</h1><p>This site cannot answer at the moment. Please try again in a few seconds.</p>
+"});
+    return (deliver);
+}
+
+sub vcl_synth {
+    if (resp.status == 503 && req.restarts == 0 && req.http.X-PS-Query
+        && (req.method == "GET" || req.method == "HEAD")) {
+        # The fetch was given up: look once more, a stale page is better than none.
+        set req.http.X-PS-Stale = "yes";
+        return (restart);
+    }
+    unset resp.http.X-Varnish;
+    unset resp.http.Server;
+    set resp.http.Content-Type = "text/html; charset=utf-8";
+    set resp.http.Cache-Control = "no-store";
+    if (resp.status == 405) {
+        set resp.http.Allow = "GET, HEAD, POST";
+        if (local.socket == "purge") {
+            set resp.http.Allow = "PURGE";
+        }
+    }
+    if (resp.status == 503) {
+        set resp.http.Retry-After = "10";
+        synthetic({"<!doctype html><title>Back soon</title><h1>Back soon</h1><p>This site cannot answer at the moment. Please try again in a few seconds.</p>
+"});
+    } else {
+        synthetic({"<!doctype html><title>"} + resp.status + {"</title><h1>"} + resp.status + " " + resp.reason + {"</h1>
+"});
+    }
+    return (deliver);
+}
