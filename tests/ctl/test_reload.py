@@ -10,7 +10,7 @@ import time
 
 from tests.support.bench import Bench
 
-from collective.recipe.productionstack.model import Check
+from collective.recipe.productionstack.announced import Check
 
 
 def headers(bench: Bench) -> dict[str, str]:

@@ -89,7 +89,7 @@ def test_another_buildout_run_changes_nothing(live: PloneSite) -> None:
     before = snapshot(live.folder)
     said = live.buildout().good()
     live.took["second buildout"] = said
-    assert "nothing changed" in said.text
+    assert "stack: nothing has changed" in said.text
     after = snapshot(live.folder)
     assert {n for n in before.keys() | after.keys() if before.get(n) != after.get(n)} <= {
         ".installed.cfg"

@@ -93,7 +93,7 @@ def test_a_new_alias_comes_and_goes_without_a_failed_request(live: PloneSite) ->
 
 def test_reloads_under_load_lose_nothing(live: PloneSite) -> None:
     with load(live) as visitors:
-        for number in range(3):
+        for number in range(2):
             live.configure(sites=f"{HOST},{number}.{ALIAS} /Plone")
             live.buildout().good()
             assert live.stack("diff").status == 1

@@ -10,7 +10,6 @@ def test_the_part_cannot_go_while_it_runs(live: PloneSite) -> None:
     before = snapshot(live.folder)
     live.configure(parts="zeoserver instance")
     refused = live.buildout()
-    live.settle()
     assert refused.status == 1
     assert "bin/stack down" in refused.text
     assert {n for n, one in snapshot(live.folder).items() if before.get(n) != one} <= {

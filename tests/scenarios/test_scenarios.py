@@ -92,7 +92,10 @@ def place(case: Path, site: Site) -> None:
 def steady(site: Site) -> dict[str, str]:
     """Return the live tree without the times that are spread by the folder's name."""
     stack = json.loads((site.etc / "stack.json").read_text("utf-8"))
+    sockets = site.masked(stack["folders"]["sockets"])
     tree = site.tree()
+    if not sockets.startswith("@DIR@"):
+        tree = {path: text.replace(sockets, "@SOCKETS@") for path, text in tree.items()}
     for job in stack["jobs"]:
         if job["name"] in {"backup", "pack"}:
             mark = f"@{job['name'].upper()}-TIME@"

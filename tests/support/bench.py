@@ -20,12 +20,12 @@ from collective.recipe.productionstack.ctl import processes
 from collective.recipe.productionstack.ctl import running
 from collective.recipe.productionstack.ctl import subreaper
 from collective.recipe.productionstack.ctl import survey
-from collective.recipe.productionstack.model import Address
+from collective.recipe.productionstack.address import Address
 from collective.recipe.productionstack.model import Client
 from collective.recipe.productionstack.model import Folders
-from collective.recipe.productionstack.model import Health
-from collective.recipe.productionstack.model import Job
-from collective.recipe.productionstack.model import Program
+from collective.recipe.productionstack.announced import Health
+from collective.recipe.productionstack.announced import Job
+from collective.recipe.productionstack.announced import Program
 from collective.recipe.productionstack.model import Site
 from collective.recipe.productionstack.model import Stack
 from collective.recipe.productionstack.model import Storage

@@ -180,11 +180,11 @@ class PloneSite:
         before = self.written
         self.configure()
         if self.written != before or not (self.folder / "bin/stack").exists():
-            self.stack("down")
             self.buildout().good()
-        if self.status()["ok"]:
-            return
-        self.stack("up").good()
+            if self.status()["ok"] and self.stack("reload").status != 0:
+                self.stack("down")
+        if not self.status()["ok"]:
+            self.stack("up").good()
 
     def end(self) -> list[str]:
         """Stop everything; return what had to be killed."""
@@ -298,6 +298,14 @@ class PloneSite:
             port=self.base + 11,
         )
 
+    def make(self, kind: str, name: str, **values: Any) -> None:
+        """Make a page or a file that everybody may see."""
+        made = self.api("POST", "/", {"@type": kind, "id": name, "title": name, **values})
+        assert made.status == http.HTTPStatus.CREATED, made.text
+        if kind != "File":  # files are as public as their folder
+            done = self.api("POST", f"/{name}/@workflow/publish", {})
+            assert done.status == http.HTTPStatus.OK, done.text
+
 
 class Editor:
     """Somebody who logs in with the form and keeps the cookies, through nginx."""
@@ -341,14 +349,6 @@ class Editor:
         values = [*form.form_values(), (button, "Submit")]
         kind = {"Content-Type": "application/x-www-form-urlencoded"}
         return self.ask(path, kind, method="POST", body=urlencode(values))
-
-    def make(self, kind: str, name: str, **values: Any) -> None:
-        body = json.dumps({"@type": kind, "id": name, "title": name, **values})
-        made = self.ask("/", JSON, method="POST", body=body)
-        assert made.status == http.HTTPStatus.CREATED, made.text
-        path = f"/{name}/@workflow/publish"
-        done = self.ask(path, JSON, method="POST", body="{}")
-        assert done.status in {200, 400}, done.text  # 400: files have no workflow
 
     def edit(self, path: str, title: str) -> None:
         """Change a title with the edit form."""

@@ -112,7 +112,11 @@ def prepare(request: dict[str, object]) -> None:
     os.dup2(output, 1)
     os.dup2(output, 2)
     sys.argv[:] = ["buildout"]
+    import collective.recipe.productionstack.run as running
     import tempfile
+
+    # This machine's own daemons are left out of it.
+    running.SYSTEM_FOLDERS = ()
 
     tempfile.tempdir = None  # another TMPDIR may be meant
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from collective.recipe.productionstack import run
 from collective.recipe.productionstack import tree
-from collective.recipe.productionstack.model import Check
+from collective.recipe.productionstack.announced import Check
 from collective.recipe.productionstack.model import Stack
 
 PACKAGES = {"varnishd": "varnish"}

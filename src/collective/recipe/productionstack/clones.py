@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from collective.recipe.productionstack import sections
-from collective.recipe.productionstack.model import Address
+from collective.recipe.productionstack.address import Address
 from collective.recipe.productionstack.parsers import LAST_PORT
 from collective.recipe.productionstack.options import PORT_OFFSETS
 from collective.recipe.productionstack.options import load

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from collective.recipe.productionstack.errors import Problem
 from collective.recipe.productionstack.model import Folders
-from collective.recipe.productionstack.model import unsafe_in
+from collective.recipe.productionstack.address import unsafe_in
 
 SOCKET_LIMIT = 97
 """Bytes of a socket's path that HAProxy accepts; the others take a few more."""
@@ -58,5 +58,5 @@ def problems(directory: str) -> Iterator[Problem]:
             option="directory",
             value=directory,
             message=f"{unsafe} in the path would be read as syntax by the daemons",
-            remedy='Move the buildout to a folder without % $ " \\ " ;" or line breaks.',
+            remedy="Move the buildout to a folder whose path has no such thing.",
         )

@@ -8,83 +8,20 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 import types
 import typing
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
-from typing import Literal
+
+from collective.recipe.productionstack.address import Address
+from collective.recipe.productionstack.announced import Check
+from collective.recipe.productionstack.announced import Job
+from collective.recipe.productionstack.announced import Log
+from collective.recipe.productionstack.announced import Program
 
 FORMAT = 1
 """Version of ``stack.json``; a control script refuses any other."""
-
-UNSAFE = re.compile(r"[%$\"\\\x00-\x1f\x7f\x85\u2028\u2029]")
-"""What no path or value that reaches a configuration may hold."""
-
-
-def unsafe_in(path: str) -> str:
-    """Name what a configuration would misread in a path, or return nothing."""
-    if found := UNSAFE.search(path):
-        shown = found[0] if found[0].isprintable() else ascii(found[0])[1:-1]
-        return f"the character {shown}"
-    return "a semicolon after a space" if " ;" in path else ""
-
-
-ANY_HOST = frozenset({"", "0.0.0.0", "::", "*"})
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Address:
-    """A TCP host and port, or the path of a Unix socket."""
-
-    host: str = ""
-    port: int = 0
-    path: str = ""
-
-    def __str__(self) -> str:
-        """Return ``host:port``, ``[v6]:port`` or the socket's path."""
-        if self.path:
-            return self.path
-        return (
-            f"[{self.host}]:{self.port}"
-            if ":" in self.host
-            else f"{self.host}:{self.port}"
-        )
-
-    @property
-    def is_public(self) -> bool:
-        """Whether other machines may reach it (every interface, or not loopback)."""
-        return (
-            not self.path
-            and self.host not in LOOPBACK
-            and not self.host.startswith("127.")
-        )
-
-    @property
-    def is_everywhere(self) -> bool:
-        """Whether it listens on all interfaces."""
-        return not self.path and self.host in ANY_HOST
-
-    @property
-    def to_connect(self) -> Address:
-        """The address to connect to on this machine (a wildcard is no target)."""
-        if self.path or (self.host not in ANY_HOST and self.host != "localhost"):
-            return self
-        return Address("::1" if self.host == "::" else "127.0.0.1", self.port)
-
-    def clashes_with(self, other: Address) -> bool:
-        """Whether both cannot be listened on at the same time."""
-        if self.path or other.path:
-            return bool(self.path) and self.path == other.path
-        if self.port != other.port:
-            return False
-        return (
-            self.is_everywhere
-            or other.is_everywhere
-            or (self.to_connect.host == other.to_connect.host)
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,20 +62,6 @@ class Site:
             f"/VirtualHostBase/{self.scheme}/{self.url_host}:{self.url_port}"
             f"{self.path}/VirtualHostRoot"
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Log:
-    """A file that logrotate rotates.
-
-    ``how`` is ``rename`` for writers that reopen it and ``truncate`` for those
-    that do not; ``signal`` goes to the process in ``pid_file`` after a rename.
-    """
-
-    path: str
-    how: Literal["rename", "truncate"] = "rename"
-    signal: str = ""
-    pid_file: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,74 +111,6 @@ class Backup:
     name: str
     script: str
     location: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Health:
-    """How to see that a process answers.
-
-    A ``path`` is fetched and must give ``status``; status 444 means that the
-    connection is closed without an answer (nginx's word for it). Without a path
-    something must be read after connecting (ZEO greets).
-    """
-
-    address: Address
-    path: str = ""
-    status: int = 200
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Program:
-    """Something supervised.
-
-    ``reload`` is a signal's name, ``vcl``, or empty where only a restart makes a
-    new configuration work. ``files`` are configuration outside our tree that a
-    restart picks up. Times are in seconds.
-    """
-
-    name: str
-    kind: str
-    command: tuple[str, ...]
-    health: Health
-    listens: tuple[Address, ...] = ()
-    starts_alone: bool = True
-    stop_signal: str = "TERM"
-    stop_seconds: int = 30
-    start_seconds: int = 2
-    start_retries: int = 10
-    reload: str = ""
-    tree_files: tuple[str, ...] = ()
-    files: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """A line of the crontab; ``exclusive`` jobs never run side by side."""
-
-    name: str
-    why: str
-    schedule: str
-    command: tuple[str, ...]
-    exclusive: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """How a daemon is asked whether it accepts the configuration.
-
-    ``{tree}`` and ``{scratch}`` stand in the command for a copy of the tree and
-    an empty folder; ``replace`` is applied to every file of the copy, so that
-    the check neither writes nor binds anything real.
-    """
-
-    service: str
-    daemon: str
-    minimum: tuple[int, ...]
-    version_argument: str
-    command: tuple[str, ...]
-    replace: tuple[tuple[str, str], ...] = ()
-    complains: str = ""
-    harmless: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from collective.recipe.productionstack.errors import Problem
-from collective.recipe.productionstack.model import Address
+from collective.recipe.productionstack.address import Address
 from collective.recipe.productionstack.parsers import SERVICE_NAMES
 from collective.recipe.productionstack.parsers import address
 from collective.recipe.productionstack.parsers import choice

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from collective.recipe.productionstack.model import Address
-from collective.recipe.productionstack.model import unsafe_in
+from collective.recipe.productionstack.address import Address
+from collective.recipe.productionstack.address import unsafe_in
 
 LAST_PORT = 65535
 LONGEST_NAME = 253  # RFC 1035 2.3.4, as text

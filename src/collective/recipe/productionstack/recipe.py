@@ -111,7 +111,7 @@ class Recipe:
         return (
             self.memory.get("made_from") == self.made_from
             and current is not None
-            and current.name == self.memory.get("digest") == tree.digest_of(current)
+            and self.memory.get("digest") == tree.digest_of(current)
         )
 
     @property

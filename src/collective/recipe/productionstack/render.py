@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 from collective.recipe.productionstack.errors import Problem
-from collective.recipe.productionstack.model import UNSAFE
+from collective.recipe.productionstack.address import UNSAFE
 
 if TYPE_CHECKING:
     import jinja2

@@ -36,7 +36,7 @@ class Result:
         return (self.output + self.errors).strip()
 
 
-def run(
+def run(  # noqa: PLR0913 (as many as subprocess.run needs here)
     command: Sequence[str],
     *,
     timeout: float = 60,

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from collective.recipe.productionstack.errors import Problem
-from collective.recipe.productionstack.model import Address
+from collective.recipe.productionstack.address import Address
 from collective.recipe.productionstack.model import Site
 from collective.recipe.productionstack.options import StackOptions
 from collective.recipe.productionstack.parsers import choice

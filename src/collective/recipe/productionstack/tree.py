@@ -91,11 +91,7 @@ class Trees:
     def holds(self, tree: Tree) -> bool:
         """Whether this very tree is live, untouched by hand."""
         current = self.current()
-        return (
-            current is not None
-            and current.name == tree.digest
-            and digest_of(current) == tree.digest
-        )
+        return current is not None and digest_of(current) == tree.digest
 
     def install(self, tree: Tree) -> None:
         """Make a tree the current one in one rename, keeping the previous one.
@@ -105,13 +101,15 @@ class Trees:
         self.kept.mkdir(parents=True, exist_ok=True, mode=0o750)
         self._sweep()
         folder = self.kept / tree.digest
+        if folder.is_dir() and digest_of(folder) == tree.digest:
+            self.switch_to(folder)
+            return
+        # Edited by hand: what is there stays as the previous tree, not believed.
+        folder = _free_name(folder)
         staged = Path(tempfile.mkdtemp(prefix=STAGED, dir=self.kept))
         try:
             tree.write(staged)
             staged.chmod(0o750)
-            if folder.exists():
-                # Edited by hand: what is there is kept beside, not believed.
-                folder.replace(_free_name(folder.with_name(f"{folder.name}.edited")))
             staged.replace(folder)
         except BaseException:
             shutil.rmtree(staged, ignore_errors=True)
@@ -282,7 +280,9 @@ def _sync(folder: Path) -> None:
 
 
 def _free_name(path: Path) -> Path:
-    number = 1
-    while (free := path.with_name(f"{path.name}-{number}")).exists():
+    """Return the path, with a number behind it where it is taken."""
+    free, number = path, 0
+    while free.exists():
         number += 1
+        free = path.with_name(f"{path.name}-{number}")
     return free

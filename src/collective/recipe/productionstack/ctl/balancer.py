@@ -61,7 +61,9 @@ class Balancer:
         """Give a server ``drain`` (nothing new) or ``ready``."""
         said = self.ask(f"set server {BACKEND}/{name} state {state}").strip()
         if said:
-            message = f"HAProxy did not set {name} to {state}: {said}. See its log in var/log."
+            message = (
+                f"HAProxy did not set {name} to {state}: {said}. Its log is in var/log."
+            )
             raise ControlError(message)
 
     def wait_idle(self, names: set[str], seconds: float) -> bool:
@@ -78,9 +80,7 @@ class Balancer:
         try:
             return self._exchange(text)
         except OSError as error:
-            message = (
-                f"HAProxy does not answer on {self.path} ({error}). See its log in var/log."
-            )
+            message = f"HAProxy does not answer on {self.path} ({error}). See var/log."
             raise ControlError(message) from None
 
     def _busy(self, names: set[str]) -> int:

@@ -79,7 +79,8 @@ def _start(control: Control, stack: Stack) -> None:
             return
     said = "\n".join(started.text.splitlines()[-8:])
     message = (
-        f"supervisord did not start: {said}\nSee {stack.folders.log}/{stack.name}-supervisord.log, "
+        f"supervisord did not start: {said}\n"
+        f"See {stack.folders.log}/{stack.name}-supervisord.log, "
         f"mend that, then run {control.script} up again."
     )
     raise ControlError(message)

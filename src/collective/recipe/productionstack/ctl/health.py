@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from collective.recipe.productionstack.ctl.rpc import UnixConnection
-from collective.recipe.productionstack.model import Address
-from collective.recipe.productionstack.model import Health
-from collective.recipe.productionstack.model import Program
+from collective.recipe.productionstack.address import Address
+from collective.recipe.productionstack.announced import Health
+from collective.recipe.productionstack.announced import Program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,13 +9,13 @@ from typing import Any
 import click
 
 from collective.recipe.productionstack import run
+from collective.recipe.productionstack.announced import Health
 from collective.recipe.productionstack.ctl import health
 from collective.recipe.productionstack.ctl import pages
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.errors import printable
 from collective.recipe.productionstack.model import Client
-from collective.recipe.productionstack.model import Health
 from collective.recipe.productionstack.model import Site
 from collective.recipe.productionstack.model import Stack
 
@@ -109,7 +109,9 @@ def _run(stack: Stack, client: Client) -> dict[str, Any]:
     raise ControlError(message)
 
 
-def _conclude(control: Control, stack: Stack, site: Site, result: dict[str, Any]) -> str:
+def _conclude(
+    control: Control, stack: Stack, site: Site, result: dict[str, Any]
+) -> str:
     """Say what was done to one site; return what is wrong with it."""
     done = result.get("sites", {}).get(site.path, result)
     trouble = _worded(stack, site, done.get("trouble", ""))

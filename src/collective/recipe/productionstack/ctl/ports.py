@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from collective.recipe.productionstack.ctl import processes
-from collective.recipe.productionstack.model import Address
+from collective.recipe.productionstack.address import Address
 from collective.recipe.productionstack.model import Stack
 
 LISTENING = "0A"

@@ -13,7 +13,7 @@ from typing import Any
 
 from collective.recipe.productionstack import tree
 from collective.recipe.productionstack.ctl import processes
-from collective.recipe.productionstack.model import Program
+from collective.recipe.productionstack.announced import Program
 from collective.recipe.productionstack.model import Stack
 
 NAME = "started.json"

@@ -11,7 +11,7 @@ from collective.recipe.productionstack.ctl import processes
 from collective.recipe.productionstack.ctl import survey
 from collective.recipe.productionstack.ctl.balancer import Balancer
 from collective.recipe.productionstack.errors import ControlError
-from collective.recipe.productionstack.model import Program
+from collective.recipe.productionstack.announced import Program
 from collective.recipe.productionstack.model import Stack
 
 SECONDS = 15.0

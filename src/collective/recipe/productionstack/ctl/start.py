@@ -19,7 +19,7 @@ from collective.recipe.productionstack.ctl.rpc import Supervisor
 from collective.recipe.productionstack.ctl.screen import Steps
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.errors import printable
-from collective.recipe.productionstack.model import Program
+from collective.recipe.productionstack.announced import Program
 from collective.recipe.productionstack.model import Stack
 
 ROOT_CLASS = b"OFS.Application"

@@ -15,9 +15,9 @@ from collective.recipe.productionstack.ctl.rpc import Supervisor
 from collective.recipe.productionstack.ctl.screen import Steps
 from collective.recipe.productionstack.ctl.survey import Survey
 from collective.recipe.productionstack.errors import ControlError
-from collective.recipe.productionstack.model import Address
-from collective.recipe.productionstack.model import Health
-from collective.recipe.productionstack.model import Program
+from collective.recipe.productionstack.address import Address
+from collective.recipe.productionstack.announced import Health
+from collective.recipe.productionstack.announced import Program
 from collective.recipe.productionstack.model import Stack
 
 REQUESTS_SECONDS = 30.0

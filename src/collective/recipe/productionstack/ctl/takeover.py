@@ -10,7 +10,7 @@ from collective.recipe.productionstack.ctl.balancer import Balancer
 from collective.recipe.productionstack.ctl.screen import Screen
 from collective.recipe.productionstack.ctl.start import Starter
 from collective.recipe.productionstack.errors import ControlError
-from collective.recipe.productionstack.model import Program
+from collective.recipe.productionstack.announced import Program
 
 DRAIN_SECONDS = 30.0
 UNKNOWN_SECONDS = 30.0

@@ -20,7 +20,7 @@ from collective.recipe.productionstack.ctl.screen import Steps
 from collective.recipe.productionstack.ctl.start import Starter
 from collective.recipe.productionstack.ctl.survey import Survey
 from collective.recipe.productionstack.errors import ControlError
-from collective.recipe.productionstack.model import Program
+from collective.recipe.productionstack.announced import Program
 from collective.recipe.productionstack.model import Stack
 
 

@@ -13,10 +13,10 @@ from typing import Any
 from typing import Protocol
 
 from collective.recipe.productionstack import render
-from collective.recipe.productionstack.model import Check
-from collective.recipe.productionstack.model import Job
-from collective.recipe.productionstack.model import Log
-from collective.recipe.productionstack.model import Program
+from collective.recipe.productionstack.announced import Check
+from collective.recipe.productionstack.announced import Job
+from collective.recipe.productionstack.announced import Log
+from collective.recipe.productionstack.announced import Program
 from collective.recipe.productionstack.model import Stack
 from collective.recipe.productionstack.services import cron
 from collective.recipe.productionstack.services import haproxy

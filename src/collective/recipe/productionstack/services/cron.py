@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from collective.recipe.productionstack.model import Check
-from collective.recipe.productionstack.model import Job
-from collective.recipe.productionstack.model import Log
-from collective.recipe.productionstack.model import Program
+from collective.recipe.productionstack.announced import Check
+from collective.recipe.productionstack.announced import Job
+from collective.recipe.productionstack.announced import Log
+from collective.recipe.productionstack.announced import Program
 from collective.recipe.productionstack.model import Stack
 
 NAME = "cron"

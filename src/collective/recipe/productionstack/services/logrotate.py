@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from collective.recipe.productionstack.model import Check
-from collective.recipe.productionstack.model import Job
-from collective.recipe.productionstack.model import Log
-from collective.recipe.productionstack.model import Program
+from collective.recipe.productionstack.announced import Check
+from collective.recipe.productionstack.announced import Job
+from collective.recipe.productionstack.announced import Log
+from collective.recipe.productionstack.announced import Program
 from collective.recipe.productionstack.model import Stack
 
 NAME = "logrotate"

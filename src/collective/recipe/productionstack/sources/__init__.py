@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from collective.recipe.productionstack.model import Address
+from collective.recipe.productionstack.address import Address
 
 LAST_PORT = 65535
 

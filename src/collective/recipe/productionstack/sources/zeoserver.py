@@ -9,11 +9,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
-from collective.recipe.productionstack.model import Address
-from collective.recipe.productionstack.model import Health
-from collective.recipe.productionstack.model import Job
-from collective.recipe.productionstack.model import Log
-from collective.recipe.productionstack.model import Program
+from collective.recipe.productionstack.address import Address
+from collective.recipe.productionstack.announced import Health
+from collective.recipe.productionstack.announced import Job
+from collective.recipe.productionstack.announced import Log
+from collective.recipe.productionstack.announced import Program
 from collective.recipe.productionstack.model import Storage
 from collective.recipe.productionstack.sources import Places
 from collective.recipe.productionstack.sources import UnreadableError

@@ -10,11 +10,11 @@ import re
 from collections.abc import Mapping
 
 from collective.recipe.productionstack.errors import Problem
-from collective.recipe.productionstack.model import Address
+from collective.recipe.productionstack.address import Address
 from collective.recipe.productionstack.model import Client
-from collective.recipe.productionstack.model import Health
-from collective.recipe.productionstack.model import Log
-from collective.recipe.productionstack.model import Program
+from collective.recipe.productionstack.announced import Health
+from collective.recipe.productionstack.announced import Log
+from collective.recipe.productionstack.announced import Program
 from collective.recipe.productionstack.sections import is_on
 from collective.recipe.productionstack.sources import Places
 from collective.recipe.productionstack.sources import UnreadableError

@@ -1,0 +1,504 @@
+"""nginx: what visitors may ask, and what reaches the next tier."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.daemons import stage
+from tests.daemons.stage import Answer
+from tests.daemons.stage import HTML
+from tests.daemons.stage import PRIVATE
+from tests.daemons.stage import Stage
+from tests.daemons.stage import ask
+from tests.daemons.stage import site
+
+
+pytestmark = pytest.mark.daemon
+
+JSON = ("Accept", "application/json")
+PREFIX = "/VirtualHostBase/http/www.example.com:80/Plone/VirtualHostRoot"
+INSIDE = "http://inside"
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Stage]:
+    """Give nginx right in front of the clients: nothing else changes a request."""
+    with Stage(proxy_cache="none", load_balancer="none") as one:
+        yield one.start("nginx")
+
+
+@pytest.fixture
+def front(running: Stage) -> Stage:
+    """Give that nginx with clients that remember nothing."""
+    running.plone.forget()
+    return running
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    folder = tmp_path_factory.mktemp("it's a certificate")
+    certificate, key = str(folder / "cert.pem"), str(folder / "key.pem")
+    command = ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2")
+    named = ("-subj", "/CN=www.example.com", "-keyout", key, "-out", certificate)
+    subprocess.run((*command, *named), check=True, capture_output=True)
+    return certificate, key
+
+
+REFUSED = (
+    # Words of the virtual host monster, in any case and encoding.
+    *("/_vh_foo/@@x", "/a/_vh_b", "/%5fvh_foo", "/_VH_foo"),
+    *("/VirtualHostBase/https/evil:443/x", "/VirtualHostRoot", "/virtualhostroot/x"),
+    *("/%56irtualHostBase/http/evil/x", "/a/VirtualHostRoot/b", "/x/../VirtualHostBase"),
+    *("/%0aVirtualHostRoot", "/VirtualHostRoot%0a", "/a%0d%0ab", "/a%01"),
+    "/..%2fVirtualHostBase",
+    # The management interface.
+    *("/manage", "/manage_main", "/%6danage_main", "/a/manage_workspace", "/@@manage"),
+    *("/++view++manage_main", "/Control_Panel", "/error_log/x", "/virtual_hosting"),
+    *("/aq_parent", "/a/aq_parent/b", "/acl_users", "/acl_users/manage_main"),
+    *("/acl_users/credentials_cookie_auth/require_login/x", "/++api++/acl_users/users"),
+    "/manage_main/acl_users/credentials_cookie_auth/require_login",
+    "/acl_users/credentials_cookie_auth/require_login/../../users",
+    # Sites, by acquisition.
+    *("/Plone", "/Plone/", "/Plone/page", "/Site2", "/Site2/@@x", "/%53ite2"),
+    *("/sub", "/sub/x", "/Site.3/x", "/a/Site2", "/a/Site2/b", "/a/b/Site.3"),
+    *("/a/Plone/Site2", "/++api++/Site2", "/a/Site2/Plone", "/a/sub/Plone"),
+)
+SERVED = (
+    *("/", "/page", "/acl_users/credentials_cookie_auth/require_login"),
+    "/a/acl_users/credentials_cookie_auth/require_login?came_from=x",
+    *("/@@manage-portlets", "/a/@@manage-viewlets", "/manager", "/management/x"),
+    *("/a/Plone", "/Plone2", "/a/Site22", "/Site2.pdf", "/SiteX3", "/a_vh_b"),
+    *("/?x=VirtualHostRoot", "/VirtualHostRooted", "/a/aq", "/subpage"),
+)
+
+
+@pytest.mark.parametrize("path", REFUSED)
+def test_what_leads_out_of_the_site_is_refused(front: Stage, path: str) -> None:
+    reply = front.get(path)
+
+    assert reply.status in {400, 404}
+    assert not front.plone.seen
+
+
+@pytest.mark.parametrize("path", SERVED)
+def test_what_merely_looks_like_it_is_served(front: Stage, path: str) -> None:
+    assert front.get(path).status == 200
+
+
+@pytest.mark.parametrize("path", ["/../x", "/..%2fx", "/%2e%2e/x", "/%00", "/%zz"])
+def test_malformed_paths_are_refused(front: Stage, path: str) -> None:
+    assert front.get(path).status == 400
+    assert not front.plone.seen
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/%ff", 400),
+        ("/a%c3", 400),
+        ("/%c0%af", 400),
+        ("/%ed%a0%80", 400),
+        ("/%f4%90%80%80", 400),
+        ("/%e4/x", 400),
+        ("/%c3%a4", 200),
+        ("/%ed%9f%bf%ee%80%80", 200),
+        ("/%f0%9f%90%8d%f4%8f%bf%bf", 200),
+        ("/" + "%c3%a4" * 2000, 200),
+        ("/" + "a" * 12000, 200),
+    ],
+)
+def test_a_path_must_be_utf_8(front: Stage, path: str, status: int) -> None:
+    assert front.get(path).status == status
+    assert len(front.plone.seen) == (status == 200)
+
+
+@pytest.mark.parametrize(
+    ("asked", "passed"),
+    [
+        ("/", "/"),
+        ("/a%20b/c+d;e=1", "/a%20b/c+d;e=1"),
+        ("/%c3%a4%F0%9F%90%8D", "/%C3%A4%F0%9F%90%8D"),
+        ("/a%2Fb", "/a/b"),
+        ("//a///b", "/a/b"),
+        ("/a/./b/../c", "/a/c"),
+        ("/@@view/++resource++x/++api++/@search", None),
+        ("/a%3Fb%23c%25d", "/a%3Fb%23c%25d"),
+        ("/a?b=%2f&c=%zz&d=a+b&e=[1]&=&f=http://x/?y", None),
+        ("/a?", "/a"),
+        ("/a%252e%252e/b", "/a%252e%252e/b"),
+        ("/it's(1),2$@!*~=", None),
+    ],
+)
+def test_the_path_is_the_literal_prefix_and_what_was_asked(
+    front: Stage, asked: str, passed: str | None
+) -> None:
+    front.get(asked)
+
+    assert [seen.path for seen in front.plone.seen] == [PREFIX + (passed or asked)]
+
+
+HOSTS = ("www.example.com", "example.com", "zwei.example.com", "three.example.com")
+
+
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize(
+    "method", ["PURGE", "BAN", "PROPFIND", "MKCOL", "LOCK", "TRACE", "CONNECT", "FOO"]
+)
+def test_unknown_methods_are_refused_in_every_server(
+    front: Stage, host: str, method: str
+) -> None:
+    assert front.get("/", ("Host", host), method=method).status in {400, 405}
+    assert not front.plone.seen
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS"])
+@pytest.mark.parametrize(
+    ("accept", "path", "status"),
+    [
+        ("text/html", "/a", 405),
+        ("*/*", "/++api++/a", 405),
+        ("application/jsonp", "/a", 405),
+        ("application/json", "/a", 200),
+        ("application/json;q=1, */*", "/++api++/a", 200),
+    ],
+)
+def test_writing_methods_are_for_the_rest_api(
+    front: Stage, method: str, accept: str, path: str, status: int
+) -> None:
+    if method == "OPTIONS" and "++api++" in path:
+        status = 200
+    assert front.get(path, ("Accept", accept), method=method).status == status
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "DELETE"])
+@pytest.mark.parametrize(
+    ("sent", "passed"),
+    [
+        ("Basic YWRtaW46YWRtaW4=", None),
+        ("basic YWRtaW46YWRtaW4=", None),
+        ("Digest x", None),
+        ("Bearer a.b.c", "Bearer a.b.c"),
+        ("bearer a.b.c", "bearer a.b.c"),
+        ("Basic Bearer x", None),
+    ],
+)
+def test_only_a_token_may_log_in_from_outside(
+    front: Stage, method: str, sent: str, passed: str | None
+) -> None:
+    front.get("/createObject", ("Authorization", sent), JSON, method=method)
+
+    assert front.plone.seen[0]["Authorization"] == passed
+
+
+def test_headers_that_claim_something_never_get_through(front: Stage) -> None:
+    names = """Forwarded X-Forwarded-By X-Forwarded-Path X-Forwarded-Port
+        X-Forwarded-Prefix X-Forwarded-Scheme X-Forwarded-Server X-Forwarded-Ssl
+        X-Forwarded-User X-Original-URL X-Rewrite-URL X-HTTP-Method
+        X-HTTP-Method-Override Proxy Via X-Anonymous X-PS-Root X-PS-Stale
+        X-PS-Session""".split()
+    told = ("X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-For", "X-Real-IP")
+
+    front.get("/", *((name, "evil") for name in (*names, *told)))
+
+    (seen,) = front.plone.seen
+    assert {name: seen[name] for name in names} == dict.fromkeys(names)
+    assert [seen[name] for name in ("Host", *told)] == [
+        *("www.example.com", "www.example.com", "http", "127.0.0.1", "127.0.0.1")
+    ]
+
+
+def test_no_internal_redirect_by_a_response_header(front: Stage) -> None:
+    front.plone.default = Answer((("X-Accel-Redirect", "/other"), HTML), body=b"mine")
+
+    assert front.get("/x").body == b"mine"
+    assert len(front.plone.seen) == 1
+
+
+def test_what_the_public_need_not_know_is_hidden(front: Stage) -> None:
+    front.plone.default = Answer((("X-Powered-By", "Zope"), ("X-Cache", "HIT"), HTML))
+
+    reply = front.get("/", ("X-Forwarded-For", "1.2.3.4"))
+
+    assert (reply["Server"], reply["X-Powered-By"], reply.result) == ("nginx", None, None)
+
+
+@pytest.mark.parametrize("host", ["evil.example.org", "www.example.com.evil", "a", "_"])
+def test_an_unknown_host_gets_no_answer(front: Stage, host: str) -> None:
+    assert front.get("/", ("Host", host)).status == 0
+
+
+@pytest.mark.parametrize(
+    ("host", "path", "target"),
+    [
+        ("example.com", "/a%20b?c=%2f&d", "http://www.example.com/a%20b?c=%2f&d"),
+        ("old.example.com", "//evil.org/..", "http://www.example.com//evil.org/.."),
+        ("EXAMPLE.com:8080", "/", "http://www.example.com/"),
+    ],
+)
+def test_aliases_lead_to_the_canonical_host(
+    front: Stage, host: str, path: str, target: str
+) -> None:
+    reply = front.get(path, ("Host", host))
+
+    assert (reply.status, reply["Location"]) == (301, target)
+
+
+def test_an_alias_without_redirect_is_served_under_the_canonical_address(
+    front: Stage,
+) -> None:
+    assert front.get("/a", ("Host", "zwei.example.com")).status == 200
+    assert front.plone.seen[0].path == (
+        "/VirtualHostBase/http/two.example.com:80/Site2/VirtualHostRoot/a"
+    )
+
+
+@pytest.mark.parametrize(("size", "status"), [(2_900_000, 200), (3_100_000, 413)])
+def test_uploads_pass_up_to_what_the_clients_take(
+    front: Stage, size: int, status: int
+) -> None:
+    reply = front.get("/upload", method="POST", body=b"x" * size)
+
+    assert reply.status == status
+    assert [len(seen.body) for seen in front.plone.seen] == [size] * (status == 200)
+
+
+@pytest.mark.parametrize(
+    "status", [200, 400], ids=["as much as all tiers take", "more than that"]
+)
+def test_large_cookies_pass(front: Stage, status: int) -> None:
+    size = 8192 if status == 200 else 20_000
+
+    assert front.get("/", ("Cookie", "a=" + "b" * size)).status == status
+
+
+def test_slow_senders_starve_nobody(front: Stage) -> None:
+    with contextlib.ExitStack() as opened:
+        slow = [
+            opened.enter_context(stage.connect(front.stack.http)) for _ in range(600)
+        ]
+        for connection in slow:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: www.example.com\r\nX: ")
+        begin = time.monotonic()
+        for _ in range(20):
+            assert front.get("/victim").status == 200
+        assert time.monotonic() - begin < 2
+        ended = stage.until(lambda: all(map(_is_closed, slow)), 15)
+        assert ended > 5
+
+
+def _is_closed(connection: socket.socket) -> bool:
+    connection.setblocking(False)
+    try:
+        return connection.recv(1024) == b""
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        return True
+
+
+def test_all_clients_down_is_a_friendly_page(front: Stage) -> None:
+    ports = {name: front.plone.stop(name) for name in list(front.plone.servers)}
+    try:
+        reply = front.get("/x")
+    finally:
+        for name, port in ports.items():
+            front.plone.start(name, port)
+
+    assert (reply.status, reply["Retry-After"]) == (503, "10")
+    assert (reply["Cache-Control"], reply["Content-Type"]) == ("no-store", "text/html")
+    assert b"nginx" not in reply.body
+
+
+def test_a_reload_loses_no_request_and_takes_the_new_tree(front: Stage) -> None:
+    with stage.load(8, lambda: front.get("/x")) as replies:
+        for number in range(3):
+            front.install([("strict-origin-when", f"strict-{number}")])
+            pid = Path(front.stack.folders.var, "nginx.pid").read_text()
+            os.kill(int(pid), signal.SIGHUP)
+            wanted = f"strict-{number}-cross-origin"
+            while front.get("/")["Referrer-Policy"] != wanted:
+                time.sleep(0.05)
+            time.sleep(0.3)
+    front.install()
+    os.kill(int(pid), signal.SIGHUP)
+
+    assert stage.statuses(replies) == {200: len(replies)}
+    assert len(replies) > 100
+
+
+@pytest.fixture(scope="module")
+def with_tls(certificate: tuple[str, str]) -> Iterator[Stage]:
+    pair = {"certificate": certificate[0], "key": certificate[1]}
+    seen = {"scheme": "https", "url_port": 443}
+    sites = (
+        site(aliases=("example.com",), **pair, **seen),
+        site("two.example.com", "/Two", aliases=("b.org",), redirect=False, **pair, **seen),
+        site("plain.example.com", "/Plain"),
+    )
+    options = {"proxy_cache": "none", "load_balancer": "none"}
+    with Stage(sites=sites, tls=True, **options) as one:
+        yield one.start("nginx")
+
+
+def _tls(name: str, **versions: ssl.TLSVersion) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    for attribute, version in versions.items():
+        setattr(context, attribute, version)
+    return context
+
+
+def _secure(stack: Stage, host: str, path: str = "/", **values: ssl.TLSVersion) -> stage.Reply:
+    assert stack.stack.https
+    context = _tls(host, **values)
+    return ask(
+        stack.stack.https,
+        "GET",
+        path,
+        (("Host", host),),
+        wrap=lambda one: context.wrap_socket(one, server_hostname=host),
+    )
+
+
+def test_tls_pages_tell_zope_so(with_tls: Stage) -> None:
+    with_tls.plone.forget()
+
+    assert _secure(with_tls, "www.example.com", "/a").status == 200
+    (seen,) = with_tls.plone.seen
+    assert seen.path.startswith("/VirtualHostBase/https/www.example.com:443/Plone/")
+    assert seen["X-Forwarded-Proto"] == "https"
+
+
+@pytest.mark.parametrize(
+    ("host", "target"),
+    [
+        ("www.example.com", "https://www.example.com/a?b"),
+        ("example.com", "https://www.example.com/a?b"),
+        ("b.org", "https://b.org/a?b"),
+        ("plain.example.com", None),
+    ],
+)
+def test_a_site_with_tls_sends_plain_requests_there(
+    with_tls: Stage, host: str, target: str | None
+) -> None:
+    assert with_tls.get("/a?b", ("Host", host))["Location"] == target
+
+
+def test_aliases_are_led_over_tls_as_well(with_tls: Stage) -> None:
+    reply = _secure(with_tls, "example.com", "/a?b")
+
+    assert (reply.status, reply["Location"]) == (301, "https://www.example.com/a?b")
+
+
+@pytest.mark.parametrize("host", ["evil.org", "plain.example.com"])
+def test_an_unknown_name_gets_no_handshake(with_tls: Stage, host: str) -> None:
+    with pytest.raises(ssl.SSLError, match=r"(?i)unrecognized.name"):
+        _secure(with_tls, host)
+
+
+@pytest.mark.parametrize(
+    ("version", "works"),
+    [
+        (ssl.TLSVersion.TLSv1_1, False),
+        (ssl.TLSVersion.TLSv1_2, True),
+        (ssl.TLSVersion.TLSv1_3, True),
+    ],
+)
+def test_tls_is_1_2_or_1_3(with_tls: Stage, version: ssl.TLSVersion, works: bool) -> None:  # noqa: FBT001
+    def get() -> int:
+        both = {"minimum_version": version, "maximum_version": version}
+        return _secure(with_tls, "www.example.com", **both).status
+
+    if works:
+        assert get() == 200
+    else:
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            get()
+
+
+@pytest.mark.parametrize("cipher", ["AES128-SHA", "ECDHE-RSA-AES128-SHA256"])
+def test_weak_ciphers_are_refused(with_tls: Stage, cipher: str) -> None:
+    assert with_tls.stack.https
+    context = _tls("x", maximum_version=ssl.TLSVersion.TLSv1_2)
+    context.set_ciphers(f"{cipher}:@SECLEVEL=0")
+    with pytest.raises(ssl.SSLError), stage.connect(with_tls.stack.https) as plain:
+        context.wrap_socket(plain, server_hostname="www.example.com")
+
+
+def test_http_2_is_offered(with_tls: Stage) -> None:
+    assert with_tls.stack.https
+    context = _tls("x")
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    with stage.connect(with_tls.stack.https) as plain:
+        secure = context.wrap_socket(plain, server_hostname="www.example.com")
+        assert secure.selected_alpn_protocol() == "h2"
+
+
+def test_ipv6_serves_redirects_and_shows_the_result_to_this_machine() -> None:
+    options = {"proxy_cache": "none", "load_balancer": "none"}
+    with Stage(bind="::1", **options).start("nginx") as one:
+        one.plone.default = Answer((("X-Cache", "HIT"), PRIVATE, HTML))
+        assert one.get("/").result == "HIT"
+        assert one.plone.seen[0]["X-Forwarded-For"] == "::1"
+        assert one.get("/", ("Host", "example.com")).status == 301
+        assert one.get("/", ("Host", "evil.org")).status == 0
+
+
+def test_only_the_loopback_sees_the_result() -> None:
+    # 127.0.0.1 counts as far away here: what decides is the list of near addresses.
+    with Stage(
+        proxy_cache="none",
+        load_balancer="none",
+        changes=[("127.0.0.0/8 1;", "127.0.0.2/32 1;")],
+    ).start("nginx") as one:
+        one.plone.default = Answer((("X-Cache", "HIT"), PRIVATE, HTML))
+        host = ("Host", "www.example.com")
+        forwarded = ("X-Forwarded-For", "")
+
+        def result(source: str, *headers: tuple[str, str]) -> str | None:
+            reply = ask(one.stack.http, "GET", "/", (host, *headers), source=source)
+            return reply.result
+
+        assert result("127.0.0.2") == "HIT"
+        assert result("127.0.0.1") is None
+        assert result("127.0.0.2", ("X-Forwarded-For", "127.0.0.2")) is None
+        assert result("127.0.0.2", forwarded) == "HIT"
+
+
+def test_sites_by_the_hundred_stay_apart() -> None:
+    sites = tuple(site(f"www{n}.example.com", f"/Site{n}") for n in range(150))
+    options = {"proxy_cache": "none", "load_balancer": "none"}
+    with Stage(sites=sites, **options).start("nginx") as one:
+        host = ("Host", "www77.example.com")
+        assert one.get("/a/Site77", host).status == 200
+        assert {one.get(path, host).status for path in ("/Site149", "/a/Site3")} == {404}
+
+
+def test_older_and_newer_versions_get_words_that_they_know() -> None:
+    from collective.recipe.productionstack import services
+
+    with Stage(tls=True, sites=(site(certificate="/c", key="/k"),)) as one:
+        texts = {}
+        for version in ((1, 18, 0), (1, 22, 1), (1, 27, 0)):
+            versions = (("nginx", version),)
+            tree = services.tree_of(dataclasses.replace(one.stack, versions=versions))
+            nginx, page = "nginx/nginx.conf", "nginx/sites/www.example.com.conf"
+            texts[version] = tree.text_of(nginx), tree.text_of(page)
+
+    assert "ssl_reject_handshake" not in texts[1, 18, 0][0]
+    assert "ssl_reject_handshake" in texts[1, 22, 1][0]
+    assert "ssl http2;" in texts[1, 22, 1][1]
+    assert "ssl;" in texts[1, 27, 0][1]
+    assert "http2 on;" in texts[1, 27, 0][1]
