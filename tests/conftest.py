@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
 from collections.abc import Iterator
+
+import pytest
+
 from tests.support.buildouts import Buildouts
 from tests.support.buildouts import Site
+from tests.support.buildouts import a_site
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,7 +31,7 @@ def buildouts() -> Iterator[Buildouts]:
 @pytest.fixture
 def site(buildouts: Buildouts) -> Iterator[Site]:
     """Give an empty buildout folder."""
-    with Site(buildouts) as one:
+    with a_site(buildouts) as one:
         yield one
 
 
@@ -37,6 +40,6 @@ def built(buildouts: Buildouts) -> Iterator[Site]:
     """Give a buildout folder with a stack in it that no test may change."""
     from tests.support.buildouts import MINIMAL
 
-    with Site(buildouts) as one:
+    with a_site(buildouts) as one:
         one.built(MINIMAL)
         yield one

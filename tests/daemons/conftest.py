@@ -8,7 +8,6 @@ import pytest
 
 from collective.recipe.productionstack import run
 
-
 NEEDED = (
     *("nginx", "varnishd", "varnishadm", "haproxy", "logrotate", "crontab"),
     *("openssl", "flock"),

@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
+from email.message import Message
 from http.server import BaseHTTPRequestHandler
 from http.server import ThreadingHTTPServer
 from pathlib import Path
@@ -34,16 +35,15 @@ from collective.recipe.productionstack import folders
 from collective.recipe.productionstack import run
 from collective.recipe.productionstack import services
 from collective.recipe.productionstack.address import Address
-from collective.recipe.productionstack.model import Client
 from collective.recipe.productionstack.announced import Log
 from collective.recipe.productionstack.announced import Program
+from collective.recipe.productionstack.model import Client
 from collective.recipe.productionstack.model import Site
 from collective.recipe.productionstack.model import Stack
 from collective.recipe.productionstack.model import Storage
 from collective.recipe.productionstack.tree import File
 from collective.recipe.productionstack.tree import Tree
 from collective.recipe.productionstack.tree import Trees
-
 
 CACHED = ("Cache-Control", "max-age=0, s-maxage=600, must-revalidate")
 PRIVATE = ("Cache-Control", "max-age=0, must-revalidate, private")
@@ -69,7 +69,7 @@ class Seen:
     server: str
     method: str
     path: str
-    headers: http.client.HTTPMessage
+    headers: Message
     body: bytes
     connection: tuple[str, int]
 
@@ -79,7 +79,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Reply:
-    """What a visitor got; ``status`` 0 means closed without an answer."""
+    """What a visitor got; ``status`` 0 is an end without an answer, -1 a refusal."""
 
     status: int
     headers: http.client.HTTPMessage = field(default_factory=http.client.HTTPMessage)
@@ -101,7 +101,6 @@ class Plone:
         self.seen: list[Seen] = []
         self.answers: dict[str, Answer | Callable[[Seen], Answer]] = {}
         self.default = Answer()
-        self.checks = 0
         self.count = 0
         self.hung: set[str] = set()
         self.servers: dict[str, _Server] = {}
@@ -109,7 +108,7 @@ class Plone:
 
     def start(self, name: str, port: int = 0) -> Address:
         """Listen as one client; return where."""
-        server = _Server(("127.0.0.1", port), _handler(self, name))
+        server = _Server(self, name, port)
         self.servers[name] = server
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         return Address("127.0.0.1", server.server_address[1])
@@ -150,8 +149,9 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 512
     daemon_threads = True
 
-    def __init__(self, *values: Any) -> None:
-        super().__init__(*values)
+    def __init__(self, plone: Plone, name: str, port: int) -> None:
+        self.plone, self.name = plone, name
+        super().__init__(("127.0.0.1", port), _Handler)
         self.open: set[socket.socket] = set()
 
     def process_request(self, request: Any, client_address: Any) -> None:
@@ -172,57 +172,54 @@ class _Server(ThreadingHTTPServer):
         """Say nothing of a peer that went away."""
 
 
-def _handler(plone: Plone, name: str) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        server_version, sys_version = "waitress", ""
-        wbufsize = -1
-        disable_nagle_algorithm = True
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server_version, sys_version = "waitress", ""
+    wbufsize = -1
+    disable_nagle_algorithm = True
+    server: _Server
 
-        def answer(self) -> None:
-            if name in plone.hung:
-                time.sleep(30)
-            if self.path == "/@@ok":
-                plone.checks += 1
-                self.write(Answer((HTML,), body=b"OK"), 0)
-                return
-            size = int(self.headers["Content-Length"] or 0)
-            peer = self.client_address
-            body = self.rfile.read(size)
-            answer, number = plone.note(
-                Seen(name, self.command, self.path, self.headers, body, peer)
-            )
-            time.sleep(answer.wait)
-            self.write(answer, number)
+    def answer(self) -> None:
+        plone, name = self.server.plone, self.server.name
+        if name in plone.hung:
+            time.sleep(30)
+        if self.path == "/@@ok":
+            self.write(Answer((HTML,), body=b"OK"), 0)
+            return
+        body = self.rfile.read(int(self.headers["Content-Length"] or 0))
+        peer = self.client_address
+        answer, number = plone.note(
+            Seen(name, self.command, self.path, self.headers, body, peer)
+        )
+        time.sleep(answer.wait)
+        self.write(answer, number)
 
-        def write(self, answer: Answer, number: int) -> None:
-            body = answer.body
-            if body is None:
-                body = b"<p>answer %d</p>" % number
-            self.send_response(answer.status)
-            given = {header.lower() for header, _ in answer.headers}
-            for header, value in answer.headers:
-                self.send_header(header, value)
-            if "content-length" not in given:
-                self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            if self.command != "HEAD" and answer.status != 304:
-                middle = len(body) // 2
-                self.wfile.write(body[:middle])
-                self.wfile.flush()
-                time.sleep(answer.late)
-                self.wfile.write(body[middle:])
+    def write(self, answer: Answer, number: int) -> None:
+        body = b"<p>answer %d</p>" % number if answer.body is None else answer.body
+        self.send_response(answer.status)
+        for header, value in answer.headers:
+            self.send_header(header, value)
+        if any(name == "Content-Length" for name, _ in answer.headers):
+            # A wrong length shows when the connection ends.
+            self.close_connection = True
+        else:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD" and answer.status != 304:
+            middle = len(body) // 2
+            self.wfile.write(body[:middle])
             self.wfile.flush()
+            time.sleep(answer.late)
+            self.wfile.write(body[middle:])
+        self.wfile.flush()
 
-        def __getattr__(self, wanted: str) -> Any:
-            if wanted.startswith("do_"):
-                return self.answer
-            raise AttributeError(wanted)
+    def __getattr__(self, wanted: str) -> Any:
+        if wanted.startswith("do_"):
+            return self.answer
+        raise AttributeError(wanted)
 
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-            """Say nothing."""
-
-    return Handler
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        """Say nothing."""
 
 
 class Zeo:
@@ -292,7 +289,7 @@ class Stage:
         self.plone = Plone()
         base = str(self.top / folder) if folder else str(self.top)
         names = [f"instance{number + 1}" for number in range(clients)]
-        one, two, three, four, five, six = _free_ports(6)
+        one, two, three, four, five, six = free_ports(6)
         where = folders.of(base, f"{base}/bin", "stack")
         for needed in (where.bin, where.var, where.log, where.sockets):
             Path(needed).mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -332,7 +329,7 @@ class Stage:
         self.trees.install(Tree(tuple(_changed(file, wanted) for file in files)))
         self.trees.apply()
 
-    def __enter__(self) -> Stage:
+    def __enter__(self) -> Stage:  # noqa: PYI034 (Self is newer than 3.10)
         return self
 
     def __exit__(
@@ -365,7 +362,7 @@ class Stage:
                     command,
                     cwd=self.stack.folders.buildout,
                     env={"PATH": path, "PRODUCTIONSTACK": self.stack.folders.var},
-                    preexec_fn=self._limit if self.files else None,
+                    preexec_fn=self._limit if self.files else None,  # noqa: PLW1509
                     start_new_session=True,
                     stderr=stream,
                     stdin=subprocess.DEVNULL,
@@ -411,7 +408,7 @@ class Stage:
         """Return how many clients HAProxy holds for fit."""
         lines = self.balancer("show stat").splitlines()
         rows = [line.split(",") for line in lines if line.startswith("plone,")]
-        return sum(row[17] == "UP" for row in rows if row[1] != "BACKEND")
+        return sum(row[17].startswith("UP") for row in rows if row[1] != "BACKEND")
 
     def balancer(self, command: str) -> str:
         """Ask HAProxy's runtime socket."""
@@ -490,7 +487,8 @@ def _changed(file: File, changes: Iterable[tuple[str, str]]) -> File:
     return dataclasses.replace(file, text=text)
 
 
-def _free_ports(count: int) -> tuple[int, ...]:
+def free_ports(count: int) -> tuple[int, ...]:
+    """Return ports that nobody listens on at the moment."""
     with contextlib.ExitStack() as opened:
         sockets = [opened.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:
@@ -534,6 +532,8 @@ def ask(
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 connection.sendall(body)
             return read(connection, method)
+    except ConnectionRefusedError:
+        return Reply(-1)
     except (ConnectionError, http.client.BadStatusLine):
         return Reply(0)
 

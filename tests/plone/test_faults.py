@@ -61,7 +61,9 @@ def test_a_killed_process_comes_back(
 def test_up_takes_over_from_a_killed_supervisord(live: PloneSite) -> None:
     live.wait(live.is_well, BACK, "the site before")
     before, kinds = live.processes(), live.kinds()
-    victim = next(pid for pid, text in before.items() if "bin/stack supervisord" in text)
+    victim = next(
+        pid for pid, text in before.items() if "bin/stack supervisord" in text
+    )
     os.kill(victim, signal.SIGKILL)
     assert live.serves()
     said = live.stack("status")
@@ -88,8 +90,26 @@ def test_caching_is_refused_at_once_while_the_database_is_away(live: PloneSite) 
     assert "plone-caching" not in live.took["up again"].text
 
 
+def test_caching_is_refused_soon_while_the_database_hangs(live: PloneSite) -> None:
+    live.wait(live.is_well, BACK, "the site before")
+    victim = live.pid("zeoserver")
+    os.kill(victim, signal.SIGSTOP)
+    try:
+        said = live.stack("plone-caching")
+        shown = live.stack("status")
+    finally:
+        os.kill(victim, signal.SIGCONT)
+    assert said.status == 1
+    assert "does not answer" in said.errors
+    assert said.seconds < 15
+    assert shown.status == 1
+    assert shown.seconds < 2
+    live.wait(live.is_well, BACK, "the site after")
+    assert live.pid("zeoserver") == victim
+
+
 def test_down_twice_says_so(live: PloneSite) -> None:
     assert live.status()["ok"]
-    assert live.stack("down").good()
+    live.stack("down").good()
     assert "nothing runs" in live.stack("down").good().output
     assert not live.processes()

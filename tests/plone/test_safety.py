@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import stat
 from pathlib import Path
@@ -17,7 +16,7 @@ def _inodes(pid: int) -> set[str]:
     found = set()
     for entry in Path(f"/proc/{pid}/fd").iterdir():
         try:
-            link = os.readlink(entry)
+            link = str(entry.readlink())
         except OSError:
             continue
         if match := re.fullmatch(r"socket:\[(\d+)\]", link):
@@ -72,7 +71,9 @@ def test_programs_make_files_for_nobody_else(live: PloneSite) -> None:
 def test_programs_live_with_few_open_files(live: PloneSite) -> None:
     for pid, command in live.processes().items():
         limits = Path(f"/proc/{pid}/limits").read_text()
-        assert re.search(r"^Max open files\s+1024\s+1024\s", limits, re.MULTILINE), command
+        assert re.search(r"^Max open files\s+1024\s+1024\s", limits, re.MULTILINE), (
+            command
+        )
 
 
 def test_no_secret_lies_open(live: PloneSite) -> None:

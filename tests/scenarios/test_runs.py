@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import pytest
 import re
 import shutil
 import stat
 import time
 from pathlib import Path
-from tests.support.buildouts import Buildouts
+
+import pytest
+
 from tests.support.buildouts import MINIMAL
+from tests.support.buildouts import Buildouts
 from tests.support.buildouts import Site
 from tests.support.buildouts import Snapshot
+from tests.support.buildouts import a_site
 
 
 def ours(snapshot: Snapshot) -> Snapshot:
@@ -141,7 +144,9 @@ def test_removed_part(site: Site) -> None:
     assert (site.folder / "var/log/stack.log").exists()
     said = "\n".join(done.ours)
     assert f"{site.folder}/var/stack and the logs in {site.folder}/var/log stay" in said
-    assert "[zeoserver] zeo-address is not set: without the stack it is port 8100" in said
+    assert (
+        "[zeoserver] zeo-address is not set: without the stack it is port 8100" in said
+    )
 
 
 def test_removed_part_keeps_other_folders_of_etc(site: Site) -> None:
@@ -223,7 +228,7 @@ def test_everything_is_private(built: Site) -> None:
 @pytest.mark.parametrize("runtime", [True, False])
 def test_deep_folder_moves_sockets(buildouts: Buildouts, *, runtime: bool) -> None:
     """Where socket paths would be too long they are in a private short folder."""
-    with Site(buildouts, "very-deep-folder/" * 6 + "site") as site:
+    with a_site(buildouts, "very-deep-folder/" * 6 + "site") as site:
         place = site.root / "run"
         if runtime:
             place.mkdir(0o700)
@@ -238,7 +243,10 @@ def test_deep_folder_moves_sockets(buildouts: Buildouts, *, runtime: bool) -> No
         assert re.fullmatch(rf"stack-{uid}[0-9a-f]{{10}}", sockets.name)
         assert sockets.parent == place
         assert stat.S_IMODE(sockets.stat().st_mode) == 0o700
-        assert f"{sockets}/zeoserver.sock" in (site.etc / "haproxy/haproxy.cfg").read_text()
+        assert (
+            f"{sockets}/zeoserver.sock"
+            in (site.etc / "haproxy/haproxy.cfg").read_text()
+        )
         assert len(f"{sockets}/supervisor.sock".encode()) <= 97
 
 
@@ -270,14 +278,16 @@ def test_daemon_refuses(site: Site) -> None:
     fake(
         site,
         "haproxy",
-        'case "$*" in *-c*) number=$(grep -n "stats-address" "$4" | cut -d: -f1)\n'
-        'echo "[ALERT] config : parsing [$4:$number] : unknown keyword" >&2; exit 1;;\n'
-        "*) echo HAProxy version 2.6.12;; esac",
+        '[ "$1" = -v ] && echo HAProxy version 2.6.12 && exit\n'
+        'for file; do :; done; n=$(grep -n "stats-address" "$file" | cut -d: -f1)\n'
+        'echo "[ALERT] config : parsing [$file:$n] : unknown keyword" >&2; exit 1',
     )
     error = site.refused(MINIMAL)
     first, second, third = error.splitlines()
     assert first == "[stack] check = auto: haproxy refuses the configuration:"
-    assert re.fullmatch(r"\[ALERT\] .*/haproxy/haproxy\.cfg:\d+\] : unknown keyword", second)
+    assert re.fullmatch(
+        r"\[ALERT\] .*/haproxy/haproxy\.cfg:\d+\] : unknown keyword", second
+    )
     assert third.startswith("That line comes from [stack] stats-address. Mend")
 
 

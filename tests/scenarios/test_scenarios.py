@@ -13,14 +13,16 @@ folder (called as ``folder.txt`` says), where buildout runs. Then
 from __future__ import annotations
 
 import json
-import pytest
 import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
+
 from tests.support.buildouts import Buildouts
 from tests.support.buildouts import Site
-
+from tests.support.buildouts import a_site
 
 HERE = Path(__file__).parent
 CASES = sorted(path.parent for path in HERE.glob("*/buildout.cfg"))
@@ -35,7 +37,7 @@ def cases(*, bad: bool) -> list[Path]:
 @pytest.fixture(scope="module")
 def used(buildouts: Buildouts) -> Iterator[Site]:
     """Give a folder with a stack in it, which a refused run must leave alone."""
-    with Site(buildouts) as one:
+    with a_site(buildouts) as one:
         shutil.copy(HERE / "base.cfg", one.folder)
         good = "[buildout]\nextends = base.cfg\n[stack]\nsites = good.example /Plone\n"
         one.built(good)
@@ -45,7 +47,7 @@ def used(buildouts: Buildouts) -> Iterator[Site]:
 @pytest.mark.parametrize("case", cases(bad=False), ids=lambda case: case.name)
 def test_tree(case: Path, buildouts: Buildouts, request: pytest.FixtureRequest) -> None:
     """A buildout makes exactly the expected files."""
-    with Site(buildouts, folder_of(case)) as site:
+    with a_site(buildouts, folder_of(case)) as site:
         place(case, site)
         said = site.built().ours
         tree = steady(site)
@@ -63,7 +65,7 @@ def test_error(
 ) -> None:
     """A mistake is named, with its remedy, and nothing on disk changes."""
     if (case / "folder.txt").exists():
-        with Site(buildouts, folder_of(case)) as site:
+        with a_site(buildouts, folder_of(case)) as site:
             place(case, site)
             error = site.refused()
     else:
@@ -99,7 +101,9 @@ def steady(site: Site) -> dict[str, str]:
     for job in stack["jobs"]:
         if job["name"] in {"backup", "pack"}:
             mark = f"@{job['name'].upper()}-TIME@"
-            times = re.compile(rf"(^|\"){re.escape(job['schedule'])}(?=[ \"])", re.M)
+            times = re.compile(
+                rf"(^|\"){re.escape(job['schedule'])}(?=[ \"])", re.MULTILINE
+            )
             for path in tree.keys() & {"crontab", "stack.json"}:
                 tree[path] = times.sub(rf"\g<1>{mark}", tree[path])
     return tree

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -11,19 +12,19 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+from collections.abc import Iterator
 from collections.abc import Mapping
-from collective.recipe.productionstack import run
 from dataclasses import dataclass
 from pathlib import Path
-from tests.support import lean
-from types import TracebackType
 from typing import Any
 
+from collective.recipe.productionstack import run
+from tests.support import lean
 
 HERE = Path(__file__).parent
 SOURCE = Path(run.__file__).resolve().parents[3]
 FAKE_DAEMONS = HERE / "daemons"
-PYTHON = os.path.abspath(sys.executable)
+PYTHON = str(Path.cwd() / sys.executable)
 SYSTEM = "/usr/bin:/bin"
 
 PARTS = """\
@@ -131,6 +132,16 @@ class Started:
         return Run(status, self.output.read_text(encoding="utf-8"))
 
 
+@contextlib.contextmanager
+def a_site(buildouts: Buildouts, name: str = "site") -> Iterator[Site]:
+    """Give an empty buildout folder of that name, and delete it afterwards."""
+    one = Site(buildouts, name)
+    try:
+        yield one
+    finally:
+        one.clear()
+
+
 class Site:
     """The folder of one buildout."""
 
@@ -147,15 +158,8 @@ class Site:
         }
         self.runs = 0
 
-    def __enter__(self) -> Site:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def clear(self) -> None:
+        """Delete it."""
         shutil.rmtree(self.root, ignore_errors=True)
 
     @property
@@ -245,7 +249,9 @@ class Site:
 def changes(before: Snapshot, after: Snapshot) -> list[str]:
     """Return the paths that are new, gone or different."""
     return sorted(
-        path for path in before.keys() | after.keys() if before.get(path) != after.get(path)
+        path
+        for path in before.keys() | after.keys()
+        if before.get(path) != after.get(path)
     )
 
 
@@ -258,7 +264,7 @@ def _entries(folder: Path, base: Path) -> list[tuple[str, tuple[object, ...]]]:
             continue
         stat = entry.stat(follow_symlinks=False)
         if entry.is_symlink():
-            found.append((name, ("link", os.readlink(path), stat.st_mtime_ns)))
+            found.append((name, ("link", str(path.readlink()), stat.st_mtime_ns)))
         elif entry.is_dir():
             found.append((name, ("folder", stat.st_mode)))
             found += _entries(path, base)

@@ -7,10 +7,10 @@ a whole Plone that takes seconds a run.
 from __future__ import annotations
 
 from importlib import metadata
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 from pathlib import Path
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 OURS = "collective.recipe.productionstack"
 NEEDED = (

@@ -147,13 +147,16 @@ class PloneSite:
         program = Path(sys.executable).with_name("buildout")
         self.run(str(program), "-N", "bootstrap").good()
 
-    def run(self, *command: str, timeout: float = 300) -> Timed:
+    def run(
+        self, *command: str, timeout: float = 300, text: str | None = None
+    ) -> Timed:
         """Run a command in the folder as a user would: few files, no odd variables."""
         begun = time.monotonic()
         done = run.run(
             (*SMALL_LIMIT, *command),
             cwd=self.folder,
             env=self.environment(),
+            text=text,
             timeout=timeout,
         )
         taken = time.monotonic() - begun
@@ -162,6 +165,9 @@ class PloneSite:
     def environment(self) -> dict[str, str]:
         name = os.environ.get("USER") or str(os.getuid())
         return {
+            # A proxy that nobody is at: purges must not be sent there.
+            "HTTP_PROXY": "http://127.0.0.1:9",
+            "http_proxy": "http://127.0.0.1:9",
             "HOME": str(self.folder / "home"),
             "LANG": "C.UTF-8",
             "LOGNAME": name,
@@ -173,7 +179,9 @@ class PloneSite:
         return self.run("bin/stack", *arguments)
 
     def create(self) -> Timed:
-        return self.run("bin/instance", "run", str(ROOT / "dev/create_site.py"), "Plone")
+        return self.run(
+            "bin/instance", "run", str(ROOT / "dev/create_site.py"), "Plone"
+        )
 
     def settle(self) -> None:
         """See that the stack runs as it did at first, whatever a test has done."""
@@ -206,7 +214,9 @@ class PloneSite:
 
     def pid(self, program: str) -> int:
         return next(
-            int(one["pid"] or 0) for one in self.status()["programs"] if one["name"] == program
+            int(one["pid"] or 0)
+            for one in self.status()["programs"]
+            if one["name"] == program
         )
 
     def pids(self) -> dict[str, int]:
@@ -219,7 +229,7 @@ class PloneSite:
             if not entry.name.isdigit() or int(entry.name) == os.getpid():
                 continue
             try:
-                inside = Path(os.readlink(entry / "cwd")).is_relative_to(self.folder)
+                inside = (entry / "cwd").readlink().is_relative_to(self.folder)
                 command = (entry / "cmdline").read_bytes().replace(b"\0", b" ")
             except OSError:
                 continue
@@ -233,11 +243,9 @@ class PloneSite:
         return sorted(re.sub(r"\d{4,}|\s-s[ft] .*", "N", one) for one in wanted)
 
     def children(self, pid: int) -> list[int]:
-        found = []
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit() and parent(int(entry.name)) == pid:
-                found.append(int(entry.name))
-        return sorted(found)
+        names = (entry.name for entry in Path("/proc").iterdir())
+        every = (int(name) for name in names if name.isdigit())
+        return sorted(one for one in every if parent(one) == pid)
 
     def wait(self, done: Callable[[], object], seconds: float, what: str) -> float:
         """Wait until something holds; return the seconds that took."""
@@ -249,7 +257,9 @@ class PloneSite:
         return time.monotonic() - begun
 
     def state(self) -> str:
-        lines = "\n".join(f"{pid} {text}" for pid, text in sorted(self.processes().items()))
+        lines = "\n".join(
+            f"{pid} {text}" for pid, text in sorted(self.processes().items())
+        )
         return f"{self.stack('status').text}\n{lines}"
 
     # -- a visitor
@@ -300,7 +310,9 @@ class PloneSite:
 
     def make(self, kind: str, name: str, **values: Any) -> None:
         """Make a page or a file that everybody may see."""
-        made = self.api("POST", "/", {"@type": kind, "id": name, "title": name, **values})
+        made = self.api(
+            "POST", "/", {"@type": kind, "id": name, "title": name, **values}
+        )
         assert made.status == http.HTTPStatus.CREATED, made.text
         if kind != "File":  # files are as public as their folder
             done = self.api("POST", f"/{name}/@workflow/publish", {})
@@ -330,7 +342,9 @@ class Editor:
     ) -> Page:
         cookie = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         given = {"Cookie": cookie} if cookie else {}
-        page = self.site.get(path, {**given, **(headers or {})}, method=method, body=body)
+        page = self.site.get(
+            path, {**given, **(headers or {})}, method=method, body=body
+        )
         for line in page.headers.get_all("Set-Cookie") or ():
             name, _, value = line.partition(";")[0].partition("=")
             self.cookies[name.strip()] = value.strip()

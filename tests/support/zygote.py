@@ -31,13 +31,7 @@ def main() -> None:
 
 def preload() -> None:
     """Import what every run needs; nothing is run."""
-    import collective.recipe.backup  # noqa: F401
-    import collective.recipe.productionstack.extension
-    import collective.recipe.productionstack.recipe
     import jinja2  # noqa: F401
-    import plone.recipe.zeoserver
-    import plone.recipe.zope2instance
-    import zc.buildout.buildout
     from zc.buildout.easy_install import pkg_resources
 
     remember(pkg_resources, frozenset(sys.path))
@@ -49,25 +43,25 @@ def preload() -> None:
 def remember(pkg_resources: Any, fixed: frozenset[str]) -> None:
     """Look once at the folders that no run changes: a run does so a hundred times."""
     original = pkg_resources.find_distributions
-    known: dict[tuple[str, bool], list[Any]] = {}
+    known: dict[tuple[str, Any], list[Any]] = {}
 
-    def find(path: str, only: bool = False) -> Any:
+    def find(path: str, only: Any = None) -> Any:
         if path not in fixed:
-            return original(path, only)
+            return original(path, bool(only))
         if (path, only) not in known:
-            known[path, only] = list(original(path, only))
+            known[path, only] = list(original(path, bool(only)))
             for distribution in known[path, only]:
                 distribution.requires()
         return known[path, only]
 
     pkg_resources.find_distributions = find
     # zc.recipe.egg copies all of them each time, with all they know of themselves.
-    pkg_resources.Distribution.__deepcopy__ = lambda self, memory: self
+    pkg_resources.Distribution.__deepcopy__ = lambda self, _memory: self
     for path in fixed:
         find(path)
 
 
-def start(request: dict[str, object]) -> dict[str, int]:
+def start(request: dict[str, Any]) -> dict[str, int]:
     """Fork one run in a session of its own."""
     pid = os.fork()
     if pid == 0:
@@ -81,7 +75,7 @@ def wait(pid: int) -> dict[str, int]:
     return {"status": os.waitstatus_to_exitcode(status)}
 
 
-def run(request: dict[str, object]) -> None:
+def run(request: dict[str, Any]) -> None:
     """Be buildout, as bin/buildout is."""
     status: object = 1
     try:
@@ -100,23 +94,24 @@ def run(request: dict[str, object]) -> None:
     os._exit(status if isinstance(status, int) else int(status is not None))
 
 
-def prepare(request: dict[str, object]) -> None:
+def prepare(request: dict[str, Any]) -> None:
     """Take the folder, environment and output of a run."""
     os.setsid()
     os.chdir(str(request["cwd"]))
     os.environ.clear()
-    os.environ.update(request["env"])  # type: ignore[arg-type]
+    os.environ.update(request["env"])
     output = os.open(str(request["output"]), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.dup2(output, 1)
     os.dup2(output, 2)
     sys.argv[:] = ["buildout"]
-    import collective.recipe.productionstack.run as running
     import tempfile
 
+    from collective.recipe.productionstack import run as running
+
     # This machine's own daemons are left out of it.
-    running.SYSTEM_FOLDERS = ()
+    vars(running)["SYSTEM_FOLDERS"] = ()
 
     tempfile.tempdir = None  # another TMPDIR may be meant
 

@@ -6,7 +6,9 @@ import re
 import tempfile
 from collections.abc import Iterator
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +43,9 @@ class Verdict:
 
 
 def verdicts(stack: Stack, folder: Path) -> Iterator[Verdict]:
-    """Yield every daemon's verdict on the tree in a folder."""
-    for check in stack.checks:
-        yield _verdict(check, folder)
+    """Yield every daemon's verdict on the tree in a folder; all are asked at once."""
+    with ThreadPoolExecutor() as pool:
+        yield from pool.map(partial(_verdict, folder=folder), stack.checks)
 
 
 def daemons(stack: Stack) -> dict[str, str]:

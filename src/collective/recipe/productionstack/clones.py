@@ -8,10 +8,10 @@ from pathlib import Path
 
 from collective.recipe.productionstack import sections
 from collective.recipe.productionstack.address import Address
-from collective.recipe.productionstack.parsers import LAST_PORT
+from collective.recipe.productionstack.defaults import CLIENT_DEFAULTS
 from collective.recipe.productionstack.options import PORT_OFFSETS
 from collective.recipe.productionstack.options import load
-from collective.recipe.productionstack.defaults import CLIENT_DEFAULTS
+from collective.recipe.productionstack.parsers import LAST_PORT
 from collective.recipe.productionstack.preparation import Preparation
 from collective.recipe.productionstack.sources import listener
 

@@ -29,6 +29,7 @@ def load(buildout: Any) -> None:
     try:
         guard.refuse_root(buildout)
         guard.hold_lock(buildout["buildout"]["directory"])
+        guard.keep_private(buildout)
         for name in _dropped(buildout):
             guard.refuse_live(buildout["buildout"]["directory"], name)
     except StackError as error:

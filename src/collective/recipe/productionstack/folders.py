@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
+from collective.recipe.productionstack.address import unsafe_in
 from collective.recipe.productionstack.errors import Problem
 from collective.recipe.productionstack.model import Folders
-from collective.recipe.productionstack.address import unsafe_in
 
 SOCKET_LIMIT = 97
 """Bytes of a socket's path that HAProxy accepts; the others take a few more."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+from pathlib import Path
 from typing import Any
 
 from collective.recipe.productionstack.errors import StackError
@@ -14,6 +15,8 @@ logger = logging.getLogger("productionstack")
 
 HOLDER = "PRODUCTIONSTACK_BUILDOUT"
 """Names the process that holds the lock: buildout restarts itself to upgrade."""
+
+PRIVATE = 0o027
 
 _held: dict[str, int] = {}
 
@@ -53,6 +56,18 @@ def hold_lock(directory: str) -> None:
         raise StackError(message) from None
     os.environ[HOLDER] = str(os.getpid())
     _held[directory] = handle
+
+
+def keep_private(buildout: Any) -> None:
+    """Let what this run writes be read by user and group alone.
+
+    buildout keeps every part's options in a file, passwords included.
+    """
+    os.umask(os.umask(PRIVATE) | PRIVATE)
+    settings = buildout["buildout"]
+    path = Path(settings["directory"], settings["installed"])
+    if path.is_file():
+        path.chmod(path.stat().st_mode & ~0o007)
 
 
 def refuse_live(directory: str, name: str) -> None:

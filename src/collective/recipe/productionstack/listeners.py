@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from collective.recipe.productionstack.errors import Problem
 from collective.recipe.productionstack.address import Address
+from collective.recipe.productionstack.errors import Problem
 from collective.recipe.productionstack.model import Client
 from collective.recipe.productionstack.model import Stack
 from collective.recipe.productionstack.model import Storage

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from collective.recipe.productionstack.errors import Problem
 from collective.recipe.productionstack.address import Address
+from collective.recipe.productionstack.errors import Problem
 from collective.recipe.productionstack.parsers import SERVICE_NAMES
 from collective.recipe.productionstack.parsers import address
 from collective.recipe.productionstack.parsers import choice
@@ -26,36 +26,8 @@ from collective.recipe.productionstack.parsers import lines
 from collective.recipe.productionstack.parsers import port
 from collective.recipe.productionstack.parsers import port_base
 from collective.recipe.productionstack.parsers import services
-
-FREE = ("recipe", "<", "eggs")
-"""Options that are never ours; ``x-…`` is free for the user's own values too."""
-
-RESERVED = frozenset(
-    [
-        "threads",
-        "cache-size",
-        "balance",
-        "sticky",
-        "slow-start",
-        "editors-clients",
-        "queue-timeout",
-        "maintenance-page",
-        "maintenance-allow",
-        "memory-limit",
-        "alert-mail",
-        "alert-webhook",
-        "purge-by",
-        "backup-time",
-        "pack-time",
-        "verify-time",
-        "sync-target",
-        "sync-key",
-        "sync-keep",
-        "mailto",
-        "backup-age-limit",
-    ]
-)
-"""Names kept for later releases, so that a user's own use of them cannot collide."""
+from collective.recipe.productionstack.reserved import FREE
+from collective.recipe.productionstack.reserved import RESERVED
 
 
 def option(  # noqa: PLR0913 (a declaration says everything at once)

@@ -12,9 +12,9 @@ from collective.recipe.productionstack import folders
 from collective.recipe.productionstack import listeners
 from collective.recipe.productionstack import services
 from collective.recipe.productionstack import sites
+from collective.recipe.productionstack.address import Address
 from collective.recipe.productionstack.errors import Problem
 from collective.recipe.productionstack.facts import Facts
-from collective.recipe.productionstack.address import Address
 from collective.recipe.productionstack.model import Client
 from collective.recipe.productionstack.model import Stack
 from collective.recipe.productionstack.options import PORT_OFFSETS

@@ -257,7 +257,11 @@ def _made_from(stack: Stack) -> str:
         [package, Path(stack.user_templates)] if stack.user_templates else [package]
     )
     files = [
-        path for folder in folders for path in folder.rglob("*.*") if path.is_file()
+        path
+        for folder in folders
+        for path in folder.rglob("*.*")
+        if path.is_file()
+        and path.suffix != ".pyc"  # made anew when a verb is first used
     ]
     return fingerprint(files, stack.to_json())
 

@@ -47,6 +47,11 @@ def is_users_own(template: str, user_folder: str) -> bool:
     return bool(user_folder) and (Path(user_folder) / template).is_file()
 
 
+def blocks(template: str) -> tuple[str, ...]:
+    """Return the names of the blocks that a stock template lets users refill."""
+    return tuple(sorted(_environment("").get_template(template).blocks))
+
+
 def template_problem(part: str, folder: str, error: TemplateError) -> Problem:
     """Word a template that does not render as the user's problem."""
     return Problem(
@@ -129,8 +134,9 @@ def ini_value(value: object) -> str:
 
 def logrotate_string(value: object) -> str:
     """Quote a path for logrotate, whose patterns would read some letters."""
-    text = _safe(value)
-    return '"' + re.sub(r"([*?\[\]])", r"[\1]", text) + '"'
+    text = re.sub(r"([*?\[\]])", r"[\1]", _safe(value))
+    # Braces delimit a section, quoted or not; a pattern can be any letter.
+    return '"' + re.sub("[{}]", "?", text) + '"'
 
 
 def supervisor_words(command: tuple[str, ...]) -> str:

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from collective.recipe.productionstack.errors import Problem
 from collective.recipe.productionstack.address import Address
+from collective.recipe.productionstack.errors import Problem
 from collective.recipe.productionstack.model import Site
 from collective.recipe.productionstack.options import StackOptions
 from collective.recipe.productionstack.parsers import choice
 from collective.recipe.productionstack.parsers import file_path
 from collective.recipe.productionstack.parsers import host_name
+from collective.recipe.productionstack.parsers import port
 from collective.recipe.productionstack.parsers import zodb_path
 from collective.recipe.productionstack.sections import is_on
 
@@ -101,9 +102,9 @@ def _pair(word: str) -> tuple[str, Any]:
     if not equals or name not in NAMES:
         near = difflib.get_close_matches(name, NAMES, n=1)
         hint = (
-            f"; did you mean {near[0]}=?"
+            f" (did you mean {near[0]}=…)"
             if near
-            else f"; there are {', '.join(sorted(NAMES))}"
+            else f" (there are {', '.join(sorted(NAMES))})"
         )
         raise ValueError(f"{word!r} is not name=value of a site{hint}")
     try:
@@ -125,7 +126,9 @@ def _url(value: str) -> tuple[str, str, int]:
         raise ValueError("not an address such as https://www.example.com")
     if parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc:
         raise ValueError("only scheme, host and port are allowed")
-    return parts.scheme, host_name(parts.hostname), parts.port or usual[parts.scheme]
+    _, colon, number = parts.netloc.rpartition("]")[2].partition(":")
+    seen = port(number) if colon else usual[parts.scheme]
+    return parts.scheme, host_name(parts.hostname), seen
 
 
 NAMES: dict[str, Any] = {

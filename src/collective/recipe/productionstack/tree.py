@@ -184,28 +184,34 @@ def copy(source: Path, target: Path, replace: Sequence[tuple[str, str]]) -> None
 
 def diff(old: Path | None, new: Path | None) -> Iterator[str]:
     """Yield the unified diff of two trees line by line, secrets masked."""
-    before = _texts(old)
-    after = _texts(new)
-    for path in sorted(before.keys() | after.keys()):
-        if before.get(path) == after.get(path):
-            continue
-        yield from difflib.unified_diff(
-            before.get(path, []),
-            after.get(path, []),
-            fromfile=f"applied/{path}" if path in before else "/dev/null",
-            tofile=f"generated/{path}" if path in after else "/dev/null",
-            lineterm="",
-        )
+    before, after = _texts(old), _texts(new)
+    for path in sorted(_different(before, after)):
+        yield from _shown(path, before.get(path), after.get(path))
 
 
 def changed(old: Path | None, new: Path | None) -> set[str]:
     """Return the paths of the files that differ between two trees."""
-    before, after = _texts(old), _texts(new)
-    return {
-        path
-        for path in before.keys() | after.keys()
-        if before.get(path) != after.get(path)
-    }
+    return _different(_texts(old), _texts(new))
+
+
+def _different(before: dict[str, str], after: dict[str, str]) -> set[str]:
+    paths = before.keys() | after.keys()
+    return {path for path in paths if before.get(path) != after.get(path)}
+
+
+def _shown(path: str, before: str | None, after: str | None) -> Iterator[str]:
+    """Yield one file's differences; a secret that differs is said, not shown."""
+    old = "/dev/null" if before is None else f"applied/{path}"
+    new = "/dev/null" if after is None else f"generated/{path}"
+    lines = difflib.unified_diff(
+        _masked(before), _masked(after), fromfile=old, tofile=new, lineterm=""
+    )
+    hidden = (f"--- {old}", f"+++ {new}", "@@ only a masked value differs @@")
+    yield from list(lines) or hidden
+
+
+def _masked(text: str | None) -> list[str]:
+    return [SECRET.sub(r"\1\2…", line) for line in (text or "").splitlines()]
 
 
 def write_atomically(path: Path, text: str, mode: int = 0o640) -> bool:
@@ -245,14 +251,11 @@ def _files(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
 
 
-def _texts(folder: Path | None) -> dict[str, list[str]]:
+def _texts(folder: Path | None) -> dict[str, str]:
     if folder is None:
         return {}
     return {
-        path.relative_to(folder).as_posix(): [
-            SECRET.sub(r"\1\2…", line)
-            for line in path.read_text(encoding="utf-8", errors="replace").splitlines()
-        ]
+        path.relative_to(folder).as_posix(): path.read_text("utf-8", errors="replace")
         for path in _files(folder)
     }
 

@@ -22,8 +22,9 @@ from collective.recipe.productionstack.model import Stack
 SCRIPT = Path(__file__).with_name("inside") / "caching.py"
 RESULT = "PRODUCTIONSTACK "
 TIMEOUT = 300
+PROBE_SECONDS = 5.0
 PAGE_SECONDS = 120
-"""How long a page may be kept whose lists and menus no purge of another page reaches."""
+"""How long a page is kept: no purge of another page reaches its lists and menus."""
 
 SAID_LINES = 8
 
@@ -68,20 +69,18 @@ def _client(control: Control, stack: Stack) -> Client:
         message = f"[{stack.name}] has no sites and clients. Ask the stack that has."
         raise ControlError(message)
     client = stack.debug_client or stack.clients[0]
-    for address in client.zeo_addresses:
-        # Zope itself would wait half a minute for a database that is not there.
-        answer = health.probe(Health(address=address.to_connect), 5)
-        if answer != health.OK:
-            message = (
-                f"the database at {address} {_as_verb(answer)}. "
-                f"Run {control.script} up first."
-            )
-            raise ControlError(message)
+    # Zope itself would wait half a minute for a database that is not there.
+    answers = {
+        address: health.probe(Health(address=address.to_connect), PROBE_SECONDS)
+        for address in client.zeo_addresses
+    }
+    if answers and health.OK not in answers.values():
+        shown = "; ".join(f"{address}: {answer}" for address, answer in answers.items())
+        message = (
+            f"the database does not answer ({shown}). Run {control.script} up first."
+        )
+        raise ControlError(message)
     return client
-
-
-def _as_verb(answer: str) -> str:
-    return answer if answer.endswith("s connections") else f"does not answer ({answer})"
 
 
 def _run(stack: Stack, client: Client) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import click
 from collective.recipe.productionstack import tree
 from collective.recipe.productionstack.ctl import check
 from collective.recipe.productionstack.ctl import definitions
+from collective.recipe.productionstack.ctl import health
 from collective.recipe.productionstack.ctl import record
 from collective.recipe.productionstack.ctl import signalling
 from collective.recipe.productionstack.ctl import status
@@ -215,11 +216,15 @@ def _reload_alone(control: Control, stack: Stack) -> int:
     names = sorted(tree.changed(before, control.trees.current()))
     _refuse_faults(control, stack)
     control.trees.apply()
+    shown = ", ".join(names) or "nothing changed"
+    control.screen.say(f"reload: applied ({shown})")
     for program in stack.programs:
+        if health.probe(program.health, 1) != health.OK:
+            command = " ".join(program.command)
+            control.screen.say(f"{program.name} does not run; start it: {command}")
+            continue
         try:
             signalling.reload(stack, program)
         except ControlError as error:
             raise _gone_back(control, stack, [program], before, error) from error
-    shown = ", ".join(names) or "nothing changed"
-    control.screen.say(f"reload: applied ({shown})")
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from collective.recipe.productionstack.ctl import cache
 from collective.recipe.productionstack.ctl import health
@@ -39,11 +40,28 @@ def _signal(stack: Stack, program: Program) -> None:
     if program.name in seen.infos:
         survey.connect(stack).signal(program.name, program.reload)
         return
-    pids = seen.roots.get(program.name, [])
+    pids = seen.roots.get(program.name) or _by_its_own_word(stack, program)
     if not pids:
         message = f"{program.name} does not run. Start it, it reads the new files then."
         raise ControlError(message)
     survey.send(pids, program.reload)
+
+
+def _by_its_own_word(stack: Stack, program: Program) -> list[int]:
+    """Return the master of a daemon that the user starts, without our marks."""
+    if program.kind == "haproxy":
+        worker = processes.process(Balancer(stack).worker())
+        pid = worker.parent if worker else 0
+    else:
+        pid = _pid_in_file(stack, program)
+    return [pid] if program.kind in processes.command(pid) else []
+
+
+def _pid_in_file(stack: Stack, program: Program) -> int:
+    try:
+        return int(Path(stack.folders.var, f"{program.kind}.pid").read_text())
+    except (OSError, ValueError):
+        return 0
 
 
 def _haproxy_worker(stack: Stack, program: Program) -> frozenset[int]:
@@ -53,11 +71,9 @@ def _haproxy_worker(stack: Stack, program: Program) -> frozenset[int]:
 
 
 def _nginx_workers(stack: Stack, program: Program) -> frozenset[int]:
-    """Return the children of nginx's master, which is the subreaper's child."""
-    table = processes.table()
-    tops = survey.take(stack).roots.get(program.name, [])
-    masters = [one for top in tops for one in processes.children(table, top)]
-    return frozenset(one for pid in masters for one in processes.children(table, pid))
+    """Return the children of nginx's master, whoever its own parent is."""
+    master = _pid_in_file(stack, program)
+    return frozenset(processes.children(processes.table(), master))
 
 
 def _changes(look: Callable[[], frozenset[int]], before: frozenset[int]) -> bool:

@@ -167,6 +167,16 @@ def is_empty(stack: Stack) -> bool:
         return True
 
 
+def forget_index(stack: Stack) -> None:
+    """Delete the index that ZEO wrote for the empty database.
+
+    FileStorage writes the next one when it is closed or packed; until then every
+    backup would complain that this one does not fit.
+    """
+    if stack.storage is not None:
+        Path(f"{stack.storage.data_file}.index").unlink(missing_ok=True)
+
+
 def _is_up(info: Info | None) -> bool:
     return info is not None and info.is_up
 

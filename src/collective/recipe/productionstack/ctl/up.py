@@ -110,7 +110,9 @@ def _groups(stack: Stack) -> list[list[Program]]:
 def _start(starter: Starter, group: Sequence[Program]) -> list[Program]:
     if len(group) > 1 and group[0].kind == "client" and start.is_empty(starter.stack):
         # Two clients would both create the root of the database, and one would die.
-        return starter.start(group[:1]) + starter.start(group[1:])
+        first = starter.start(group[:1])
+        start.forget_index(starter.stack)
+        return first + starter.start(group[1:])
     started = starter.start(group)
     if any(one.kind == "haproxy" for one in started):
         starter.wait_for_server()

@@ -96,6 +96,8 @@ def _rendered(stack: Stack) -> Iterator[File]:
 
 
 def _part_programs(stack: Stack) -> Iterator[Program]:
+    if stack.alone and not stack.writes(supervisor.NAME):
+        return
     if stack.storage:
         yield zeoserver.program(stack.storage)
     for client in stack.clients:
@@ -105,6 +107,8 @@ def _part_programs(stack: Stack) -> Iterator[Program]:
 
 
 def _part_logs(stack: Stack) -> Iterator[Log]:
+    if stack.alone and not stack.writes(logrotate.NAME):
+        return
     if stack.storage:
         yield from stack.storage.logs
     for client in stack.all_clients:
@@ -112,6 +116,8 @@ def _part_logs(stack: Stack) -> Iterator[Log]:
 
 
 def _part_jobs(stack: Stack) -> Iterator[Job]:
+    if stack.alone and not stack.writes(cron.NAME):
+        return
     if stack.backup:
         yield backup.job(stack.backup, cron.daily(stack, "backup"))
     if stack.storage:

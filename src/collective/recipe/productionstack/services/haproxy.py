@@ -61,6 +61,6 @@ def checks(stack: Stack) -> tuple[Check, ...]:  # noqa: ARG001
             daemon="haproxy",
             minimum=(2, 4),
             version_argument="-v",
-            command=("haproxy", "-c", "-q", "-f", "{tree}/haproxy/haproxy.cfg"),
+            command=("haproxy", "-c", "-f", "{tree}/haproxy/haproxy.cfg"),
         ),
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from collective.recipe.productionstack.model import Backup
 from collective.recipe.productionstack.announced import Job
+from collective.recipe.productionstack.model import Backup
 from collective.recipe.productionstack.sources import Places
 
 RECIPE = "collective-recipe-backup"

@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from collective.recipe.productionstack.errors import Problem
 from collective.recipe.productionstack.address import Address
-from collective.recipe.productionstack.model import Client
 from collective.recipe.productionstack.announced import Health
 from collective.recipe.productionstack.announced import Log
 from collective.recipe.productionstack.announced import Program
+from collective.recipe.productionstack.errors import Problem
+from collective.recipe.productionstack.model import Client
 from collective.recipe.productionstack.sections import is_on
 from collective.recipe.productionstack.sources import Places
 from collective.recipe.productionstack.sources import UnreadableError

@@ -35,6 +35,9 @@ acl this_machine {
     "::1";
 }
 
+# Regular expressions here never search back and forth: on long addresses Varnish
+# would give up on them, and on the request.
+#
 # From the virtual-host address: X-PS-Base (scheme and host that links are made
 # with), X-PS-Root (the site in the ZODB), X-PS-Path (what is asked for) and
 # X-PS-Owner (the object whose purge must drop it). Plone purges without ports, with
@@ -44,18 +47,29 @@ sub ps_address {
     set req.http.X-PS-Base = "";
     set req.http.X-PS-Root = "";
     set req.http.X-PS-Path = req.http.X-PS-Url;
-    if (req.http.X-PS-Url ~ "^/VirtualHostBase/[^/]+/[^/]+(?:/.*)?/VirtualHostRoot(?:/|$)") {
+    if (req.http.X-PS-Url ~ "^/VirtualHostBase/[^/]+/[^/]+(?:/.*?)?/VirtualHostRoot(?:/|$)") {
         set req.http.X-PS-Base = std.tolower(regsub(
             req.http.X-PS-Url, "^/VirtualHostBase/([^/]+/[^/]+)/.*$", "\1"));
         set req.http.X-PS-Base = regsub(req.http.X-PS-Base, "^(http/.*):80$|^(https/.*):443$", "\1\2");
         set req.http.X-PS-Root = regsub(
-            req.http.X-PS-Url, "^/VirtualHostBase/[^/]+/[^/]+(/.*)?/VirtualHostRoot(?:/.*)?$", "\1");
+            req.http.X-PS-Url, "^/VirtualHostBase/[^/]+/[^/]+(/.*?)?/VirtualHostRoot(?:/.*)?$", "\1");
         set req.http.X-PS-Path = regsub(req.http.X-PS-Url, "^.*?/VirtualHostRoot", "");
     }
-    set req.http.X-PS-Root = regsuball(req.http.X-PS-Root, "/\+\+api\+\+(/|$)", "\1");
+    if (req.http.X-PS-Root ~ "/\+\+api\+\+(?:/|$)") {
+        set req.http.X-PS-Root = regsub(req.http.X-PS-Root, "/\+\+api\+\+(/|$)", "\1");
+        set req.http.X-PS-Path = "/++api++" + req.http.X-PS-Path;
+    }
     set req.http.X-PS-Path = regsuball(req.http.X-PS-Path, "//+", "/");
-    set req.http.X-PS-Owner = regsuball(req.http.X-PS-Path, "^/\+\+api\+\+(/|$)", "\1");
-    set req.http.X-PS-Owner = regsub(req.http.X-PS-Owner, "/(?:@@images|images|@@download|download)/.*$", "");
+    if (req.http.X-PS-Path ~ "%(?:24|28|29|2C|40)") {
+        # Plone quotes these letters of an id in a purge, browsers and nginx do not.
+        set req.http.X-PS-Path = regsuball(req.http.X-PS-Path, "%24", "$");
+        set req.http.X-PS-Path = regsuball(req.http.X-PS-Path, "%28", "(");
+        set req.http.X-PS-Path = regsuball(req.http.X-PS-Path, "%29", ")");
+        set req.http.X-PS-Path = regsuball(req.http.X-PS-Path, "%2C", ",");
+        set req.http.X-PS-Path = regsuball(req.http.X-PS-Path, "%40", "@");
+    }
+    set req.http.X-PS-Owner = regsub(req.http.X-PS-Path, "/\+\+api\+\+(/|$)", "\1");
+    set req.http.X-PS-Owner = regsub(req.http.X-PS-Owner, "/@@(?:images|download|display-file)(?:/.*)?$", "");
     set req.http.X-PS-Owner = regsub(req.http.X-PS-Owner, "/+$", "");
     # These two become words of a ban: no blank, quote or backslash may split them.
     set req.http.X-PS-Root = "=" + regsuball(req.http.X-PS-Root, "[\x00-\x20\x22\x5c]", "_");
@@ -128,12 +142,9 @@ sub vcl_recv {
     unset req.http.Cookie;
     set req.http.X-Anonymous = "True";
 
-    # plone.rest answers JSON to exactly one media type, error pages are HTML for
+    # plone.rest answers JSON to this one media type alone, error pages are HTML for
     # whoever names text/html: three kinds of answers live at one address.
-    if (req.http.Accept ~ "^\s*application/(?:[a-z.]+\+)?json\s*(?:;[^,]*)?$") {
-        set req.http.X-PS-Accept = "json";
-        set req.http.Accept = regsub(req.http.Accept, "^\s*([^;\s]+).*$", "\1");
-    } elsif (req.url ~ "/\+\+api\+\+(?:/|[?]|$)") {
+    if (req.http.Accept ~ "^\s*application/json\s*(?:;[^,]*)?$" || req.http.X-PS-Path ~ "/\+\+api\+\+(?:/|$)") {
         set req.http.X-PS-Accept = "json";
         set req.http.Accept = "application/json";
     } elsif (req.http.Accept ~ "text/html") {
@@ -152,9 +163,10 @@ sub vcl_recv {
         set req.url = regsub(req.url, "[?]&+", "?");
     }
     set req.url = regsub(req.url, "[?&]+$", "");
-    # For the key alone the rest is sorted, unless a name comes twice: then order counts.
+    # For the key alone the rest is sorted, unless a name comes twice (then order
+    # counts) or there are too many to see that quickly.
     set req.http.X-PS-Query = req.url;
-    if (req.url !~ "[?&]([^=&]+)=[^&]*(?:&.*)?&\1=") {
+    if (req.url !~ "(?:&[^&]*){20}" && req.url !~ "[?&]([^=&]+)=[^&]*+(?:&(?!\1=)[^&]*+)*+&\1=") {
         set req.http.X-PS-Query = std.querysort(req.url);
     }
     set req.http.X-PS-Query = regsub(req.http.X-PS-Query, "^[^?]*", "");
@@ -211,6 +223,7 @@ sub vcl_backend_fetch {
     unset bereq.http.X-PS-Query;
     unset bereq.http.X-PS-Base;
     unset bereq.http.X-PS-Path;
+    unset bereq.http.X-PS-Session;
 }
 
 sub vcl_backend_response {
@@ -233,6 +246,8 @@ sub vcl_backend_response {
         set beresp.http.X-PS-Error = "yes";
         set beresp.uncacheable = true;
         set beresp.ttl = 1s;
+        set beresp.grace = 0s;
+        set beresp.keep = 0s;
         return (deliver);
     }
     if (bereq.uncacheable) {
@@ -262,10 +277,8 @@ sub vcl_backend_response {
 }
 
 sub vcl_deliver {
-    if (obj.hits > 0 && req.http.X-PS-Result == "HIT") {
-        # A browser counts Age against its own copy.
-        unset resp.http.Age;
-    }
+    # A browser would count Age against its own copy.
+    unset resp.http.Age;
     unset resp.http.X-PS-Root;
     unset resp.http.X-PS-Owner;
     unset resp.http.X-Varnish;
@@ -276,12 +289,17 @@ sub vcl_deliver {
     unset resp.http.X-Cache-Operation;
     unset resp.http.X-RAMCache;
     unset resp.http.X-Ids-Involved;
+    unset resp.http.xkey;
     unset resp.http.Surrogate-Control;
 
     # s-maxage was meant for us: a cache further out could not be purged.
-    if (resp.http.Cache-Control ~ "s-maxage") {
-        set resp.http.Cache-Control = regsub(resp.http.Cache-Control, "\s*s-maxage=\d+\s*,?", "");
-        set resp.http.Cache-Control = regsub(resp.http.Cache-Control, "^[\s,]+|[\s,]+$", "");
+    if (resp.http.Cache-Control ~ "(?i)s-maxage") {
+        set resp.http.Cache-Control = regsuball(resp.http.Cache-Control, "(?i)\s*s-maxage\s*=[^,]*,?", "");
+        set resp.http.Cache-Control = regsuball(resp.http.Cache-Control, "^[\s,]+|[\s,]+$", "");
+        if (resp.http.Cache-Control == "") {
+            # Without a word browsers would guess.
+            set resp.http.Cache-Control = "max-age=0, must-revalidate";
+        }
     }
     if (resp.http.X-PS-Error) {
         # Plone marks some errors as good for a year.
@@ -301,7 +319,7 @@ sub vcl_deliver {
 sub vcl_backend_error {
     set beresp.http.X-PS-Root = bereq.http.X-PS-Root;
     set beresp.http.X-PS-Owner = bereq.http.X-PS-Owner;
-    if (!bereq.uncacheable && !bereq.http.X-PS-Stale && !bereq.is_bgfetch) {
+    if (bereq.is_bgfetch || (!bereq.uncacheable && !bereq.http.X-PS-Stale)) {
         return (abandon);
     }
     set beresp.uncacheable = true;

@@ -78,10 +78,9 @@ class Settings:
 
 def apply(root: Any, wanted: dict[str, Any]) -> dict[str, Any]:
     """Set up all sites in one transaction; return what was done to each."""
-    import transaction
-
     if find_spec("plone.app.caching") is None:
         return {"trouble": "no package"}
+    import transaction
 
     def work() -> dict[str, Any]:
         return {path: _set_up(root, path, wanted) for path in wanted["paths"]}

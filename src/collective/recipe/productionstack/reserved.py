@@ -1,0 +1,33 @@
+"""Names of options that are not ours, or not yet."""
+
+from __future__ import annotations
+
+FREE = ("recipe", "<", "eggs")
+"""Options that are never ours; ``x-…`` is free for the user's own values too."""
+
+RESERVED = frozenset(
+    [
+        "threads",
+        "cache-size",
+        "balance",
+        "sticky",
+        "slow-start",
+        "editors-clients",
+        "queue-timeout",
+        "maintenance-page",
+        "maintenance-allow",
+        "memory-limit",
+        "alert-mail",
+        "alert-webhook",
+        "purge-by",
+        "backup-time",
+        "pack-time",
+        "verify-time",
+        "sync-target",
+        "sync-key",
+        "sync-keep",
+        "mailto",
+        "backup-age-limit",
+    ]
+)
+"""Names kept for later releases, so that a user's own use of them cannot collide."""

@@ -1,0 +1,245 @@
+"""HAProxy: who serves, who waits, and what happens when a client goes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.daemons import stage
+from tests.daemons.stage import Answer
+from tests.daemons.stage import Reply
+from tests.daemons.stage import Stage
+from tests.daemons.stage import ask
+
+pytestmark = pytest.mark.daemon
+
+QUICK = (
+    ("timeout queue 30s", "timeout queue 1s"),
+    ("timeout check 5s", "timeout check 1s"),
+)
+
+
+@pytest.fixture
+def balancer() -> Iterator[Stage]:
+    """Give HAProxy with two clients of three usable threads each."""
+    with Stage(changes=QUICK) as one:
+        yield one.start("haproxy")
+
+
+def _get(one: Stage, path: str = "/x", method: str = "GET", body: bytes = b"") -> Reply:
+    return ask(one.stack.balancer, method, path, (), body)
+
+
+def _states(one: Stage) -> dict[str, str]:
+    rows = [line.split(",") for line in one.balancer("show stat").splitlines()]
+    return {
+        row[1]: row[17] for row in rows if row[0] == "plone" and row[1] != "BACKEND"
+    }
+
+
+def test_requests_wait_in_the_queue_and_a_worker_is_left_for_the_check(
+    balancer: Stage,
+) -> None:
+    running, most, lock = [0], [0], threading.Lock()
+
+    def answer(seen: stage.Seen) -> Answer:
+        with lock:
+            running[0] += 1
+            most[0] = max(most[0], running[0])
+        time.sleep(0.3)
+        with lock:
+            running[0] -= 1
+        return Answer()
+
+    balancer.plone.answers[""] = answer
+    replies = stage.at_once(18, lambda: _get(balancer))
+
+    assert stage.statuses(replies) == {200: 18}
+    assert most == [6]
+
+
+def test_who_waits_too_long_gets_a_friendly_page(balancer: Stage) -> None:
+    balancer.plone.default = Answer(wait=3)
+    begin = time.monotonic()
+    busy = threading.Thread(target=stage.at_once, args=(6, lambda: _get(balancer)))
+    busy.start()
+    time.sleep(0.3)
+
+    reply = _get(balancer)
+
+    assert 0.9 < time.monotonic() - begin < 2.5
+    _is_friendly(reply)
+    busy.join()
+
+
+def test_without_any_client_the_friendly_page_comes_at_once(balancer: Stage) -> None:
+    for name in ("instance1", "instance2"):
+        balancer.plone.stop(name)
+    stage.until(lambda: balancer.up() == 0, 6)
+
+    begin = time.monotonic()
+    _is_friendly(_get(balancer))
+    assert time.monotonic() - begin < 0.5
+
+
+def _is_friendly(reply: Reply) -> None:
+    assert (reply.status, reply["Retry-After"]) == (503, "10")
+    assert reply["Cache-Control"] == "no-store"
+    assert b"Please try again" in reply.body
+
+
+def test_a_client_that_accepts_but_never_answers_is_out(balancer: Stage) -> None:
+    balancer.plone.hung.add("instance1")
+
+    stage.until(lambda: _states(balancer)["instance1"] == "DOWN", 10)
+    assert _states(balancer)["instance2"] == "UP"
+    assert stage.statuses(_get(balancer) for _ in range(6)) == {200: 6}
+
+
+def test_without_zeo_nobody_serves_and_with_it_all_do_again(balancer: Stage) -> None:
+    balancer.zeo.stop()
+    assert stage.until(lambda: balancer.up() == 0, 8) < 6
+    assert ask(balancer.stack.balancer, "GET", "/haproxy-health").status == 503
+
+    balancer.zeo.start()
+    assert stage.until(lambda: balancer.up() == 2, 8) < 6
+    assert ask(balancer.stack.balancer, "GET", "/haproxy-health").status == 200
+
+
+def test_the_runtime_socket_drains_and_takes_back(balancer: Stage) -> None:
+    assert balancer.balancer("set server plone/instance1 state drain").strip() == ""
+    for _ in range(8):
+        _get(balancer)
+    assert {seen.server for seen in balancer.plone.seen} == {"instance2"}
+
+    balancer.balancer("set server plone/instance1 state ready")
+    stage.until(lambda: _states(balancer)["instance1"] == "UP", 3)
+    for _ in range(30):
+        _get(balancer)
+    assert {seen.server for seen in balancer.plone.seen} == {"instance1", "instance2"}
+    assert oct(Path(balancer.stack.socket("haproxy").path).stat().st_mode)[-3:] == "600"
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("/", b"Statistics Report"),
+        ("/metrics", b"haproxy_backend_status"),
+        ("/alive", b""),
+    ],
+)
+def test_statistics_and_metrics_have_an_address(
+    balancer: Stage, path: str, text: bytes
+) -> None:
+    reply = ask(balancer.stack.stats, "GET", path)
+
+    assert reply.status == 200
+    assert text in reply.body
+
+
+def test_statistics_change_nothing(balancer: Stage) -> None:
+    body = b"s=instance1&action=drain&b=plone"
+    ask(balancer.stack.stats, "POST", "/", (), body)
+    assert _states(balancer)["instance1"] == "UP"
+
+
+CLIENT = """
+import os, sys, time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        if self.command == "POST":
+            self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path != "/@@ok":
+            os.write(2, (self.command + chr(10)).encode())
+            time.sleep(0.2)
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"OK")
+    do_POST = do_GET
+    def log_message(self, *args):
+        pass
+ThreadingHTTPServer.request_queue_size = 64
+ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_when_a_client_is_killed_a_get_is_retried_elsewhere_and_a_post_never(
+    balancer: Stage, method: str
+) -> None:
+    port = balancer.plone.stop("instance1")
+    command = [sys.executable, "-c", CLIENT, str(port)]
+    with Path(balancer.stack.folders.log, "killed").open("wb") as log:
+        real = subprocess.Popen(command, stderr=log)
+    try:
+        time.sleep(3)
+        stage.until(lambda: set(_states(balancer).values()) == {"UP"}, 8)
+        balancer.plone.forget()
+        balancer.plone.default = Answer(wait=0.2)
+        body = b"x" if method == "POST" else b""
+        with stage.load(4, lambda: _get(balancer, method=method, body=body)) as replies:
+            time.sleep(1)
+            real.send_signal(signal.SIGKILL)
+            time.sleep(1.5)
+    finally:
+        real.kill()
+        real.wait()
+    came = Path(balancer.stack.folders.log, "killed").read_text().count(method)
+    came += len(balancer.plone.seen)
+    lost = sum(reply.status != 200 for reply in replies)
+
+    assert came > 20
+    if method == "GET":
+        assert lost == 0, (stage.statuses(replies), balancer.said("haproxy")[-3000:])
+    else:
+        # What ran on the killed client is lost, and nothing came twice.
+        assert 1 <= lost <= 4
+        assert came <= len(replies)
+
+
+def test_a_reload_loses_no_request(balancer: Stage) -> None:
+    master = balancer.running["haproxy"].pid
+    before = _pid(balancer)
+    with stage.load(8, lambda: _get(balancer)) as replies:
+        for number in range(3):
+            balancer.install([("timeout connect 5s", f"timeout connect {number + 6}s")])
+            os.kill(master, signal.SIGUSR2)
+            before = _another(balancer, before)
+            time.sleep(0.3)
+
+    assert stage.statuses(replies) == {200: len(replies)}
+    assert len(replies) > 50
+
+
+def _another(one: Stage, before: int) -> int:
+    """Wait for another worker; return its pid."""
+    stage.until(lambda: _pid(one) not in {0, before}, 5)
+    return _pid(one)
+
+
+def _pid(one: Stage) -> int:
+    try:
+        lines = one.balancer("show info").splitlines()
+    except OSError:
+        return 0
+    return next((int(line[5:]) for line in lines if line.startswith("Pid: ")), 0)
+
+
+def test_ipv6_clients_and_listeners() -> None:
+    from collective.recipe.productionstack.address import Address
+
+    ports = stage.free_ports(2)
+    balancer, stats = (Address("::1", port) for port in ports)
+    with Stage(balancer=balancer, stats=stats).start("haproxy") as one:
+        assert _get(one).status == 200

@@ -1,0 +1,95 @@
+"""A stack by hand, and stacks of every kind."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from hypothesis import strategies as st
+
+from collective.recipe.productionstack.address import Address
+from collective.recipe.productionstack.model import Backup
+from collective.recipe.productionstack.model import Client
+from collective.recipe.productionstack.model import Folders
+from collective.recipe.productionstack.model import Site
+from collective.recipe.productionstack.model import Stack
+from collective.recipe.productionstack.model import Storage
+from collective.recipe.productionstack.parsers import SERVICE_NAMES
+
+FOLDERS = Folders(
+    buildout="/b",
+    bin="/b/bin",
+    etc="/b/etc/stack",
+    var="/b/var/stack",
+    log="/b/var/log",
+    sockets="/s",
+)
+
+
+def client(number: int, threads: int = 3) -> Client:
+    """Return a client that listens on 8080 and its number."""
+    return Client(
+        name=f"instance{number}",
+        addresses=(Address("127.0.0.1", 8080 + number),),
+        threads=threads,
+        script=f"/b/bin/instance{number}",
+        zeo_addresses=(Address(path="/s/zeoserver.sock"),),
+        max_body=1073741824,
+        fast_listen=False,
+    )
+
+
+STORAGE = Storage(
+    name="zeoserver",
+    address=Address(path="/s/zeoserver.sock"),
+    command=("/b/parts/zeoserver/bin/runzeo",),
+    data_file="/b/var/filestorage/Data.fs",
+    blob_dir="/b/var/blobstorage",
+    quiet_log=True,
+    pack_script="/b/bin/zeopack",
+)
+SITE = Site(
+    host="www.example.com",
+    aliases=("example.com",),
+    path="/Plone",
+    scheme="http",
+    url_host="www.example.com",
+    url_port=8000,
+)
+STACK = Stack(
+    name="stack",
+    folders=FOLDERS,
+    services=SERVICE_NAMES,
+    sites=(SITE,),
+    http=Address("127.0.0.1", 8000),
+    cache=Address("127.0.0.1", 8002),
+    purge=Address("127.0.0.1", 8003),
+    balancer=Address("127.0.0.1", 8004),
+    stats=Address("127.0.0.1", 8005),
+    clients=(client(1), client(2)),
+    debug_client=client(0),
+    storage=STORAGE,
+    backup=Backup(name="backup", script="/b/bin/backup", location="/b/var/backups"),
+    versions=(("haproxy", (2, 6, 12)), ("nginx", (1, 22, 1)), ("varnish", (7, 1, 1))),
+)
+
+
+def stacks() -> Any:
+    """Return a strategy for stacks of every shape."""
+    tls = Address("127.0.0.1", 8443)
+    return st.builds(
+        dataclasses.replace,
+        st.just(STACK),
+        services=st.sets(st.sampled_from(SERVICE_NAMES)).map(
+            lambda names: tuple(name for name in SERVICE_NAMES if name in names)
+        ),
+        sites=st.lists(st.just(SITE), max_size=3).map(tuple),
+        https=st.sampled_from([None, tls]),
+        clients=st.integers(0, 3).map(lambda n: tuple(map(client, range(1, n + 1)))),
+        debug_client=st.sampled_from([None, client(0)]),
+        storage=st.sampled_from([None, STORAGE]),
+        backup=st.sampled_from([None, STACK.backup]),
+        load_balancer=st.sampled_from(["haproxy", "none"]),
+        proxy_cache=st.sampled_from(["varnish", "none"]),
+        versions=st.sampled_from([(), STACK.versions]),
+    )

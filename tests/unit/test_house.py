@@ -1,0 +1,145 @@
+"""The house rules that no other tool holds us to."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from collective.recipe.productionstack import recipe
+from collective.recipe.productionstack import services
+from collective.recipe.productionstack.parsers import SERVICE_NAMES
+
+CHECKOUT = Path(__file__).parents[2]
+SOURCE = CHECKOUT / "src/collective/recipe/productionstack"
+MODULES = sorted(SOURCE.rglob("*.py"))
+TEMPLATES = sorted((SOURCE / "templates").rglob("*.j2"))
+EXECUTES = {"run.py", "ctl/subreaper.py"}
+"""The second is a program of its own that must need nothing of ours."""
+
+WRITES = {"tree.py", "reference.py"}
+
+
+def name(path: Path) -> str:
+    return path.relative_to(SOURCE).as_posix()
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield node
+
+
+def calls(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_sizes(path: Path) -> None:
+    """A function has at most 40 lines, a module 300."""
+    assert len(path.read_text("utf-8").splitlines()) <= 300
+    long = [f.name for f in functions(path) if (f.end_lineno or 0) - f.lineno >= 40]
+    assert long == []
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_template_sizes(path: Path) -> None:
+    """A template has at most 120 lines; the VCL may have more."""
+    limit = 500 if path.name == "default.vcl.j2" else 120
+    assert len(path.read_text("utf-8").splitlines()) <= limit
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_docstrings(path: Path) -> None:
+    """Every module says what it is; no comment is left to be done."""
+    tree = ast.parse(path.read_text("utf-8"))
+    assert ast.get_docstring(tree), "no docstring"
+    assert not re.search(r"\b(TODO|FIXME|XXX)\b", path.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_one_module_executes(path: Path) -> None:
+    """Nothing but run.py starts programs, and nobody gives a shell a string."""
+    text = path.read_text("utf-8")
+    assert not re.search(r"shell\s*=\s*True|os\.system|os\.popen|getoutput", text)
+    if name(path) not in EXECUTES:
+        assert not re.search(r"^\s*(import|from) subprocess", text, re.MULTILINE)
+        assert not [
+            one for one in calls(path) if re.match(r"os\.(exec|spawn|posix_)", one)
+        ]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_one_module_writes(path: Path) -> None:
+    """Configuration is written by tree.py alone; ctl keeps only state of its own."""
+    if name(path) in WRITES or name(path).startswith("ctl/"):
+        return
+    writing = {"write_text", "write_bytes", "os.replace", "shutil.copy", "shutil.move"}
+    found = [one for one in calls(path) if one.rpartition(".")[2] in writing]
+    assert [one for one in found if "scratch" not in one] == []
+
+
+def missing_pieces(service: str) -> list[str]:
+    """Return what a service still lacks."""
+    setup = (CHECKOUT / "setup.py").read_text("utf-8")
+    files = CHECKOUT / "docs/reference/files.md"
+    pages = files.read_text("utf-8") if files.exists() else ""
+    pieces = {
+        f"services/{service}.py": (SOURCE / f"services/{service}.py").is_file(),
+        f"templates/{service}/": any((SOURCE / "templates" / service).rglob("*.j2")),
+        f"SERVICES in services/__init__.py: {service}": service
+        in {one.NAME for one in services.SERVICES},
+        f"SERVICE_NAMES in parsers.py: {service}": service in SERVICE_NAMES,
+        f"RECIPES in setup.py: {service}": f'"{service}":' in setup,
+        f"class {service.title()} in recipe.py": hasattr(recipe, service.title()),
+        f"tests/services/test_{service}.py": (
+            CHECKOUT / f"tests/services/test_{service}.py"
+        ).is_file(),
+        f"docs/reference/files.md (make docs): {service}": f"## {service}\n" in pages,
+        f"a scenario only-{service}": (
+            CHECKOUT / f"tests/scenarios/only-{service}/buildout.cfg"
+        ).is_file(),
+    }
+    return [piece for piece, there in pieces.items() if not there]
+
+
+KNOWN = sorted(
+    {path.stem for path in (SOURCE / "services").glob("[a-z]*.py")}
+    | {path.name for path in (SOURCE / "templates").iterdir()}
+    | set(SERVICE_NAMES)
+)
+
+
+@pytest.mark.parametrize("service", KNOWN)
+def test_service_is_whole(service: str) -> None:
+    """A new service needs these pieces; the failure names those that are missing."""
+    assert missing_pieces(service) == []
+
+
+@pytest.mark.parametrize("service", services.SERVICES, ids=lambda one: one.NAME)
+def test_members_in_order(service: services.Service) -> None:
+    """Every service has the same members in the same order."""
+    path = SOURCE / f"services/{service.NAME}.py"
+    tree = ast.parse(path.read_text("utf-8"))
+    found = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+    members = ["files", "programs", "logs", "jobs", "checks"]
+    assert [one for one in found if one in members] == members
+
+
+def test_a_piece_that_is_missing_is_named() -> None:
+    """The completeness test has teeth."""
+    assert "services/squid.py" in missing_pieces("squid")
+    assert "tests/services/test_squid.py" in missing_pieces("squid")
+
+
+def test_headers() -> None:
+    """Every generated file says which part made it."""
+    for path in TEMPLATES:
+        first = path.read_text("utf-8")[:400]
+        included = "nginx" in path.parts and path.name != "nginx.conf.j2"
+        assert included or "collective.recipe.productionstack for [" in first, path

@@ -1,0 +1,117 @@
+"""Lines of ``sites``."""
+
+from __future__ import annotations
+
+import pytest
+
+from collective.recipe.productionstack import sites
+from collective.recipe.productionstack.address import Address
+from collective.recipe.productionstack.model import Site
+from collective.recipe.productionstack.options import StackOptions
+
+FRONT = sites.Front(http=Address("127.0.0.1", 8000), https=Address("127.0.0.1", 8443))
+
+
+def one(line: str, **options: str) -> Site:
+    """Return the site of a line."""
+    chosen = StackOptions(sites=(line,), **options)  # type: ignore[arg-type]
+    found, problems = sites.lines("stack", chosen)
+    assert problems == []
+    built, problems = sites.sites("stack", found, chosen, FRONT)
+    assert problems == []
+    return built[0]
+
+
+def fault(line: str, **options: str) -> str:
+    """Return the one problem of a line."""
+    chosen = StackOptions(sites=(line,), **options)  # type: ignore[arg-type]
+    found, problems = sites.lines("stack", chosen)
+    problems += sites.sites("stack", found, chosen, FRONT)[1]
+    (problem,) = problems
+    return str(problem)
+
+
+@pytest.mark.parametrize(
+    ("line", "url", "virtual_host"),
+    [
+        (
+            "a.example /Plone",
+            "http://a.example:8000",
+            "/VirtualHostBase/http/a.example:8000/Plone/VirtualHostRoot",
+        ),
+        (
+            "a.example /Plone url=https://b.example",
+            "https://b.example",
+            "/VirtualHostBase/https/b.example:443/Plone/VirtualHostRoot",
+        ),
+        (
+            "a.example /one/two/ url=http://b.example:8080/",
+            "http://b.example:8080",
+            "/VirtualHostBase/http/b.example:8080/one/two/VirtualHostRoot",
+        ),
+        (
+            "a.example /Plone certificate=/c.pem key=/c.key",
+            "https://a.example:8443",
+            "/VirtualHostBase/https/a.example:8443/Plone/VirtualHostRoot",
+        ),
+    ],
+)
+def test_what_visitors_see(line: str, url: str, virtual_host: str) -> None:
+    """Scheme, host and port are the front's unless ``url=`` says otherwise."""
+    site = one(line)
+    assert site.url == url
+    assert site.virtual_host == virtual_host
+
+
+def test_hosts() -> None:
+    """The first host is canonical; the others are redirected, or served."""
+    site = one("a.example,B.example /Plone")
+    assert (site.hosts, site.served) == (("a.example", "b.example"), ("a.example",))
+    site = one("a.example,b.example /Plone redirect=off")
+    assert site.served == ("a.example", "b.example")
+
+
+def test_shared_certificate() -> None:
+    """A site without a certificate has the stack's, with its key."""
+    site = one("a.example /Plone", certificate="/all.pem", key="/all.key")
+    assert (site.certificate, site.key) == ("/all.pem", "/all.key")
+    site = one(
+        "a.example /Plone certificate=/a.pem key=/a.key",
+        certificate="/all.pem",
+        key="/all.key",
+    )
+    assert (site.certificate, site.key) == ("/a.pem", "/a.key")
+
+
+def test_own_certificate_needs_own_key() -> None:
+    """The shared key does not fit another certificate."""
+    said = fault("a.example /P certificate=/a.pem", certificate="/x", key="/x.key")
+    assert "a certificate and a key belong together" in said
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("a.example", "a site needs host names and the path of a Plone site"),
+        ("a.example Plone", "not a path of ids such as /Plone"),
+        ("a.example //", "the whole database must not be public"),
+        ("a.example,a.example /P", "a host name stands there twice"),
+        ("a.example, /P", "'' is no host name"),
+        ("a.example /P redirect=on redirect=off", "a name stands there twice"),
+        ("a.example /P key", "is not name=value of a site"),
+        ("a.example /P url=https://a.example/path", "only scheme, host and port"),
+        ("a.example /P url=https://u:p@a.example", "only scheme, host and port"),
+        ("a.example /P url=ftp://a.example", "not an address such as https://"),
+        ("a.example /P url=https://a.example:0", "not between 1 and 65535"),
+        ("a.example /P frontend=volto", "frontend=volto: not one of classic"),
+        ('a.example /P key=/a"b', 'the character " cannot be used in a path'),
+    ],
+)
+def test_faults(line: str, said: str) -> None:
+    """A faulty line is one problem that says what is wrong."""
+    assert said in fault(line)
+
+
+def test_ipv6_host() -> None:
+    """A site may be an address of either kind."""
+    assert one("[::1],127.0.0.1 /Plone").hosts == ("[::1]", "127.0.0.1")
