@@ -16,7 +16,6 @@ import zc.buildout.easy_install
 
 from collective.recipe.productionstack.ctl import main as control
 
-
 RUNS = 21
 
 

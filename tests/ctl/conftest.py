@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from tests.support.bench import Bench
 
 from collective.recipe.productionstack import run
+from tests.support.bench import Bench
 
 DAEMONS = ("nginx", "haproxy", "varnishd", "varnishadm")
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.bench import Bench
 
 from collective.recipe.productionstack import run
 from collective.recipe.productionstack.ctl import crontab as cron
 from collective.recipe.productionstack.errors import ControlError
+from tests.support.bench import Bench
 
 BEGIN, END = cron.fences("/some where/b", "stack")
 BLOCK = f"{BEGIN}\n1 1 * * * true\n{END}\n"

@@ -8,10 +8,10 @@ import time
 
 import click
 import pytest
-from tests.support.bench import Bench
 
 from collective.recipe.productionstack import run
 from collective.recipe.productionstack.ctl import main
+from tests.support.bench import Bench
 
 
 def verbs() -> list[str]:

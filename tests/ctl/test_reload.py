@@ -8,9 +8,8 @@ import json
 import threading
 import time
 
-from tests.support.bench import Bench
-
 from collective.recipe.productionstack.announced import Check
+from tests.support.bench import Bench
 
 
 def headers(bench: Bench) -> dict[str, str]:

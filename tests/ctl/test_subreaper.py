@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable
 
 import pytest
-from tests.support.bench import Bench
 
 from collective.recipe.productionstack.ctl import processes
+from tests.support.bench import Bench
 
 
 def family(bench: Bench) -> tuple[int, int, list[int]]:

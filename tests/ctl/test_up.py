@@ -12,10 +12,10 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.support.bench import Bench
 
 from collective.recipe.productionstack.ctl import processes
 from collective.recipe.productionstack.ctl.running import is_running
+from tests.support.bench import Bench
 
 EVERY = ["zeo", "one", "two", "haproxy", "varnish", "nginx"]
 

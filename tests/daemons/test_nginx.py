@@ -331,9 +331,6 @@ def test_all_clients_down_is_a_friendly_page(front: Stage) -> None:
     finally:
         for name, port in ports.items():
             front.plone.start(name, port)
-        # Each worker forgets by itself that it has found them down.
-        time.sleep(2.1)
-
     assert (reply.status, reply["Retry-After"]) == (503, "10")
     assert (reply["Cache-Control"], reply["Content-Type"]) == ("no-store", "text/html")
     assert b"nginx" not in reply.body

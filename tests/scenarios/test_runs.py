@@ -379,9 +379,9 @@ def test_killed_at_any_moment(site: Site) -> None:
     site.built(config(8051))
     length = time.monotonic() - begin
     killed = 0
-    for step in range(12):
+    for step in range(8):
         started = site.start("-c", str(site.write(config(8052), "other.cfg")))
-        time.sleep(length * (step + 1) / 13)
+        time.sleep(length * (step + 1) / 9)
         with_kill = Path(f"/proc/{started.pid}").exists()
         if with_kill:
             started.kill()
@@ -392,7 +392,7 @@ def test_killed_at_any_moment(site: Site) -> None:
         site.built(config(8051))
         assert site.tree() == good[8051]
         assert not list(kept.glob(".new-*"))
-    assert killed >= 3
+    assert killed >= 2
 
 
 def config(port: int) -> str:

@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 from collective.recipe.productionstack import run as runner
+from collective.recipe.productionstack.address import Address
+from collective.recipe.productionstack.announced import Health
+from collective.recipe.productionstack.announced import Job
+from collective.recipe.productionstack.announced import Program
 from collective.recipe.productionstack.ctl import processes
 from collective.recipe.productionstack.ctl import running
 from collective.recipe.productionstack.ctl import subreaper
 from collective.recipe.productionstack.ctl import survey
-from collective.recipe.productionstack.address import Address
 from collective.recipe.productionstack.model import Client
 from collective.recipe.productionstack.model import Folders
-from collective.recipe.productionstack.announced import Health
-from collective.recipe.productionstack.announced import Job
-from collective.recipe.productionstack.announced import Program
 from collective.recipe.productionstack.model import Site
 from collective.recipe.productionstack.model import Stack
 from collective.recipe.productionstack.model import Storage

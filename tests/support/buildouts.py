@@ -155,7 +155,9 @@ class Site:
             "LANG": "C.UTF-8",
             "PATH": f"{FAKE_DAEMONS}:{SYSTEM}",
             "PYTHONWARNINGS": "ignore",
+            "TMPDIR": str(self.root / "tmp"),
         }
+        (self.root / "tmp").mkdir()
         self.runs = 0
 
     def clear(self) -> None:
@@ -237,6 +239,8 @@ class Site:
         """Replace this machine's places."""
         known = {
             str(self.folder): "@DIR@",
+            # Where letters of the folder's own name are quoted, this is left.
+            str(self.root): "@ABOVE@",
             str(SOURCE): "@SOURCE@",
             PYTHON: "@PYTHON@",
             str(Path(__file__).parents[2]): "@CHECKOUT@",

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 
-from collective.recipe.productionstack.errors import Problem
 from collective.recipe.productionstack.address import UNSAFE
+from collective.recipe.productionstack.errors import Problem
 
 if TYPE_CHECKING:
     import jinja2

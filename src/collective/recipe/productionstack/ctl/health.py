@@ -9,10 +9,10 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from collective.recipe.productionstack.ctl.rpc import UnixConnection
 from collective.recipe.productionstack.address import Address
 from collective.recipe.productionstack.announced import Health
 from collective.recipe.productionstack.announced import Program
+from collective.recipe.productionstack.ctl.rpc import UnixConnection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

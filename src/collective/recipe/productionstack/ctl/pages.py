@@ -7,11 +7,11 @@ import ssl
 import time
 from dataclasses import dataclass
 
+from collective.recipe.productionstack.address import Address
 from collective.recipe.productionstack.ctl import health
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.start import Starter
 from collective.recipe.productionstack.errors import ControlError
-from collective.recipe.productionstack.address import Address
 from collective.recipe.productionstack.model import Site
 from collective.recipe.productionstack.model import Stack
 

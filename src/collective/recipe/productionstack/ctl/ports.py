@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from collective.recipe.productionstack.ctl import processes
 from collective.recipe.productionstack.address import Address
+from collective.recipe.productionstack.ctl import processes
 from collective.recipe.productionstack.model import Stack
 
 LISTENING = "0A"

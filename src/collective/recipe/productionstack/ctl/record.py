@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from collective.recipe.productionstack import tree
-from collective.recipe.productionstack.ctl import processes
 from collective.recipe.productionstack.announced import Program
+from collective.recipe.productionstack.ctl import processes
 from collective.recipe.productionstack.model import Stack
 
 NAME = "started.json"

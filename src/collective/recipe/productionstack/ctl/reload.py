@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from collective.recipe.productionstack import tree
+from collective.recipe.productionstack.announced import Program
 from collective.recipe.productionstack.ctl import check
 from collective.recipe.productionstack.ctl import definitions
 from collective.recipe.productionstack.ctl import health
@@ -19,7 +20,6 @@ from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.screen import Steps
 from collective.recipe.productionstack.ctl.survey import Survey
 from collective.recipe.productionstack.errors import ControlError
-from collective.recipe.productionstack.announced import Program
 from collective.recipe.productionstack.model import Stack
 
 

@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from collective.recipe.productionstack.announced import Program
 from collective.recipe.productionstack.ctl import cache
 from collective.recipe.productionstack.ctl import health
 from collective.recipe.productionstack.ctl import processes
 from collective.recipe.productionstack.ctl import survey
 from collective.recipe.productionstack.ctl.balancer import Balancer
 from collective.recipe.productionstack.errors import ControlError
-from collective.recipe.productionstack.announced import Program
 from collective.recipe.productionstack.model import Stack
 
 SECONDS = 15.0

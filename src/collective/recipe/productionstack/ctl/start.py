@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from dataclasses import field
 from pathlib import Path
 
+from collective.recipe.productionstack.announced import Program
 from collective.recipe.productionstack.ctl import health
 from collective.recipe.productionstack.ctl import record
 from collective.recipe.productionstack.ctl.balancer import Balancer
@@ -19,7 +20,6 @@ from collective.recipe.productionstack.ctl.rpc import Supervisor
 from collective.recipe.productionstack.ctl.screen import Steps
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.errors import printable
-from collective.recipe.productionstack.announced import Program
 from collective.recipe.productionstack.model import Stack
 
 ROOT_CLASS = b"OFS.Application"

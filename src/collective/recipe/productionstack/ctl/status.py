@@ -10,12 +10,12 @@ from typing import Any
 
 import click
 
+from collective.recipe.productionstack.announced import Program
 from collective.recipe.productionstack.ctl import health
 from collective.recipe.productionstack.ctl import record
 from collective.recipe.productionstack.ctl import survey
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.survey import Survey
-from collective.recipe.productionstack.announced import Program
 from collective.recipe.productionstack.model import Stack
 
 if TYPE_CHECKING:

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from collective.recipe.productionstack.address import Address
+from collective.recipe.productionstack.announced import Health
+from collective.recipe.productionstack.announced import Program
 from collective.recipe.productionstack.ctl import running
 from collective.recipe.productionstack.ctl import survey
 from collective.recipe.productionstack.ctl.balancer import Balancer
@@ -15,9 +18,6 @@ from collective.recipe.productionstack.ctl.rpc import Supervisor
 from collective.recipe.productionstack.ctl.screen import Steps
 from collective.recipe.productionstack.ctl.survey import Survey
 from collective.recipe.productionstack.errors import ControlError
-from collective.recipe.productionstack.address import Address
-from collective.recipe.productionstack.announced import Health
-from collective.recipe.productionstack.announced import Program
 from collective.recipe.productionstack.model import Stack
 
 REQUESTS_SECONDS = 30.0

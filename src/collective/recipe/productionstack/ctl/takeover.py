@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 
+from collective.recipe.productionstack.announced import Program
 from collective.recipe.productionstack.ctl import survey
 from collective.recipe.productionstack.ctl.balancer import Balancer
 from collective.recipe.productionstack.ctl.screen import Screen
 from collective.recipe.productionstack.ctl.start import Starter
 from collective.recipe.productionstack.errors import ControlError
-from collective.recipe.productionstack.announced import Program
 
 DRAIN_SECONDS = 30.0
 UNKNOWN_SECONDS = 30.0

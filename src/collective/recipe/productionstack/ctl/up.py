@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import click
 
+from collective.recipe.productionstack.announced import Program
 from collective.recipe.productionstack.ctl import daemon
 from collective.recipe.productionstack.ctl import definitions
 from collective.recipe.productionstack.ctl import pages
@@ -20,7 +21,6 @@ from collective.recipe.productionstack.ctl.screen import Steps
 from collective.recipe.productionstack.ctl.start import Starter
 from collective.recipe.productionstack.ctl.survey import Survey
 from collective.recipe.productionstack.errors import ControlError
-from collective.recipe.productionstack.announced import Program
 from collective.recipe.productionstack.model import Stack
 
 

@@ -292,6 +292,11 @@ sub vcl_deliver {
     unset resp.http.xkey;
     unset resp.http.Surrogate-Control;
 
+    if (resp.http.Vary ~ "(?i)x-anonymous") {
+        set resp.http.Vary = regsub(resp.http.Vary, "(?i)\s*,?\s*x-anonymous", "");
+        set resp.http.Vary = regsub(resp.http.Vary, "^[\s,]+", "");
+    }
+
     # s-maxage was meant for us: a cache further out could not be purged.
     if (resp.http.Cache-Control ~ "(?i)s-maxage") {
         set resp.http.Cache-Control = regsuball(resp.http.Cache-Control, "(?i)\s*s-maxage\s*=[^,]*,?", "");
