@@ -64,7 +64,6 @@ def test_block(block: Block, site: Site) -> None:
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.parent.name)
 def test_example(example: Path, site: Site) -> None:
     """Every example is built as it is."""
-    site.copy(example.parent)
     site.write(EGGS.sub(r"\1", example.read_text("utf-8")))
     site.built()
     assert (site.etc / "stack.json").is_file()

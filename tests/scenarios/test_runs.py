@@ -268,7 +268,7 @@ def test_too_old_daemon(site: Site) -> None:
     fake(site, "nginx", "echo nginx version: nginx/1.14.2 >&2")
     error = site.refused(MINIMAL)
     assert error == (
-        f"[stack] check = auto: {site.root}/daemons-of-this-test/nginx is version"
+        "[stack] check = auto: @ABOVE@/daemons-of-this-test/nginx is version"
         " 1.14.2, at least 1.18 is needed. Install a newer one."
     )
 

@@ -43,25 +43,25 @@ acl this_machine {
 # X-PS-Owner (the object whose purge must drop it). Plone purges without ports, with
 # other slashes and with ++api++ elsewhere: all that is made equal here.
 sub ps_address {
-    set req.http.X-PS-Url = regsub(req.url, "[?].*$", "");
-    set req.http.X-PS-Base = "";
-    set req.http.X-PS-Root = "";
-    set req.http.X-PS-Path = req.http.X-PS-Url;
-    if (req.http.X-PS-Url ~ "^/VirtualHostBase/[^/]+/[^/]+(?:/.*?)?/VirtualHostRoot(?:/|$)") {
-        set req.http.X-PS-Base = std.tolower(regsub(
-            req.http.X-PS-Url, "^/VirtualHostBase/([^/]+/[^/]+)/.*$", "\1"));
-        set req.http.X-PS-Base = regsub(req.http.X-PS-Base, "^(http/.*):80$|^(https/.*):443$", "\1\2");
+    set req.http.X-PS-Path = regsub(req.url, "[?].*$", "");
+    if (req.http.X-PS-Path ~ "^/VirtualHostBase/[^/]+/[^/]+(?:/.*?)?/VirtualHostRoot(?:/|$)") {
+        set req.http.X-PS-Base = regsub(
+            std.tolower(regsub(req.http.X-PS-Path, "^/VirtualHostBase/([^/]+/[^/]+)/.*$", "\1")),
+            "^(http/.*):80$|^(https/.*):443$", "\1\2");
         set req.http.X-PS-Root = regsub(
-            req.http.X-PS-Url, "^/VirtualHostBase/[^/]+/[^/]+(/.*?)?/VirtualHostRoot(?:/.*)?$", "\1");
-        set req.http.X-PS-Path = regsub(req.http.X-PS-Url, "^.*?/VirtualHostRoot", "");
+            req.http.X-PS-Path, "^/VirtualHostBase/[^/]+/[^/]+(/.*?)?/VirtualHostRoot(?:/.*)?$", "\1");
+        set req.http.X-PS-Path = regsub(req.http.X-PS-Path, "^.*?/VirtualHostRoot", "");
+    } else {
+        set req.http.X-PS-Base = "";
+        set req.http.X-PS-Root = "";
     }
     if (req.http.X-PS-Root ~ "/\+\+api\+\+(?:/|$)") {
         set req.http.X-PS-Root = regsub(req.http.X-PS-Root, "/\+\+api\+\+(/|$)", "\1");
         set req.http.X-PS-Path = "/++api++" + req.http.X-PS-Path;
     }
-    set req.http.X-PS-Path = regsuball(req.http.X-PS-Path, "//+", "/");
-    if (req.http.X-PS-Path ~ "%(?:24|28|29|2C|40)") {
+    if (req.http.X-PS-Path ~ "//|%(?:24|28|29|2C|40)") {
         # Plone quotes these letters of an id in a purge, browsers and nginx do not.
+        set req.http.X-PS-Path = regsuball(req.http.X-PS-Path, "//+", "/");
         set req.http.X-PS-Path = regsuball(req.http.X-PS-Path, "%24", "$");
         set req.http.X-PS-Path = regsuball(req.http.X-PS-Path, "%28", "(");
         set req.http.X-PS-Path = regsuball(req.http.X-PS-Path, "%29", ")");
@@ -69,12 +69,11 @@ sub ps_address {
         set req.http.X-PS-Path = regsuball(req.http.X-PS-Path, "%40", "@");
     }
     set req.http.X-PS-Owner = regsub(req.http.X-PS-Path, "/\+\+api\+\+(/|$)", "\1");
-    set req.http.X-PS-Owner = regsub(req.http.X-PS-Owner, "/@@(?:images|download|display-file)(?:/.*)?$", "");
-    set req.http.X-PS-Owner = regsub(req.http.X-PS-Owner, "/+$", "");
     # These two become words of a ban: no blank, quote or backslash may split them.
+    set req.http.X-PS-Owner = "=" + regsuball(
+        regsub(req.http.X-PS-Owner, "/@@(?:images|download|display-file)(?:/.*)?$|/+$", ""),
+        "[\x00-\x20\x22\x5c]", "_");
     set req.http.X-PS-Root = "=" + regsuball(req.http.X-PS-Root, "[\x00-\x20\x22\x5c]", "_");
-    set req.http.X-PS-Owner = "=" + regsuball(req.http.X-PS-Owner, "[\x00-\x20\x22\x5c]", "_");
-    unset req.http.X-PS-Url;
 }
 
 sub ps_purge {
@@ -95,7 +94,6 @@ sub vcl_recv {
     }
     unset req.http.X-PS-Session;
     unset req.http.X-PS-Result;
-    unset req.http.X-PS-Accept;
     unset req.http.X-PS-Query;
     unset req.http.X-Anonymous;
     unset req.http.Proxy;
@@ -145,13 +143,10 @@ sub vcl_recv {
     # plone.rest answers JSON to this one media type alone, error pages are HTML for
     # whoever names text/html: three kinds of answers live at one address.
     if (req.http.Accept ~ "^\s*application/json\s*(?:;[^,]*)?$" || req.http.X-PS-Path ~ "/\+\+api\+\+(?:/|$)") {
-        set req.http.X-PS-Accept = "json";
         set req.http.Accept = "application/json";
     } elsif (req.http.Accept ~ "text/html") {
-        set req.http.X-PS-Accept = "html";
         set req.http.Accept = "text/html";
     } else {
-        set req.http.X-PS-Accept = "other";
         set req.http.Accept = "*/*";
     }
 
@@ -162,14 +157,17 @@ sub vcl_recv {
         set req.url = regsuball(req.url, "&&+", "&");
         set req.url = regsub(req.url, "[?]&+", "?");
     }
-    set req.url = regsub(req.url, "[?&]+$", "");
+    if (req.url ~ "[?&]$") {
+        set req.url = regsub(req.url, "[?&]+$", "");
+    }
     # For the key alone the rest is sorted, unless a name comes twice (then order
     # counts) or there are too many to see that quickly.
-    set req.http.X-PS-Query = req.url;
-    if (req.url !~ "(?:&[^&]*){20}" && req.url !~ "[?&]([^=&]+)=[^&]*+(?:&(?!\1=)[^&]*+)*+&\1=") {
-        set req.http.X-PS-Query = std.querysort(req.url);
+    if (req.url ~ "[?]") {
+        set req.http.X-PS-Query = regsub(req.url, "^[^?]*", "");
+        if (req.url !~ "(?:&[^&]*){20}" && req.url !~ "[?&]([^=&]+)=[^&]*+(?:&(?!\1=)[^&]*+)*+&\1=") {
+            set req.http.X-PS-Query = std.querysort(req.http.X-PS-Query);
+        }
     }
-    set req.http.X-PS-Query = regsub(req.http.X-PS-Query, "^[^?]*", "");
 
     # A short grace while Plone is well; a day while it is not (RFC 5861).
     if (req.http.X-PS-Stale || !std.healthy(req.backend_hint)) {
@@ -186,7 +184,7 @@ sub vcl_hash {
     hash_data(req.http.X-PS-Root);
     hash_data(req.http.X-PS-Path);
     hash_data(req.http.X-PS-Query);
-    hash_data(req.http.X-PS-Accept);
+    hash_data(req.http.Accept);
     if (req.http.X-PS-Base == "") {
         hash_data(std.tolower(req.http.Host));
     }
@@ -219,7 +217,6 @@ sub vcl_backend_fetch {
         set bereq.method = "GET";
     }
     unset bereq.http.X-PS-Result;
-    unset bereq.http.X-PS-Accept;
     unset bereq.http.X-PS-Query;
     unset bereq.http.X-PS-Base;
     unset bereq.http.X-PS-Path;
@@ -230,6 +227,10 @@ sub vcl_backend_response {
     set beresp.http.X-PS-Root = bereq.http.X-PS-Root;
     set beresp.http.X-PS-Owner = bereq.http.X-PS-Owner;
     unset beresp.http.X-PS-Error;
+    unset beresp.http.X-Powered-By;
+    unset beresp.http.X-Cache-Rule;
+    unset beresp.http.X-Cache-Operation;
+    unset beresp.http.X-RAMCache;
 
     # Text is compressed once, here; Zope never does it.
     if (beresp.http.Content-Type ~ "^(?:text/|application/(?:[a-z.+-]*(?:json|xml|javascript))|image/svg)") {
@@ -284,10 +285,6 @@ sub vcl_deliver {
     unset resp.http.X-Varnish;
     unset resp.http.Via;
     unset resp.http.Server;
-    unset resp.http.X-Powered-By;
-    unset resp.http.X-Cache-Rule;
-    unset resp.http.X-Cache-Operation;
-    unset resp.http.X-RAMCache;
     unset resp.http.X-Ids-Involved;
     unset resp.http.xkey;
     unset resp.http.Surrogate-Control;
@@ -338,7 +335,7 @@ sub vcl_backend_error {
 }
 
 sub vcl_synth {
-    if (resp.status == 503 && req.restarts == 0 && req.http.X-PS-Query
+    if (resp.status == 503 && req.restarts == 0 && req.http.X-Anonymous
         && (req.method == "GET" || req.method == "HEAD")) {
         # The fetch was given up: look once more, a stale page is better than none.
         set req.http.X-PS-Stale = "yes";
