@@ -125,7 +125,7 @@ def test_a_changed_definition_is_used_at_the_next_start(bench: Bench) -> None:
 def test_new_and_removed_programs_are_named_and_up_does_the_rest(bench: Bench) -> None:
     bench.up()
     programs = bench.stack.programs
-    third = dataclasses.replace(programs[3], name="third", starts_alone=True)
+    third = dataclasses.replace(programs[3], name="third", standby=False)
     bench.programs = (*programs[:2], third)
     bench.generate()
     result = bench.run("reload")

@@ -302,7 +302,7 @@ def _programs(bench: Bench, stack: Stack) -> tuple[Program, ...]:
             command=(sys.executable, server, client.name, str(client.address)),
             health=Health(address=client.address, path="/@@ok"),
             listens=client.addresses,
-            starts_alone=client.name != "debugger",
+            standby=client.name == "debugger",
             stop_signal="INT",
             stop_seconds=5,
             files=(f"{bench.folder}/parts/{client.name}.conf",),

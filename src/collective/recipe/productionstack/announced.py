@@ -42,7 +42,8 @@ class Program:
 
     ``reload`` is a signal's name, ``vcl``, or empty where only a restart makes a
     new configuration work. ``files`` are configuration outside our tree that a
-    restart picks up. Times are in seconds.
+    restart picks up. One that is ``standby`` (the debug client) is not started with
+    the rest. Times are in seconds.
     """
 
     name: str
@@ -50,7 +51,7 @@ class Program:
     command: tuple[str, ...]
     health: Health
     listens: tuple[Address, ...] = ()
-    starts_alone: bool = True
+    standby: bool = False
     stop_signal: str = "TERM"
     stop_seconds: int = 30
     start_seconds: int = 2

@@ -37,6 +37,7 @@ class Site:
     url_port: int
     certificate: str = ""
     key: str = ""
+    own_certificate: bool = False
 
     @property
     def hosts(self) -> tuple[str, ...]:

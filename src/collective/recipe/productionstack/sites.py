@@ -156,6 +156,7 @@ def _site(line: Line, options: StackOptions, front: Front) -> Site:
         url_port=port,
         certificate=certificate,
         key=key,
+        own_certificate="certificate" in line.names,
     )
 
 

@@ -53,7 +53,7 @@ def intruders(stack: Stack, ours: dict[str, set[int]]) -> list[Intruder]:
         for one in listening()
         for program in stack.programs
         for address in program.listens
-        if program.starts_alone and address.clashes_with(one.address)
+        if not program.standby and address.clashes_with(one.address)
     ]
     owners = _owners({one.inode for _, _, one in wanted})
     found = []

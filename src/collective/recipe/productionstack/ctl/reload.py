@@ -193,7 +193,7 @@ def _conclude(
     left += [
         f"{program.name} is new: {script} up starts it"
         for program in stack.programs
-        if program.starts_alone and not seen.pid(program.name)
+        if not program.standby and not seen.pid(program.name)
     ]
     left += [
         f"{name} is no longer part of the stack but runs: {script} up ends it"

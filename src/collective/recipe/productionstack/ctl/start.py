@@ -79,7 +79,7 @@ class Starter:
 
     def settle(self) -> None:
         """Wait until supervisor has watched all long enough to call them running."""
-        wanted = [one for one in self.stack.programs if one.starts_alone]
+        wanted = [one for one in self.stack.programs if not one.standby]
         while True:
             infos = self.supervisor.infos()
             left = [one for one in wanted if infos[one.name].state != "RUNNING"]

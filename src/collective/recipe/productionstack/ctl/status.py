@@ -45,7 +45,7 @@ class Status:
         return self.seen.answers and all(
             self.is_good(program)
             for program in self.stack.programs
-            if program.starts_alone
+            if not program.standby
         )
 
     def is_good(self, program: Program) -> bool:
@@ -161,7 +161,7 @@ def _show_programs(console: Console, status: Status) -> None:
     base = f"{status.stack.folders.buildout}/"
     for program in status.stack.programs:
         line = status.program(program)
-        good = status.is_good(program) or not program.starts_alone
+        good = status.is_good(program) or program.standby
         colour = COLOURS.get(line["state"], "red") if good else "red"
         table.add_row(
             _short(line["name"], 14),

@@ -34,7 +34,7 @@ def _replace(
     drained = program.kind == "client" and _drain(starter, screen, program)
     killed = survey.end(pids, program.stop_signal, program.stop_seconds)
     _report(screen, program.name, killed)
-    if program.starts_alone:
+    if not program.standby:
         starter.start([program])
     if drained:
         with suppress(ControlError):

@@ -100,7 +100,7 @@ def _bring_up(
 
 def _groups(stack: Stack) -> list[list[Program]]:
     """Return programs in the order of their start; a group starts side by side."""
-    wanted = [program for program in stack.programs if program.starts_alone]
+    wanted = [program for program in stack.programs if not program.standby]
     clients = [program for program in wanted if program.kind == "client"]
     before = [one for one in wanted if one.kind == "zeo"]
     after = [one for one in wanted if one.kind not in {"zeo", "client"}]
@@ -121,7 +121,7 @@ def _start(starter: Starter, group: Sequence[Program]) -> list[Program]:
 
 def _conclude(control: Control, stack: Stack, found: dict[str, list[str]]) -> None:
     screen = control.screen
-    number = sum(program.starts_alone for program in stack.programs)
+    number = sum(not program.standby for program in stack.programs)
     started = len(found["started"])
     screen.say(
         f"up: {number} programs answer"

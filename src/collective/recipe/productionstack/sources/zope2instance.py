@@ -83,7 +83,7 @@ def program(client: Client, *, debug: bool = False) -> Program:
         command=(client.script, "console"),
         health=Health(address=client.address, path=HEALTH_PATH),
         listens=client.addresses,
-        starts_alone=not debug,
+        standby=debug,
         stop_signal="INT",
         stop_seconds=30,
         start_seconds=10,
