@@ -110,6 +110,9 @@ def test_status(live: PloneSite) -> None:
 
 
 def test_another_buildout_run_changes_nothing(live: PloneSite) -> None:
+    # Plone's first start compiles translations into the environment, for which
+    # buildout makes all parts again: once.
+    live.buildout().good()
     before = snapshot(live.folder)
     said = live.buildout().good()
     live.took["second buildout"] = said

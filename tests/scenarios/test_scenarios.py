@@ -98,6 +98,12 @@ def steady(site: Site) -> dict[str, str]:
     tree = site.tree()
     if not sockets.startswith("@DIR@"):
         tree = {path: text.replace(sockets, "@SOCKETS@") for path, text in tree.items()}
+    for path, mark in (
+        ("stack.json", r'(?<="workers": )\d+'),
+        ("nginx/nginx.conf", r"(?<=worker_processes )\d+"),
+    ):
+        if path in tree:
+            tree[path] = re.sub(mark, "@WORKERS@", tree[path])
     for job in stack["jobs"]:
         if job["name"] in {"backup", "pack"}:
             mark = f"@{job['name'].upper()}-TIME@"

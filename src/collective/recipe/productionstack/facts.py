@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ class Facts:
     storages: Mapping[str, Storage] = field(default_factory=dict)
     backups: Mapping[str, Backup] = field(default_factory=dict)
     versions: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    cores: int = 1
     unreadable: frozenset[str] = frozenset()
 
 
@@ -67,6 +69,7 @@ def gather(
         storages=read_all(zeoserver.RECIPE, zeoserver.read),
         backups=read_all(backup.RECIPE, backup.read),
         versions=versions,
+        cores=len(os.sched_getaffinity(0)),
     )
     faulty = frozenset(problem.part for problem in problems)
     return replace(found, unreadable=faulty), problems

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from hashlib import sha256
@@ -14,6 +15,9 @@ from collective.recipe.productionstack.model import Folders
 
 SOCKET_LIMIT = 97
 """Bytes of a socket's path that HAProxy accepts; the others take a few more."""
+
+SEPARATORS = re.compile(r"[:,\[]")
+"""Varnish splits paths at the first two, nginx reads the last in an include."""
 
 LONGEST_SOCKET = "/supervisor.sock"
 
@@ -52,7 +56,10 @@ def socket_folder(var: str, name: str, longest: str = LONGEST_SOCKET) -> str:
 
 def problems(directory: str) -> Iterator[Problem]:
     """Yield the problem of a buildout folder that no configuration can name."""
-    if unsafe := unsafe_in(directory):
+    separator = SEPARATORS.search(directory)
+    if unsafe := unsafe_in(directory) or (
+        separator and f"the character {separator[0]}"
+    ):
         yield Problem(
             part="buildout",
             option="directory",

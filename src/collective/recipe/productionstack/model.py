@@ -160,6 +160,7 @@ class Stack:
     storage: Storage | None = None
     backup: Backup | None = None
     user_templates: str = ""
+    workers: int = 1
     versions: tuple[tuple[str, tuple[int, ...]], ...] = ()
     programs: tuple[Program, ...] = ()
     logs: tuple[Log, ...] = ()

@@ -101,6 +101,7 @@ class _Builder:
             storage=self.one_of("zeoserver", self.facts.storages),
             backup=self.one_of("backup", self.facts.backups),
             user_templates=self.templates(),
+            workers=max(1, self.facts.cores // 2),
             versions=self.facts.versions,
         )
 

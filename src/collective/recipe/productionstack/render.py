@@ -141,15 +141,10 @@ def logrotate_string(value: object) -> str:
 
 def supervisor_words(command: tuple[str, ...]) -> str:
     """Join a command for supervisor, which splits it like shlex and reads no more."""
-    return " ".join(map(_supervisor_word, command))
-
-
-def _supervisor_word(word: str) -> str:
-    """Quote one word; varnishd's own quoting needs a backslash."""
-    ini_value(word.replace("\\", ""))
-    if re.search(r"[^\w@%+=:,./-]", word):
-        return '"' + word.replace("\\", r"\\") + '"'
-    return word
+    words = (ini_value(word) for word in command)
+    return " ".join(
+        f'"{word}"' if re.search(r"[^\w@%+=:,./-]", word) else word for word in words
+    )
 
 
 def shell_word(value: object) -> str:

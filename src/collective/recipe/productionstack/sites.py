@@ -67,6 +67,16 @@ def sites(
         for site in built
         if bool(site.certificate) != bool(site.key)
     ]
+    problems += [
+        _problem(
+            part,
+            f"{site.host} {site.path}",
+            f"visitors are to type {site.url}, but its certificate sends them to https",
+            "Write url=https://…, or give this site no certificate.",
+        )
+        for site in built
+        if site.certificate and site.scheme != "https"
+    ]
     return built, problems
 
 

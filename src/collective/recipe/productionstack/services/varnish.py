@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from collective.recipe.productionstack.announced import Check
@@ -47,7 +46,7 @@ def programs(stack: Stack) -> tuple[Program, ...]:
     """Return what is to be supervised."""
     folders = stack.folders
     parameters = [("vcl_path", f"{folders.applied}/varnish"), *PARAMETERS.items()]
-    nginx = f"nginx={_word(stack.cache_socket.path)},mode=0600"
+    nginx = f"nginx={stack.cache_socket},mode=0600"
     near = () if stack.web_server == "none" else ("-a", nginx)
     return (
         Program(
@@ -104,8 +103,3 @@ def checks(stack: Stack) -> tuple[Check, ...]:  # noqa: ARG001
             ),
         ),
     )
-
-
-def _word(path: str) -> str:
-    """Write a path so that varnishd's own parser does not end it early."""
-    return re.sub(r"[ ,]", lambda found: rf"\x{ord(found[0]):02x}", path)

@@ -150,19 +150,15 @@ sub vcl_recv {
         set req.http.Accept = "*/*";
     }
 
-    # Tracking parameters are for scripts in the browser; neither the key nor Plone
-    # needs them.
-    if (req.url ~ "[?&](?:utm_[a-z_]+|gclid|gbraid|wbraid|fbclid|msclkid|mc_[ce]id|_ga|_gl|yclid|dclid|igshid)=") {
-        set req.url = regsuball(req.url, "([?&])(?:utm_[a-z_]+|gclid|gbraid|wbraid|fbclid|msclkid|mc_[ce]id|_ga|_gl|yclid|dclid|igshid)=[^&]*", "\1");
-        set req.url = regsuball(req.url, "&&+", "&");
-        set req.url = regsub(req.url, "[?]&+", "?");
-    }
-    if (req.url ~ "[?&]$") {
-        set req.url = regsub(req.url, "[?&]+$", "");
-    }
-    # For the key alone the rest is sorted, unless a name comes twice (then order
-    # counts) or there are too many to see that quickly.
     if (req.url ~ "[?]") {
+        # Tracking parameters are for scripts in the browser; neither the key nor Plone
+        # needs them.
+        set req.url = regsuball(req.url, "([?&])(?:utm_[a-z_]+|gclid|gbraid|wbraid|fbclid|msclkid|mc_[ce]id|_ga|_gl|yclid|dclid|igshid)=[^&]*", "\1");
+        set req.url = regsub(regsub(regsuball(req.url, "&&+", "&"), "[?]&+", "?"), "[?&]+$", "");
+    }
+    if (req.url ~ "[?]") {
+        # For the key alone the rest is sorted, unless a name comes twice (then order
+        # counts) or there are too many to see that quickly.
         set req.http.X-PS-Query = regsub(req.url, "^[^?]*", "");
         if (req.url !~ "(?:&[^&]*){20}" && req.url !~ "[?&]([^=&]+)=[^&]*+(?:&(?!\1=)[^&]*+)*+&\1=") {
             set req.http.X-PS-Query = std.querysort(req.http.X-PS-Query);
