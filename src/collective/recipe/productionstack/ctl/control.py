@@ -6,6 +6,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -68,8 +69,15 @@ class Control:
         return self.read(folder) if folder else None
 
     def newest(self) -> Stack:
-        """Return the stack that runs, else the generated one."""
-        return self.applied() or self.generated()
+        """Return the stack that runs, else the generated one.
+
+        An upgrade may not be able to read what an earlier version applied; the
+        generated one then tells best what there is.
+        """
+        with suppress(ControlError):
+            if (applied := self.applied()) is not None:
+                return applied
+        return self.generated()
 
     def read(self, folder: Path) -> Stack:
         """Return the stack that a tree describes."""
