@@ -216,7 +216,6 @@ CLAIMS = (
     *("X-Forwarded-Prefix", "X-Forwarded-Scheme", "X-Forwarded-Server"),
     *("X-Forwarded-Ssl", "X-Forwarded-User", "X-Original-URL", "X-Rewrite-URL"),
     *("X-HTTP-Method", "X-HTTP-Method-Override", "Proxy", "Via", "X-Anonymous"),
-    *("X-PS-Root", "X-PS-Stale", "X-PS-Session"),
 )
 
 

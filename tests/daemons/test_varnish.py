@@ -482,7 +482,7 @@ def test_text_is_compressed_once_and_images_are_not(cache: Stage, page: str) -> 
 HIDDEN = (
     *("Via", "X-Varnish", "Server", "X-Powered-By", "X-Cache-Rule", "xkey", "Age"),
     *("X-Cache-Operation", "X-RAMCache", "X-Ids-Involved", "Surrogate-Control"),
-    *("X-PS-Root", "X-PS-Owner"),
+    *("X-PS-Site", "X-PS-Owner", "X-PS-Control", "X-PS-Error"),
 )
 
 
@@ -531,8 +531,14 @@ def test_who_sees_the_result(cache: Stage, page: str) -> None:
     assert cache.cache(page, ("X-Forwarded-For", "1.2.3.4")).result is None
 
 
+INTERNAL = (
+    *("Base", "Root", "Path", "Query", "Owner", "Site", "Session", "Stale", "Result"),
+    "Control",
+)
+
+
 def test_visitors_set_none_of_our_headers(cache: Stage, page: str) -> None:
-    own = ("X-PS-Root", "X-PS-Owner", "X-PS-Session", "X-PS-Stale", "X-Anonymous")
+    own = tuple(f"X-PS-{name}" for name in INTERNAL) + ("X-Anonymous",)
     cache.cache(
         page, *((name, "evil") for name in (*own, "Proxy")), ("Cookie", "__ac=x")
     )

@@ -78,7 +78,8 @@ class Check:
 
     ``{tree}`` and ``{scratch}`` stand in the command for a copy of the tree and
     an empty folder; ``replace`` is applied to every file of the copy, so that
-    the check neither writes nor binds anything real.
+    the check neither writes nor binds anything real. ``remedies`` are pairs: what a
+    complaint holds, and what to do about it.
     """
 
     service: str
@@ -89,3 +90,4 @@ class Check:
     replace: tuple[tuple[str, str], ...] = ()
     complains: str = ""
     harmless: tuple[str, ...] = ()
+    remedies: tuple[tuple[str, str], ...] = ()

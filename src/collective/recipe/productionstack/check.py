@@ -98,8 +98,9 @@ def _ask(check: Check, program: str, folder: Path) -> Verdict:
         text = complaint.replace(str(copied), str(folder))
         for old, new in check.replace:
             text = text.replace(_fill(new, places), old)
-        origin = _origin(complaint, copied, check.service)
-        return Verdict(service=check.service, state="refused", text=text + origin)
+        text += _origin(complaint, copied, check.service)
+        text += "".join(f"\n{what}" for word, what in check.remedies if word in text)
+        return Verdict(service=check.service, state="refused", text=text)
 
 
 def _complaint(check: Check, result: run.Result) -> str:

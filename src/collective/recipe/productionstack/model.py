@@ -159,6 +159,7 @@ class Stack:
     debug_client: Client | None = None
     storage: Storage | None = None
     backup: Backup | None = None
+    purge_by: str = "url"
     user_templates: str = ""
     workers: int = 1
     versions: tuple[tuple[str, tuple[int, ...]], ...] = ()

@@ -220,6 +220,14 @@ class StackOptions:
         default="",
         shown="`${buildout:directory}/templates`",
     )
+    purge_by: str = option(
+        "What an edit drops: `url`, the object's addresses; `tag`, also those it had"
+        " before it was moved (needs varnish-modules and collective.purgebyid).",
+        choice("url", "tag"),
+        kind="url or tag",
+        example="tag",
+        default="url",
+    )
     check: str = option(
         "Whether the daemons check the result: `auto` warns about a missing one,"
         " `on` makes that an error, `off` asks none.",

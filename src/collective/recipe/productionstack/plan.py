@@ -100,6 +100,7 @@ class _Builder:
             debug_client=debug,
             storage=self.one_of("zeoserver", self.facts.storages),
             backup=self.one_of("backup", self.facts.backups),
+            purge_by=options.purge_by,
             user_templates=self.templates(),
             workers=max(1, self.facts.cores // 2),
             versions=self.facts.versions,

@@ -19,7 +19,6 @@ RESERVED = frozenset(
         "memory-limit",
         "alert-mail",
         "alert-webhook",
-        "purge-by",
         "backup-time",
         "pack-time",
         "verify-time",

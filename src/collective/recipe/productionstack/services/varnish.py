@@ -31,6 +31,14 @@ PARAMETERS = {
 }
 """Sized for Plone's headers and small servers (caching C)."""
 
+BOUNDED_STREAMS = (7, 3)
+"""Since then a slow visitor need not hold a whole uncacheable file in memory."""
+
+NO_XKEY = (
+    "purge-by = tag needs Varnish's module xkey; on Debian: "
+    "apt-get install varnish-modules. Without it: purge-by = url"
+)
+
 
 def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
     """Return path in the tree, template and further values of each file."""
@@ -47,6 +55,8 @@ def programs(stack: Stack) -> tuple[Program, ...]:
     folders = stack.folders
     parameters = [("vcl_path", f"{folders.applied}/varnish"), *PARAMETERS.items()]
     nginx = f"nginx={stack.cache_socket},mode=0600"
+    if NAME in dict(stack.versions) and stack.version(NAME) >= BOUNDED_STREAMS:
+        parameters.append(("transit_buffer", "1M"))
     near = () if stack.web_server == "none" else ("-a", nginx)
     return (
         Program(
@@ -101,5 +111,6 @@ def checks(stack: Stack) -> tuple[Check, ...]:  # noqa: ARG001
                 "-f",
                 "{tree}/varnish/default.vcl",
             ),
+            remedies=(("VMOD xkey", NO_XKEY),),
         ),
     )
