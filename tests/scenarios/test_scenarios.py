@@ -7,6 +7,8 @@ folder (called as ``folder.txt`` says), where buildout runs. Then
 * or ``expected-error.txt`` is what must be said, with nothing changed on disk;
 * ``expected-output.txt``, where it is, is all that this package said.
 
+A ``daemons`` folder in a case holds daemons of other versions than the usual ones.
+
 ``pytest tests/scenarios --regenerate`` writes them anew: look at the diff.
 """
 
@@ -26,7 +28,7 @@ from tests.support.buildouts import a_site
 
 HERE = Path(__file__).parent
 CASES = sorted(path.parent for path in HERE.glob("*/buildout.cfg"))
-OURS = ("expected", "expected-*.txt", "folder.txt")
+OURS = ("daemons", "expected", "expected-*.txt", "folder.txt")
 
 
 def cases(*, bad: bool) -> list[Path]:
@@ -70,8 +72,10 @@ def test_error(
             error = site.refused()
     else:
         before = {path.name for path in used.folder.iterdir()}
+        usual = dict(used.environment)
         place(case, used)
         error = used.refused()
+        used.environment.update(usual)
         for path in used.folder.iterdir():
             if path.name not in before:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -89,6 +93,8 @@ def place(case: Path, site: Site) -> None:
     """Copy a case into a buildout folder."""
     shutil.copy(HERE / "base.cfg", site.folder)
     site.copy(case, *OURS)
+    if (case / "daemons").is_dir():
+        site.environment["PATH"] = f"{case}/daemons:{site.environment['PATH']}"
 
 
 def steady(site: Site) -> dict[str, str]:

@@ -24,7 +24,7 @@ VERSIONED = {
     "haproxy": ("haproxy", "-v"),
 }
 
-ORIGIN = re.compile(r"\[[^\]]+\] [a-z][a-z-]*")
+ORIGIN = re.compile(r"(?<!for )\[[^\]]+\] [a-z][a-z-]*")
 LINE_NUMBER = re.compile(r"([\w./-]+\.(?:conf|cfg|vcl))\D{1,12}(\d+)|'?[Ll]ine (\d+)")
 
 

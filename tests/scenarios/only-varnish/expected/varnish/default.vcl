@@ -39,15 +39,15 @@ acl this_machine {
 # would give up on them, and on the request.
 #
 # From the virtual-host address: X-PS-Base (scheme and host that links are made
-# with), X-PS-Root (the site in the ZODB), X-PS-Path (what is asked for) and
-# X-PS-Owner (the object whose purge must drop it). Plone purges without ports, with
-# other slashes and with ++api++ elsewhere: all that is made equal here.
+# with), X-PS-Root (the site in the ZODB) and X-PS-Path (what is asked for). Plone
+# purges without ports, with other slashes and with ++api++ elsewhere: all that is
+# made equal here.
 sub ps_address {
     set req.http.X-PS-Path = regsub(req.url, "[?].*$", "");
     if (req.http.X-PS-Path ~ "^/VirtualHostBase/[^/]+/[^/]+(?:/.*?)?/VirtualHostRoot(?:/|$)") {
-        set req.http.X-PS-Base = regsub(
-            std.tolower(regsub(req.http.X-PS-Path, "^/VirtualHostBase/([^/]+/[^/]+)/.*$", "\1")),
-            "^(http/.*):80$|^(https/.*):443$", "\1\2");
+        set req.http.X-PS-Base = std.tolower(regsub(
+            req.http.X-PS-Path,
+            "(?i)^/VirtualHostBase/(?:(http/[^/]+?):80|(https/[^/]+?):443|([^/]+/[^/]+))/.*$", "\1\2\3"));
         set req.http.X-PS-Root = regsub(
             req.http.X-PS-Path, "^/VirtualHostBase/[^/]+/[^/]+(/.*?)?/VirtualHostRoot(?:/.*)?$", "\1");
         set req.http.X-PS-Path = regsub(req.http.X-PS-Path, "^.*?/VirtualHostRoot", "");
@@ -68,33 +68,41 @@ sub ps_address {
         set req.http.X-PS-Path = regsuball(req.http.X-PS-Path, "%2C", ",");
         set req.http.X-PS-Path = regsuball(req.http.X-PS-Path, "%40", "@");
     }
+}
+
+# X-PS-Owner is the object whose purge must drop this address. It and the site are
+# stored with the answer, and are words of a ban: no blank, quote or backslash may
+# split them. A hit needs neither.
+sub ps_owner {
     set req.http.X-PS-Owner = regsub(req.http.X-PS-Path, "/\+\+api\+\+(/|$)", "\1");
-    # These two become words of a ban: no blank, quote or backslash may split them.
     set req.http.X-PS-Owner = "=" + regsuball(
         regsub(req.http.X-PS-Owner, "/@@(?:images|download|display-file)(?:/.*)?$|/+$", ""),
         "[\x00-\x20\x22\x5c]", "_");
-    set req.http.X-PS-Root = "=" + regsuball(req.http.X-PS-Root, "[\x00-\x20\x22\x5c]", "_");
+    set req.http.X-PS-Site = "=" + regsuball(req.http.X-PS-Root, "[\x00-\x20\x22\x5c]", "_");
 }
 
 sub ps_purge {
     call ps_address;
-    if (req.http.X-PS-Root == "=") {
+    call ps_owner;
+    if (req.http.X-PS-Root == "") {
         # virtual hosting is off in Plone: the site cannot be told, so all are meant.
         ban("obj.http.X-PS-Owner == " + req.http.X-PS-Owner);
     } else {
-        ban("obj.http.X-PS-Root == " + req.http.X-PS-Root
+        ban("obj.http.X-PS-Site == " + req.http.X-PS-Site
             + " && obj.http.X-PS-Owner == " + req.http.X-PS-Owner);
     }
 }
 
 sub vcl_recv {
-    # Only a restart of our own may bring these along.
+    # Only a restart of our own may bring this along.
     if (req.restarts == 0) {
         unset req.http.X-PS-Stale;
     }
     unset req.http.X-PS-Session;
     unset req.http.X-PS-Result;
     unset req.http.X-PS-Query;
+    unset req.http.X-PS-Owner;
+    unset req.http.X-PS-Site;
     unset req.http.X-Anonymous;
     unset req.http.Proxy;
 
@@ -115,6 +123,11 @@ sub vcl_recv {
     }
 
     call ps_address;
+
+    # Only for add-ons that speak it: Zope does not, and nginx lets none in.
+    if (req.method == "GET" && req.http.Upgrade ~ "(?i)^websocket$") {
+        return (pipe);
+    }
 
     # Sessions: whole names only, so that no other cookie passes for one.
     if (req.http.Authorization
@@ -174,6 +187,11 @@ sub vcl_recv {
     return (hash);
 }
 
+sub vcl_pipe {
+    set bereq.http.Upgrade = req.http.Upgrade;
+    set bereq.http.Connection = "Upgrade";
+}
+
 sub vcl_hash {
     # The address as the site sees it, so that a PURGE finds it whatever its Host is.
     hash_data(req.http.X-PS-Base);
@@ -191,6 +209,10 @@ sub vcl_hash {
 }
 
 sub vcl_hit {
+    if (obj.ttl <= 0s) {
+        # It is shown once more, and asked for anew behind the visitor's back.
+        call ps_owner;
+    }
     set req.http.X-PS-Result = "HIT";
 }
 
@@ -199,6 +221,7 @@ sub vcl_miss {
     if (req.http.X-PS-Session) {
         return (pass);
     }
+    call ps_owner;
 }
 
 sub vcl_pass {
@@ -215,18 +238,34 @@ sub vcl_backend_fetch {
     unset bereq.http.X-PS-Result;
     unset bereq.http.X-PS-Query;
     unset bereq.http.X-PS-Base;
+    unset bereq.http.X-PS-Root;
     unset bereq.http.X-PS-Path;
     unset bereq.http.X-PS-Session;
 }
 
 sub vcl_backend_response {
-    set beresp.http.X-PS-Root = bereq.http.X-PS-Root;
+    set beresp.http.X-PS-Site = bereq.http.X-PS-Site;
     set beresp.http.X-PS-Owner = bereq.http.X-PS-Owner;
-    unset beresp.http.X-PS-Error;
-    unset beresp.http.X-Powered-By;
+    unset beresp.http.X-PS-Control;
+    unset beresp.http.X-Cache;
     unset beresp.http.X-Cache-Rule;
     unset beresp.http.X-Cache-Operation;
+    unset beresp.http.X-Powered-By;
     unset beresp.http.X-RAMCache;
+    unset beresp.http.Server;
+    unset beresp.http.xkey;
+    unset beresp.http.X-Ids-Involved;
+
+    # s-maxage was meant for us: a cache further out could not be purged. What Plone
+    # said stays as it is, since it is read again whenever Plone says "not modified".
+    if (beresp.http.Cache-Control ~ "(?i)s-maxage") {
+        set beresp.http.X-PS-Control = regsuball(beresp.http.Cache-Control, "(?i)\s*s-maxage\s*=[^,]*,?", "");
+        set beresp.http.X-PS-Control = regsuball(beresp.http.X-PS-Control, "^[\s,]+|[\s,]+$", "");
+        if (beresp.http.X-PS-Control == "") {
+            # Without a word browsers would guess.
+            set beresp.http.X-PS-Control = "max-age=0, must-revalidate";
+        }
+    }
 
     # Text is compressed once, here; Zope never does it.
     if (beresp.http.Content-Type ~ "^(?:text/|application/(?:[a-z.+-]*(?:json|xml|javascript))|image/svg)") {
@@ -240,7 +279,9 @@ sub vcl_backend_response {
         if (bereq.is_bgfetch || (!bereq.uncacheable && !bereq.http.X-PS-Stale)) {
             return (abandon);
         }
-        set beresp.http.X-PS-Error = "yes";
+        # Plone marks some errors as good for a year.
+        set beresp.http.X-PS-Control = "no-store";
+        unset beresp.http.Expires;
         set beresp.uncacheable = true;
         set beresp.ttl = 1s;
         set beresp.grace = 0s;
@@ -258,7 +299,7 @@ sub vcl_backend_response {
         || (beresp.status != 200 && beresp.status != 301 && beresp.status != 404)
         || beresp.http.Set-Cookie
         || beresp.http.Cache-Control ~ "(?i)(?:^|[\s,])(?:private|no-cache|no-store)(?:$|[\s,=])"
-        || beresp.http.Vary ~ "(?i)[*]|cookie"
+        || beresp.http.Vary ~ "(?i)[*]|cookie|user-agent"
         || beresp.http.Surrogate-Control ~ "(?i)no-store") {
         # Remembered as not to be stored, so that visitors do not queue for it.
         set beresp.uncacheable = true;
@@ -276,12 +317,10 @@ sub vcl_backend_response {
 sub vcl_deliver {
     # A browser would count Age against its own copy.
     unset resp.http.Age;
-    unset resp.http.X-PS-Root;
+    unset resp.http.X-PS-Site;
     unset resp.http.X-PS-Owner;
     unset resp.http.X-Varnish;
     unset resp.http.Via;
-    unset resp.http.Server;
-    unset resp.http.X-Ids-Involved;
     unset resp.http.xkey;
     unset resp.http.Surrogate-Control;
 
@@ -290,24 +329,12 @@ sub vcl_deliver {
         set resp.http.Vary = regsub(resp.http.Vary, "^[\s,]+", "");
     }
 
-    # s-maxage was meant for us: a cache further out could not be purged.
-    if (resp.http.Cache-Control ~ "(?i)s-maxage") {
-        set resp.http.Cache-Control = regsuball(resp.http.Cache-Control, "(?i)\s*s-maxage\s*=[^,]*,?", "");
-        set resp.http.Cache-Control = regsuball(resp.http.Cache-Control, "^[\s,]+|[\s,]+$", "");
-        if (resp.http.Cache-Control == "") {
-            # Without a word browsers would guess.
-            set resp.http.Cache-Control = "max-age=0, must-revalidate";
-        }
-    }
-    if (resp.http.X-PS-Error) {
-        # Plone marks some errors as good for a year.
-        unset resp.http.X-PS-Error;
-        set resp.http.Cache-Control = "no-store";
-        unset resp.http.Expires;
+    if (resp.http.X-PS-Control) {
+        set resp.http.Cache-Control = resp.http.X-PS-Control;
+        unset resp.http.X-PS-Control;
     }
 
     # nginx shows it to this machine only; here the same rule holds.
-    unset resp.http.X-Cache;
     if (local.socket == "nginx"
         || (client.ip ~ this_machine && req.http.X-Forwarded-For !~ ",")) {
         set resp.http.X-Cache = req.http.X-PS-Result;
@@ -315,18 +342,22 @@ sub vcl_deliver {
 }
 
 sub vcl_backend_error {
-    set beresp.http.X-PS-Root = bereq.http.X-PS-Root;
+    set beresp.http.X-PS-Site = bereq.http.X-PS-Site;
     set beresp.http.X-PS-Owner = bereq.http.X-PS-Owner;
     if (bereq.is_bgfetch || (!bereq.uncacheable && !bereq.http.X-PS-Stale)) {
         return (abandon);
     }
     set beresp.uncacheable = true;
     set beresp.ttl = 1s;
-    set beresp.http.Content-Type = "text/html; charset=utf-8";
     set beresp.http.Cache-Control = "no-store";
     set beresp.http.Retry-After = "10";
-    synthetic({"<!doctype html><title>Back soon</title><h1>Back soon</h1><p>This site cannot answer at the moment. Please try again in a few seconds.</p>
-"});
+    if (bereq.http.Accept ~ "^\s*application/json" || bereq.url ~ "/\+\+api\+\+(?:/|$)") {
+        set beresp.http.Content-Type = "application/json";
+        synthetic({"{"type": "ServiceUnavailable", "message": "This site cannot answer at the moment. Please try again in a few seconds." }"});
+    } else {
+        set beresp.http.Content-Type = "text/html; charset=utf-8";
+        synthetic({"<!doctype html><title>Back soon</title><h1>Back soon</h1><p>This site cannot answer at the moment. Please try again in a few seconds.</p>"});
+    }
     return (deliver);
 }
 
@@ -339,21 +370,26 @@ sub vcl_synth {
     }
     unset resp.http.X-Varnish;
     unset resp.http.Server;
-    set resp.http.Content-Type = "text/html; charset=utf-8";
     set resp.http.Cache-Control = "no-store";
+    if (resp.status == 503) {
+        set resp.http.Retry-After = "10";
+        if (req.http.Accept ~ "^\s*application/json" || req.url ~ "/\+\+api\+\+(?:/|$)") {
+            set resp.http.Content-Type = "application/json";
+            synthetic({"{"type": "ServiceUnavailable", "message": "This site cannot answer at the moment. Please try again in a few seconds." }"});
+        } else {
+            set resp.http.Content-Type = "text/html; charset=utf-8";
+            synthetic({"<!doctype html><title>Back soon</title><h1>Back soon</h1><p>This site cannot answer at the moment. Please try again in a few seconds.</p>"});
+        }
+        return (deliver);
+    }
     if (resp.status == 405) {
         set resp.http.Allow = "GET, HEAD, POST";
         if (local.socket == "purge") {
             set resp.http.Allow = "PURGE";
         }
     }
-    if (resp.status == 503) {
-        set resp.http.Retry-After = "10";
-        synthetic({"<!doctype html><title>Back soon</title><h1>Back soon</h1><p>This site cannot answer at the moment. Please try again in a few seconds.</p>
+    set resp.http.Content-Type = "text/html; charset=utf-8";
+    synthetic({"<!doctype html><title>"} + resp.status + {"</title><h1>"} + resp.status + " " + resp.reason + {"</h1>
 "});
-    } else {
-        synthetic({"<!doctype html><title>"} + resp.status + {"</title><h1>"} + resp.status + " " + resp.reason + {"</h1>
-"});
-    }
     return (deliver);
 }
