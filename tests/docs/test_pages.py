@@ -17,8 +17,8 @@ PAGES = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").rglob("*.md"))]
 EXAMPLES = sorted((CHECKOUT / "examples").glob("*/buildout.cfg"))
 BLOCK = re.compile(r"(?ms)^```ini([^\n]*)\n(.*?)^```$")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
-EGGS = re.compile(r"(?m)^(eggs = )Plone$")
-"""The package Plone itself is not among what these runs see."""
+EGGS = re.compile(r"(?m)^(eggs = )Plone$|^    collective\.purgebyid\n")
+"""Plone itself and its add-ons are not among what these runs see."""
 
 
 @dataclass(frozen=True)

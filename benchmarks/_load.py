@@ -1,0 +1,52 @@
+"""What the measurements share: a page, a load, a table row."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+import subprocess
+from pathlib import Path
+
+TICKS = os.sysconf("SC_CLK_TCK")
+GZIPPED = ("Accept-Encoding", "gzip")
+
+
+def page(wire: int = 10_000) -> bytes:
+    """Return a page that is about so many bytes long when it is compressed.
+
+    Compression makes it about four times smaller, as it does real pages.
+    """
+    text = b""
+    while len(gzip.compress(text, 6)) < wire:
+        for _ in range(10):
+            words = b" <p class='documentDescription'>some words of it</p>\n" * 2
+            text += os.urandom(24).hex().encode() + words
+    return text
+
+
+def rate(url: str, seconds: int = 3, connections: int = 32) -> float:
+    """Return the requests per second that wrk gets answered at one address."""
+    command = ("wrk", "-t1", f"-c{connections}", f"-d{seconds}s")
+    headers = ("-H", "Host: www.example.com", "-H", "Accept-Encoding: gzip")
+    said = subprocess.run(
+        (*command, *headers, url), capture_output=True, check=True, text=True
+    ).stdout
+    assert "Non-2xx" not in said, said
+    found = re.search(r"Requests/sec:\s+([\d.]+)", said)
+    assert found, said
+    return float(found[1])
+
+
+def cpu_seconds(sessions: set[int]) -> float:
+    """Return what all processes of these sessions have used so far."""
+    used = 0
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if int(fields[3]) in sessions:
+                used += int(fields[11]) + int(fields[12])
+    return used / TICKS
