@@ -1,4 +1,4 @@
-"""Give a running Varnish another VCL."""
+"""Talk to a running Varnish: another VCL, bans."""
 
 from __future__ import annotations
 
@@ -27,6 +27,26 @@ def active(stack: Stack) -> str:
     """Return the name of the VCL in use."""
     lines = [line.split() for line in _admin(stack, "vcl.list").splitlines()]
     return next((words[-1] for words in lines if words and words[0] == "active"), "")
+
+
+def ban(stack: Stack, *words: str) -> None:
+    """Drop every stored object that the words of a ban describe (vcl(7), BANS).
+
+    Raises ControlError when Varnish refuses, or is not there.
+    """
+    _admin(stack, "ban", *(_quoted(word) for word in words))
+
+
+def _quoted(word: str) -> str:
+    """Quote one word for Varnish's command line (varnish-cli(7)).
+
+    varnishadm joins its words with blanks, so that nothing else may split them.
+    """
+    if not word.isascii() or not word.isprintable():
+        message = f"{word!a} cannot be part of a ban"
+        raise ControlError(message)
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def _discard_others(stack: Stack, kept: str) -> None:

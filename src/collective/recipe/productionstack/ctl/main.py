@@ -38,6 +38,11 @@ VERBS = {
         "plone_caching:command",
         "Let Plone's pages be cached and purged.",
     ),
+    "purge": ("purge:command", "Drop addresses from the cache."),
+    "purge-check": (
+        "purge_check:command",
+        "Prove that an edit's PURGE empties the cache.",
+    ),
     "supervisord": ("daemon:command", ""),
 }
 """Verb: the module and member that holds it, and its line in ``--help``."""

@@ -28,6 +28,7 @@ class Page:
     trouble: str = ""
     cache: str = ""
     control: str = ""
+    location: str = ""
 
 
 class _NamedConnection(http.client.HTTPSConnection):
@@ -70,10 +71,17 @@ def hints(control: Control, stack: Stack, pages: dict[Site, Page]) -> list[str]:
 
 def fetch(stack: Stack, site: Site, timeout: float = TIMEOUT) -> Page:
     """Fetch a site's front page through the outermost tier that is ours."""
-    one, path = _entry(stack, site, timeout)
+    one, path = entry(stack, site, site.host, timeout)
+    return ask(one, path, site.host)
+
+
+def ask(
+    one: http.client.HTTPConnection, path: str, host: str, method: str = "GET"
+) -> Page:
+    """Send one request over a connection, and close it."""
     try:
-        headers = {"Host": site.host, "Connection": "close"}
-        one.request("GET", path, headers=headers)
+        headers = {"Host": host, "Connection": "close"}
+        one.request(method, path, headers=headers)
         answer = one.getresponse()
         answer.read()
     except (OSError, http.client.HTTPException) as error:
@@ -85,15 +93,17 @@ def fetch(stack: Stack, site: Site, timeout: float = TIMEOUT) -> Page:
         f"status {answer.status}",
         answer.getheader("X-Cache", ""),
         answer.getheader("Cache-Control", ""),
+        answer.getheader("Location", ""),
     )
 
 
-def _entry(
-    stack: Stack, site: Site, timeout: float
+def entry(
+    stack: Stack, site: Site, host: str, timeout: float
 ) -> tuple[http.client.HTTPConnection, str]:
+    """Return a connection to the outermost tier, and the front page's path there."""
     kinds = {program.kind for program in stack.programs}
     if "nginx" in kinds and stack.https and site.certificate:
-        return _NamedConnection(stack.https.to_connect, site.host, timeout), "/"
+        return _NamedConnection(stack.https.to_connect, host, timeout), "/"
     if "nginx" in kinds:
         return health.connection(stack.http, timeout), "/"
     inner = {"varnish": stack.cache, "haproxy": stack.balancer}

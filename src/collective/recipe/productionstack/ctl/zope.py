@@ -16,7 +16,7 @@ from collective.recipe.productionstack.model import Client
 from collective.recipe.productionstack.model import Site
 from collective.recipe.productionstack.model import Stack
 
-SCRIPTS = Path(__file__).with_name("inside")
+INSIDE = Path(__file__).with_name("inside")
 RESULT = "PRODUCTIONSTACK "
 TIMEOUT = 300
 PROBE_SECONDS = 5.0
@@ -54,15 +54,16 @@ def client(control: Control, stack: Stack) -> Client:
     return found
 
 
-def ask(stack: Stack, asked: Client, script: str, wanted: dict[str, Any]) -> Any:
-    """Run one of our scripts inside Zope; return the values that it answers.
+def ask(stack: Stack, asked: Client, module: str, wanted: dict[str, Any]) -> Any:
+    """Run one of our modules inside Zope; return the values that it answers.
 
     Raises ControlError with the last lines that Zope said when it answers none.
     """
+    told = {"folder": str(INSIDE), "module": module, "timeout": TIMEOUT, **wanted}
     done = run.run(
-        (asked.script, "run", str(SCRIPTS / script)),
+        (asked.script, "run", str(INSIDE / "run.py")),
         cwd=stack.folders.buildout,
-        text=json.dumps({"timeout": TIMEOUT, **wanted}),
+        text=json.dumps(told),
         timeout=TIMEOUT + 60,
     )
     for line in done.output.splitlines():

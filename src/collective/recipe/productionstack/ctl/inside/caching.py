@@ -1,23 +1,25 @@
-"""Set caching and purging in the registries of Plone sites.
-
-Runs inside Zope, as ``bin/instance run caching.py``, and imports nothing of this
-package. What is wanted comes as JSON on the standard input, since that command
-hands its arguments to a shell; what was done leaves as JSON on one marked line.
-"""
+"""Set caching and purging in the registries of Plone sites, or put it back."""
 
 from __future__ import annotations
 
-import json
-import signal
-import sys
 from importlib.util import find_spec
 from typing import Any
 
-RESULT = "PRODUCTIONSTACK "
-"""Begins the line of the result; add-ons may print too."""
+from .note import PROXIES
+from .note import Note
+from .note import put_back
+from .note import records
+from .note import shown
+from .site import NotPossibleError
+from .site import at
+from .site import registry as registry_of_site
 
 PROFILE = "plone.app.caching:default"
 PROXY_PROFILE = "plone.app.caching:with-caching-proxy"
+
+UNINSTALL_PROFILE = "plone.app.caching:uninstall"
+
+TAGS = "collective.purgebyid"
 
 CACHE = "plone.caching.interfaces.ICacheSettings"
 PURGE = "plone.cachepurging.interfaces.ICachePurgingSettings"
@@ -45,10 +47,6 @@ PURGED_TYPES = (
 )
 
 
-class NotPossibleError(Exception):
-    """A site cannot be set up; the text is a word that the control script knows."""
-
-
 class Settings:
     """The registry of one site, and what was changed in it."""
 
@@ -61,7 +59,7 @@ class Settings:
         """Give a record a value that it has not."""
         if self.registry[name] != value:
             self.registry[name] = value
-            self.changes.append(f"{name} = {_shown(value)}")
+            self.changes.append(f"{name} = {shown(value)}")
 
     def set_option(self, rule: str, option: str, value: Any) -> None:
         """Set an option of moderate caching for one rule; a value set before stays."""
@@ -73,69 +71,62 @@ class Settings:
             base = self.registry.records[f"{MODERATE}.{option}"]
             field = FieldRef(base.__name__, base.field)
             self.registry.records[name] = Record(field, value)
-            self.changes.append(f"{name} = {_shown(value)}")
+            self.changes.append(f"{name} = {shown(value)}")
 
 
-def apply(root: Any, wanted: dict[str, Any]) -> dict[str, Any]:
-    """Set up all sites in one transaction; return what was done to each."""
+def work(root: Any, wanted: dict[str, Any]) -> dict[str, Any]:
+    """Do it for all sites in one transaction; return what was done to each."""
     if find_spec("plone.app.caching") is None:
         return {"trouble": "no package"}
+    if wanted.get("tags") and (trouble := _no_tags()):
+        return {"trouble": trouble}
     import transaction
 
-    def work() -> dict[str, Any]:
-        return {path: _set_up(root, path, wanted) for path in wanted["paths"]}
+    change = _undo if wanted.get("undo") else _change
 
+    def every() -> dict[str, Any]:
+        return {path: at(root, path, wanted, change) for path in wanted["paths"]}
+
+    if wanted.get("dry_run"):
+        try:
+            return {"sites": every()}
+        finally:
+            transaction.abort()
     # Tried again when somebody else changes the same records at the same time.
-    done: dict[str, Any] = transaction.manager.run(work, tries=3)
+    done: dict[str, Any] = transaction.manager.run(every, tries=3)
     return {"sites": done}
 
 
-def _set_up(root: Any, path: str, wanted: dict[str, Any]) -> dict[str, Any]:
-    from zope.component.hooks import setSite
+def _no_tags() -> str:
+    """Return why Plone would not say the ids that purge-by = tag needs."""
+    from zope.component import getGlobalSiteManager
 
     try:
-        site = _find(root, path)
-        setSite(site)
-        return {"changes": _change(site, wanted)}
-    except NotPossibleError as error:
-        return {"trouble": str(error)}
-    finally:
-        setSite(None)
+        if find_spec(TAGS) is None:
+            return "no tags"
+    except ModuleNotFoundError:
+        return "no tags"
+    known = getGlobalSiteManager().registeredAdapters()
+    return "" if any(one.name == f"{TAGS}.uuid" for one in known) else "tags not loaded"
 
 
-def _find(root: Any, path: str) -> Any:
-    """Return the Plone site at a path; what is only acquired is not there."""
-    from Acquisition import aq_base
-    from Products.CMFPlone.interfaces import IPloneSiteRoot
-
-    found = root
-    for name in path.strip("/").split("/"):
-        if not hasattr(aq_base(found), "_getOb"):
-            raise NotPossibleError("missing")
-        found = found._getOb(name, None)  # noqa: SLF001 (looks without acquiring)
-        if found is None:
-            raise NotPossibleError("missing")
-    if not IPloneSiteRoot.providedBy(found):
-        raise NotPossibleError("no site")
-    return found
-
-
-def _change(site: Any, wanted: dict[str, Any]) -> list[str]:
-    from plone.registry.interfaces import IRegistry
-    from zope.component import getUtility
-
+def _change(site: Any, wanted: dict[str, Any]) -> dict[str, Any]:
     setup = site.portal_setup
     if not setup.profileExists(PROFILE):
         raise NotPossibleError("no profile")
-    installed = _install(setup, PROFILE, missing=not _is_installed(setup))
-    settings = Settings(getUtility(IRegistry))
+    registry = registry_of_site()
+    note, before = Note(site), records(registry)
+    missing = not _is_installed(setup)
+    note.installed = note.installed or missing
+    installed = _install(setup, PROFILE, missing=missing)
+    settings = Settings(registry)
     files = (settings.registry[OPERATIONS] or {}).get(FILES, WEAK)
     # Without a proxy in mind files are left to browsers alone, like pages.
     installed += _install(setup, PROXY_PROFILE, missing=files == WEAK)
     _map_pages(settings, wanted["seconds"])
     settings.set(f"{CACHE}.enabled", value=True)
     settings.set(f"{PURGE}.enabled", value=True)
-    settings.set(f"{PURGE}.cachingProxies", tuple(wanted["proxies"]))
+    settings.set(PROXIES, _proxies(registry, note, wanted))
     settings.set(f"{PURGE}.virtualHosting", value=True)
     # Empty: Plone purges the address that the editor used, and our VCL makes all
     # addresses of a site equal.
@@ -143,7 +134,37 @@ def _change(site: Any, wanted: dict[str, Any]) -> list[str]:
     types = tuple(settings.registry[f"{PLONE}.purgedContentTypes"] or ())
     more = tuple(name for name in PURGED_TYPES if name not in types)
     settings.set(f"{PLONE}.purgedContentTypes", types + more)
-    return installed + settings.changes
+    note.learn(before, records(registry))
+    note.write()
+    return {"changes": installed + settings.changes}
+
+
+def _proxies(registry: Any, note: Note, wanted: dict[str, Any]) -> tuple[str, ...]:
+    """Return all caches to purge: those of others stay, our earlier ones go."""
+    ours = note.proxies.get(wanted["owner"], ())
+    others = tuple(one for one in registry[PROXIES] or () if one not in ours)
+    new = tuple(one for one in wanted["proxies"] if one not in others)
+    note.proxies[wanted["owner"]] = new
+    return others + new
+
+
+def _undo(site: Any, wanted: dict[str, Any]) -> dict[str, Any]:
+    """Put back what was there before us; what somebody has tuned since stays."""
+    del wanted
+    registry, note = registry_of_site(), Note(site)
+    changes: list[str] = []
+    kept: list[str] = []
+    # Records that borrow the field of another go before that one.
+    for name in sorted(note.set, key=len, reverse=True):
+        if name in registry.records:
+            put_back(registry, note, name, changes, kept)
+    if note.installed and not kept:
+        setup = site.portal_setup
+        changes += _install(setup, UNINSTALL_PROFILE, missing=True)
+        setup.unsetLastVersionForProfile(PROFILE)
+    note.set.clear()
+    note.write()
+    return {"changes": changes, "kept": kept}
 
 
 def _is_installed(setup: Any) -> bool:
@@ -172,21 +193,3 @@ def _map_pages(settings: Settings, seconds: int) -> None:
             settings.set_option(rule, "smaxage", seconds)
     if operations != settings.registry[OPERATIONS]:
         settings.registry[OPERATIONS] = operations
-
-
-def _shown(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True)
-
-
-def main(root: Any) -> None:
-    """Do what the standard input asks for."""
-    wanted = json.load(sys.stdin)
-    # Nobody may wait for us any longer than the control script does.
-    signal.alarm(wanted["timeout"])
-    result = apply(root, wanted)
-    sys.stdout.write(f"\n{RESULT}{json.dumps(result)}\n")
-    sys.stdout.flush()
-
-
-if "app" in globals():
-    main(globals()["app"])

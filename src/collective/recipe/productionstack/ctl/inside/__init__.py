@@ -1,0 +1,1 @@
+"""What runs inside Zope, started by run.py."""

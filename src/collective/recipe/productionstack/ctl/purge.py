@@ -1,0 +1,192 @@
+"""``purge``: drop addresses from the cache."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import sys
+from dataclasses import dataclass
+from urllib.parse import quote
+from urllib.parse import unquote
+from urllib.parse import urlsplit
+
+import click
+
+from collective.recipe.productionstack.ctl import cache
+from collective.recipe.productionstack.ctl import health
+from collective.recipe.productionstack.ctl.control import Control
+from collective.recipe.productionstack.errors import ControlError
+from collective.recipe.productionstack.errors import printable
+from collective.recipe.productionstack.model import Site
+from collective.recipe.productionstack.model import Stack
+
+SAFE = "/!$&'()*+,;=:@[]~"
+"""What nginx leaves as it is when it writes a path anew (ngx_escape_uri)."""
+
+LONGEST = 4000
+TIMEOUT = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is to be dropped from one site: a path, a pattern, or all of it."""
+
+    site: Site
+    path: str = ""
+
+    @property
+    def is_pattern(self) -> bool:
+        """Whether the path stands for several."""
+        return "*" in self.path
+
+
+@click.command("purge", short_help="Drop addresses from the cache.")
+@click.argument("urls", metavar="[URL]...", nargs=-1)
+@click.option("--site", "host", metavar="HOST", help="This site: all of it, or paths.")
+@click.option("--everything", "--all", is_flag=True, help="The whole cache.")
+@click.option("--yes", is_flag=True, help="Do not ask before everything is dropped.")
+@click.pass_obj
+def command(
+    control: Control, *, urls: tuple[str, ...], host: str, everything: bool, yes: bool
+) -> int:
+    """Drop addresses from the cache.
+
+    An address takes its query strings, its JSON and its image scales with it. A star
+    stands for anything: of a pattern all is dropped whose path it matches. A path
+    alone is enough where there is one site, or with --site.
+
+    \b
+    Example: bin/stack purge https://www.example.com/news
+             bin/stack purge 'https://www.example.com/news/*'
+             bin/stack purge --site www.example.com
+             bin/stack purge --everything --yes
+    """
+    if everything == bool(urls or host):
+        message = "say what to drop: addresses, --site HOST, or --everything alone."
+        raise click.UsageError(message)
+    stack = control.newest()
+    if stack.proxy_cache == "none" or not stack.writes("varnish"):
+        message = f"[{stack.name}] runs no cache, so there is nothing to drop."
+        raise ControlError(message)
+    if everything:
+        _confirm(control, yes=yes)
+        _ban(control, stack, "obj.status", "!=", "0")
+        control.screen.say("the whole cache: dropped")
+        return 0
+    for target in _targets(stack, urls, host):
+        _drop(control, stack, target)
+    return 0
+
+
+def _confirm(control: Control, *, yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        message = (
+            f"nobody is there to ask. Run {control.script} purge --everything --yes."
+        )
+        raise ControlError(message)
+    click.confirm(
+        "Drop the whole cache? Every page is asked of Plone again", abort=True
+    )
+
+
+def _targets(stack: Stack, urls: tuple[str, ...], host: str) -> list[Target]:
+    """Return what is meant; refuse all of it when one address is not understood."""
+    chosen = _site(stack, host) if host else None
+    if chosen and not urls:
+        return [Target(chosen)]
+    return [_target(stack, url, chosen) for url in urls]
+
+
+def _target(stack: Stack, url: str, chosen: Site | None) -> Target:
+    if len(url) > LONGEST:
+        message = f"{url[:60]}…: longer than {LONGEST} letters. Write a pattern with *."
+        raise ControlError(message)
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError as error:
+        message = f"{printable(url)}: {error}. Write for example: https://HOST/path"
+        raise ControlError(message) from None
+    if parts.scheme not in {"", "http", "https"} or not (host or url.startswith("/")):
+        message = f"{printable(url)}: no address. Write for example: https://HOST/path"
+        raise ControlError(message)
+    site = _site(stack, host) if host else chosen or _only(stack, url)
+    path = quote(
+        unquote(parts.path, errors="surrogateescape"),
+        safe=SAFE,
+        errors="surrogateescape",
+    )
+    return Target(site, re.sub("/{2,}", "/", path) or "/")
+
+
+def _only(stack: Stack, url: str) -> Site:
+    if len({site.path for site in stack.sites}) == 1:
+        return stack.sites[0]
+    message = (
+        f"{printable(url)}: of which site? Write --site HOST. "
+        f"There are: {_known(stack)}."
+    )
+    raise ControlError(message)
+
+
+def _site(stack: Stack, host: str) -> Site:
+    name = host.lower().rstrip(".").partition(":")[0] if "[" not in host else host
+    for site in stack.sites:
+        if name in {*site.hosts, site.url_host}:
+            return site
+    message = f"{printable(host)} is no host of this stack. There are: {_known(stack)}."
+    raise ControlError(message)
+
+
+def _known(stack: Stack) -> str:
+    return ", ".join(host for site in stack.sites for host in site.hosts)
+
+
+def _drop(control: Control, stack: Stack, target: Target) -> None:
+    site = target.site
+    shown = f"{site.host}{target.path}"
+    of_site = ("obj.http.X-PS-Site", "==", f"={site.path}")
+    if not target.path:
+        _ban(control, stack, *of_site)
+        shown = f"{site.host}: the whole site ({site.path})"
+    elif target.is_pattern:
+        # The owner has no slash at its end, see ps_owner in default.vcl.
+        path = re.sub(r"^/\+\+api\+\+(?=/)", "", target.path)
+        words = ".*".join(re.escape(word) for word in path.split("*"))
+        pattern = f"^={words.removesuffix('/')}$"
+        _ban(control, stack, *of_site, "&&", "obj.http.X-PS-Owner", "~", pattern)
+    else:
+        _purge(control, stack, site, target.path)
+    control.screen.say(f"{shown}: dropped")
+
+
+def _purge(control: Control, stack: Stack, site: Site, path: str) -> None:
+    """Send what Plone sends."""
+    one = health.connection(stack.purge, TIMEOUT)
+    try:
+        headers = {"Host": str(stack.purge), "Connection": "close"}
+        one.request("PURGE", f"{site.virtual_host}{path}", headers=headers)
+        status = one.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        raise _away(control, f"{type(error).__name__} at {stack.purge}") from None
+    finally:
+        one.close()
+    if status != http.HTTPStatus.OK:
+        raise _away(control, f"{stack.purge} answered {status} to PURGE")
+
+
+def _ban(control: Control, stack: Stack, *words: str) -> None:
+    try:
+        cache.ban(stack, *words)
+    except ControlError as error:
+        raise _away(control, str(error)) from None
+
+
+def _away(control: Control, why: str) -> ControlError:
+    message = (
+        f"Varnish did not drop it: {why}. See {control.script} status; a Varnish that "
+        "does not run has nothing stored."
+    )
+    return ControlError(message)
