@@ -103,22 +103,24 @@ def _target(stack: Stack, url: str, chosen: Site | None) -> Target:
     if len(url) > LONGEST:
         message = f"{url[:60]}…: longer than {LONGEST} letters. Write a pattern with *."
         raise ControlError(message)
+    if url.startswith("/"):
+        return Target(chosen or _only(stack, url), _path(re.split("[?#]", url)[0]))
     try:
         parts = urlsplit(url)
-        host = parts.hostname or ""
-    except ValueError as error:
-        message = f"{printable(url)}: {error}. Write for example: https://HOST/path"
-        raise ControlError(message) from None
-    if parts.scheme not in {"", "http", "https"} or not (host or url.startswith("/")):
+        good = parts.scheme in {"http", "https"} and parts.hostname
+    except ValueError:
+        good = None
+    if not good:
         message = f"{printable(url)}: no address. Write for example: https://HOST/path"
         raise ControlError(message)
-    site = _site(stack, host) if host else chosen or _only(stack, url)
-    path = quote(
-        unquote(parts.path, errors="surrogateescape"),
-        safe=SAFE,
-        errors="surrogateescape",
-    )
-    return Target(site, re.sub("/{2,}", "/", path) or "/")
+    return Target(_site(stack, good), _path(parts.path))
+
+
+def _path(text: str) -> str:
+    """Write a path as nginx does."""
+    lenient = "surrogateescape"
+    path = quote(unquote(text, errors=lenient), safe=SAFE, errors=lenient)
+    return re.sub("/{2,}", "/", path) or "/"
 
 
 def _only(stack: Stack, url: str) -> Site:
@@ -154,7 +156,8 @@ def _drop(control: Control, stack: Stack, target: Target) -> None:
     elif target.is_pattern:
         # The owner has no slash at its end, see ps_owner in default.vcl.
         path = re.sub(r"^/\+\+api\+\+(?=/)", "", target.path)
-        words = ".*".join(re.escape(word) for word in path.split("*"))
+        # No backslash: it would need quoting on its way to Varnish.
+        words = re.sub(r"[][.?+(){}|$]", r"[\g<0>]", path).replace("*", ".*")
         pattern = f"^={words.removesuffix('/')}$"
         _ban(control, stack, *of_site, "&&", "obj.http.X-PS-Owner", "~", pattern)
     else:
