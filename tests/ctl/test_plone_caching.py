@@ -132,4 +132,43 @@ def test_a_database_that_hangs(bench: Bench) -> None:
 
 def test_a_client_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(caching, "find_spec", lambda _name: None)
-    assert caching.apply(None, {"paths": ["/Plone"]}) == {"trouble": "no package"}
+    assert caching.work(None, {"paths": ["/Plone"]}) == {"trouble": "no package"}
+
+
+def test_a_dry_run_and_an_undo_are_worded_so(bench: Bench) -> None:
+    asked = _client(bench, _site(changes=["a = 1"], kept=["b = 2"]))
+    with _database(bench):
+        said = bench.run("plone-caching", "--undo", "--dry-run")
+    assert said.ok, said.text
+    assert "(/Plone): would be put back\n    a = 1\n" in said.output
+    assert "stays, since it was changed later: b = 2" in said.output
+    wanted = json.loads(asked.read_text())
+    assert (wanted["undo"], wanted["dry_run"]) == (True, True)
+
+
+def test_other_caches_are_named_beside_ours(bench: Bench) -> None:
+    asked = _client(bench, _site(changes=[]))
+    other = "http://10.0.0.2:8003"
+    with _database(bench):
+        bench.run("plone-caching", "--proxy", f"{other}/", "--proxy", other)
+    wanted = json.loads(asked.read_text())
+    assert wanted["proxies"] == [f"http://{bench.stack.purge}", other]
+
+
+@pytest.mark.parametrize(
+    "text", ["10.0.0.2:8003", "https://a:1", "http://a", "http://a:1/x", "http://a:x"]
+)
+def test_an_odd_cache_is_refused(bench: Bench, text: str) -> None:
+    said = bench.run("plone-caching", "--proxy", text)
+    assert said.status == 2
+    assert "http://10.0.0.2:8003" in said.errors
+
+
+@pytest.mark.parametrize("trouble", ["no tags", "tags not loaded"])
+def test_tags_that_plone_does_not_say(bench: Bench, trouble: str) -> None:
+    _client(bench, {"trouble": trouble})
+    with _database(bench):
+        said = bench.run("plone-caching")
+    assert said.status == 1
+    assert "collective.purgebyid" in said.errors
+    assert "[debugger]" in said.errors

@@ -54,6 +54,9 @@ def _begin(site: PloneSite) -> None:
     took["up"] = site.stack("up").good()
     took["caching too early"] = site.stack("plone-caching")
     took["create"] = site.create().good()
+    site.create("Two").good()
+    script = str(plonesite.ROOT / "tests/support/open_api.py")
+    site.run("bin/instance", "run", script, "Plone", "Two").good()
     took["up without caching"] = site.stack("up").good()
     took["caching"] = site.stack("plone-caching").good()
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from collective.recipe.productionstack.ctl.inside import caching
+from collective.recipe.productionstack.ctl import zope
+from collective.recipe.productionstack.ctl.inside import run as inside
 from tests.support.plonesite import HOST
 from tests.support.plonesite import PASSWORD
 from tests.support.plonesite import PloneSite
@@ -81,13 +82,20 @@ def test_caching_is_for_plone_sites_alone(live: PloneSite) -> None:
     said = live.run(
         "bin/instance",
         "run",
-        caching.__file__,
-        text=json.dumps({"paths": list(wanted), "timeout": 60}),
+        inside.__file__,
+        text=json.dumps(
+            {
+                "folder": str(zope.INSIDE),
+                "module": "caching",
+                "paths": list(wanted),
+                "timeout": 60,
+            }
+        ),
     ).good()
     line = next(
-        one for one in said.output.splitlines() if one.startswith(caching.RESULT)
+        one for one in said.output.splitlines() if one.startswith(inside.RESULT)
     )
-    done = json.loads(line.removeprefix(caching.RESULT))["sites"]
+    done = json.loads(line.removeprefix(inside.RESULT))["sites"]
     assert {path: one["trouble"] for path, one in done.items()} == wanted
 
 

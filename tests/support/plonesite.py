@@ -29,6 +29,9 @@ from collective.recipe.productionstack import run
 
 ROOT = Path(__file__).resolve().parents[2]
 HOST = "www.example.com"
+ALIAS = "ali.example.com"
+TWO = "two.example.com"
+SITES = f"{HOST},{ALIAS} /Plone redirect=off\n    {TWO} /Two"
 PASSWORD = "Chosen-by-the-test-7"
 SMALL_LIMIT = ("prlimit", "--nofile=1024:1024")
 JSON = {"Accept": "application/json", "Content-Type": "application/json"}
@@ -57,6 +60,7 @@ recipe = collective.recipe.productionstack
 sites = {sites}
 clients = 2
 port-base = {base}
+{stack}
 """
 
 
@@ -115,8 +119,9 @@ class PloneSite:
     def configure(
         self,
         parts: str = "zeoserver instance stack",
-        sites: str = f"{HOST} /Plone",
+        sites: str = SITES,
         instance: str = "",
+        stack: str = "",
     ) -> None:
         """Write buildout.cfg."""
         self.written = BUILDOUT.format(
@@ -127,6 +132,7 @@ class PloneSite:
             parts=parts,
             sites=sites,
             instance=instance,
+            stack=stack,
         )
         path = self.folder / "buildout.cfg"
         path.write_text(self.written)
@@ -178,10 +184,8 @@ class PloneSite:
     def stack(self, *arguments: str) -> Timed:
         return self.run("bin/stack", *arguments)
 
-    def create(self) -> Timed:
-        return self.run(
-            "bin/instance", "run", str(ROOT / "dev/create_site.py"), "Plone"
-        )
+    def create(self, name: str = "Plone") -> Timed:
+        return self.run("bin/instance", "run", str(ROOT / "dev/create_site.py"), name)
 
     def settle(self) -> None:
         """See that the stack runs as it did at first, whatever a test has done."""
@@ -300,8 +304,9 @@ class PloneSite:
     def api(self, method: str, path: str, values: Any = None) -> Page:
         """Ask the first client's REST API as the administrator, past all caches."""
         secret = base64.b64encode(f"admin:{PASSWORD}".encode()).decode()
+        site = path if path.startswith("/Two/") else f"/Plone{path}"
         return self.get(
-            f"/Plone{path}",
+            site,
             {**JSON, "Authorization": f"Basic {secret}"},
             method=method,
             body=json.dumps(values) if values is not None else None,

@@ -154,11 +154,15 @@ def _undo(site: Any, wanted: dict[str, Any]) -> dict[str, Any]:
     registry, note = registry_of_site(), Note(site)
     changes: list[str] = []
     kept: list[str] = []
+    needed: set[str | None] = set()
     # Records that borrow the field of another go before that one.
     for name in sorted(note.set, key=len, reverse=True):
-        if name in registry.records:
+        if name in registry.records and name not in needed:
+            stays = len(kept)
             put_back(registry, note, name, changes, kept)
-    if note.installed and not kept:
+            if len(kept) > stays:
+                needed.add(registry.records[name].fieldName)
+    if note.installed:
         setup = site.portal_setup
         changes += _install(setup, UNINSTALL_PROFILE, missing=True)
         setup.unsetLastVersionForProfile(PROFILE)
