@@ -49,7 +49,8 @@ def look(site: PloneSite, view: View) -> Page:
 
 
 def warm(site: PloneSite, wanted: list[View]) -> None:
-    """See all of them stored."""
+    """See all of them stored, once Plone has sent what it purges by now."""
+    time.sleep(0.5)
     for view in wanted:
         look(site, view)
         assert look(site, view).cache == "HIT", view

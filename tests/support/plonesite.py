@@ -322,6 +322,8 @@ class PloneSite:
         if kind != "File":  # files are as public as their folder
             done = self.api("POST", f"/{name}/@workflow/publish", {})
             assert done.status == http.HTTPStatus.OK, done.text
+        # Plone purges a moment after it has answered.
+        time.sleep(0.5)
 
 
 class Editor:

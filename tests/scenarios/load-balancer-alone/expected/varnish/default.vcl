@@ -82,8 +82,22 @@ sub ps_owner {
 }
 
 sub ps_purge {
+    # Who edits at a client's own port has Plone purge the path in the database.
+    if (req.url ~ "^(?:/\+\+api\+\+)?/Plone(?:/|$)") {
+        set req.url = "/VirtualHostBase/http/any/Plone/VirtualHostRoot"
+            + regsub(req.url, "^(/\+\+api\+\+)?/Plone", "\1");
+    }
     call ps_address;
     call ps_owner;
+    call ps_ban;
+    # The view of the folder that holds it lists its title; Plone does not say so.
+    if (req.http.X-PS-Root != "" && req.http.X-PS-Owner ~ "/") {
+        set req.http.X-PS-Owner = regsub(req.http.X-PS-Owner, "/[^/]*$", "");
+        call ps_ban;
+    }
+}
+
+sub ps_ban {
     if (req.http.X-PS-Root == "") {
         # virtual hosting is off in Plone: the site cannot be told, so all are meant.
         ban("obj.http.X-PS-Owner == " + req.http.X-PS-Owner);
@@ -118,8 +132,8 @@ sub vcl_recv {
     }
 
     # nginx names the visitor; Varnish has appended its own peer, which is nginx.
-    if (local.socket == "nginx" && req.restarts == 0) {
-        set req.http.X-Forwarded-For = regsub(req.http.X-Forwarded-For, ",[^,]*$", "");
+    if (local.socket == "nginx") {
+        set req.http.X-Forwarded-For = req.http.X-Real-IP;
     }
 
     call ps_address;
@@ -306,6 +320,10 @@ sub vcl_backend_response {
         set beresp.ttl = 120s;
         return (deliver);
     }
+    if (beresp.http.Vary ~ "(?i)(?:^|[,\s])(?!(?:accept|accept-encoding|origin|x-anonymous)(?:[,\s]|$))[a-z]") {
+        # Stored once for each value that browsers send: seldom meant.
+        std.log("stored with Vary: " + beresp.http.Vary);
+    }
     if (beresp.status == 404 && beresp.ttl > 10s) {
         # Plone purges nothing when a page is made where none was.
         set beresp.ttl = 10s;
@@ -327,6 +345,9 @@ sub vcl_deliver {
     if (resp.http.Vary ~ "(?i)x-anonymous") {
         set resp.http.Vary = regsub(resp.http.Vary, "(?i)\s*,?\s*x-anonymous", "");
         set resp.http.Vary = regsub(resp.http.Vary, "^[\s,]+", "");
+        if (resp.http.Vary == "") {
+            unset resp.http.Vary;
+        }
     }
 
     if (resp.http.X-PS-Control) {
