@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+from collections.abc import Iterator
 
 import pytest
 
 from collective.recipe.productionstack import run
+from tests.daemons.stage import Stage
 
 NEEDED = (
     *("nginx", "varnishd", "varnishadm", "haproxy", "logrotate", "crontab"),
     *("openssl", "flock"),
 )
+NUMBERS = itertools.count()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -24,3 +28,24 @@ def daemons() -> None:
         pytest.fail(f"needed: {reason}")
     if reason:
         pytest.skip(f"needed: {reason}")
+
+
+@pytest.fixture(scope="module")
+def lone(daemons: None) -> Iterator[Stage]:
+    """Give Varnish right in front of one client."""
+    quick = (".interval = 2s;", ".interval = 200ms;")
+    with Stage(load_balancer="none", clients=1, changes=[quick]) as one:
+        yield one.start("varnish")
+
+
+@pytest.fixture
+def cache(lone: Stage) -> Stage:
+    """Give that Varnish with a client that remembers nothing."""
+    lone.plone.forget()
+    return lone
+
+
+@pytest.fixture
+def page() -> str:
+    """Give an address that no test has used."""
+    return f"/page-{next(NUMBERS)}"

@@ -538,6 +538,13 @@ def ask(
         return Reply(0)
 
 
+def results(
+    stage: Stage, path: str, *headers: tuple[str, str], times: int = 2
+) -> list[str | None]:
+    """Ask Varnish as often for a page; return what it did."""
+    return [stage.cache(path, *headers).result for _ in range(times)]
+
+
 def read(connection: socket.socket, method: str = "GET") -> Reply:
     """Read one answer from a connection."""
     response = http.client.HTTPResponse(connection, method=method)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import socket
 import threading
 import time
@@ -23,40 +24,25 @@ from tests.daemons.stage import read
 
 pytestmark = pytest.mark.daemon
 
-NUMBERS = iter(range(10**6))
 ROOT = "/VirtualHostBase/http/www.example.com:80/Plone/VirtualHostRoot"
 SHORT = ("Cache-Control", "max-age=0, s-maxage=1")
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[Stage]:
-    """Give Varnish right in front of one client."""
-    quick = (".interval = 2s;", ".interval = 200ms;")
-    with Stage(load_balancer="none", clients=1, changes=[quick]) as one:
-        yield one.start("varnish")
-
-
 @pytest.fixture
-def cache(running: Stage) -> Iterator[Stage]:
+def cache(lone: Stage) -> Iterator[Stage]:
     """Give that Varnish, and see that its child has not died meanwhile."""
-    running.plone.forget()
-    before = running.varnishadm("pid").output
-    yield running
-    assert running.varnishadm("pid").output == before
-    assert running.varnishadm("panic.show").text.startswith("Child has not panicked")
-
-
-@pytest.fixture
-def page() -> str:
-    """Give an address that no test has used."""
-    return f"/odd-{next(NUMBERS)}"
+    lone.plone.forget()
+    before = lone.varnishadm("pid").output
+    yield lone
+    assert lone.varnishadm("pid").output == before
+    assert lone.varnishadm("panic.show").text.startswith("Child has not panicked")
 
 
 def raw(cache: Stage, data: bytes) -> Reply:
     """Send these bytes to Varnish."""
     with connect(cache.stack.cache) as one:
         one.sendall(data)
-        with contextlib.suppress(ConnectionError, Exception):
+        with contextlib.suppress(OSError, http.client.HTTPException):
             return read(one)
     return Reply(0)
 
@@ -171,7 +157,9 @@ def test_an_odd_answer_shows_the_stale_page_or_a_clean_error(
 
 def test_a_body_that_breaks_is_not_stored(cache: Stage, page: str) -> None:
     with instead(cache, _broken_chunks):
-        assert cache.cache(page).status in {0, 503}
+        first = cache.cache(page)
+    # The header may be on the way already when Varnish finds out.
+    assert first.status in {0, 503} or not first.body
     cache.plone.default = Answer((CACHED, HTML), body=b"whole")
     assert [cache.cache(page).body for _ in range(2)] == [b"whole"] * 2
 
@@ -185,6 +173,7 @@ def _echo(one: socket.socket) -> None:
         one.sendall(data.upper())
 
 
+@pytest.mark.proves("G10")
 def test_a_websocket_is_piped(cache: Stage, page: str) -> None:
     with instead(cache, _echo), connect(cache.stack.cache) as one:
         one.sendall(

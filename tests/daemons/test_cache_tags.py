@@ -45,6 +45,7 @@ def stored(cache: Stage) -> None:
     assert reply.result == "HIT"
 
 
+@pytest.mark.proves("D11")
 @pytest.mark.parametrize(
     ("path", "gone"),
     [
@@ -64,6 +65,7 @@ def test_what_a_purge_drops(cache: Stage, path: str, gone: str) -> None:
     )
 
 
+@pytest.mark.proves("D12")
 def test_visitors_can_not(cache: Stage) -> None:
     assert cache.cache(f"/@@purgebyid/{ONE}", method="PURGE").status == 405
     cache.cache("/x", ("xkey", ONE), ("X-Ids-Involved", ONE))

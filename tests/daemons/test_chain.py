@@ -43,12 +43,6 @@ def chain(running: Stage) -> Stage:
     return running
 
 
-@pytest.fixture
-def page() -> str:
-    """Give an address that no test has used."""
-    return f"/page-{next(NUMBERS)}"
-
-
 def test_the_second_visitor_is_served_by_the_cache(chain: Stage, page: str) -> None:
     assert [chain.get(page).result for _ in range(3)] == ["MISS", "HIT", "HIT"]
     assert len(chain.plone.seen) == 1
@@ -58,6 +52,7 @@ def test_only_who_is_near_and_not_forwarded_sees_that(chain: Stage, page: str) -
     assert chain.get(page, ("X-Forwarded-For", "9.9.9.9")).result is None
 
 
+@pytest.mark.proves("G8")
 def test_the_client_sees_the_visitors_address_as_nginx_saw_it(
     chain: Stage, page: str
 ) -> None:
@@ -106,6 +101,7 @@ def test_an_edit_empties_the_cache_for_every_visitor(chain: Stage, page: str) ->
     assert chain.get(page).result == "HIT"
 
 
+@pytest.mark.proves("D8")
 @pytest.mark.parametrize("method", ["PURGE", "BAN"])
 @pytest.mark.parametrize("place", ["http", "cache", "balancer"])
 def test_purge_is_refused_everywhere_else(

@@ -15,41 +15,13 @@ from tests.daemons.stage import Answer
 from tests.daemons.stage import Seen
 from tests.daemons.stage import Stage
 from tests.daemons.stage import ask
+from tests.daemons.stage import results
 
 pytestmark = pytest.mark.daemon
 
-NUMBERS = iter(range(10**6))
 ROOT = "/VirtualHostBase/http/www.example.com:80/Plone/VirtualHostRoot"
 LONG = ("Cache-Control", "max-age=31536000, public")
 Header = tuple[str, str]
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Stage]:
-    """Give Varnish right in front of one client."""
-    quick = (".interval = 2s;", ".interval = 200ms;")
-    with Stage(load_balancer="none", clients=1, changes=[quick]) as one:
-        yield one.start("varnish")
-
-
-@pytest.fixture
-def cache(running: Stage) -> Stage:
-    """Give that Varnish with a client that remembers nothing."""
-    running.plone.forget()
-    return running
-
-
-@pytest.fixture
-def page() -> str:
-    """Give an address that no test has used."""
-    return f"/page-{next(NUMBERS)}"
-
-
-def results(
-    cache: Stage, path: str, *headers: Header, times: int = 2
-) -> list[str | None]:
-    """Ask as often; return what the cache did."""
-    return [cache.cache(path, *headers).result for _ in range(times)]
 
 
 STORED = (
@@ -79,6 +51,7 @@ NOT_STORED: tuple[tuple[int, tuple[Header, ...]], ...] = (
 )
 
 
+@pytest.mark.proves("A1", "A2")
 @pytest.mark.parametrize("headers", STORED)
 def test_what_plone_marks_for_caches_is_stored(
     cache: Stage, page: str, headers: tuple[Header, ...]
@@ -88,6 +61,7 @@ def test_what_plone_marks_for_caches_is_stored(
     assert results(cache, page) == ["MISS", "HIT"]
 
 
+@pytest.mark.proves("A3", "B1", "B2", "B3", "B4", "B5", "B9", "B10", "B11", "B12", "E8")
 @pytest.mark.parametrize(("status", "headers"), NOT_STORED)
 def test_nothing_else_is_stored_nor_waited_for(
     cache: Stage, page: str, status: int, headers: tuple[Header, ...]
@@ -103,6 +77,7 @@ def test_nothing_else_is_stored_nor_waited_for(
     assert time.monotonic() - begin < 1.6
 
 
+@pytest.mark.proves("E9")
 def test_what_becomes_public_is_stored_at_the_next_request(
     cache: Stage, page: str
 ) -> None:
@@ -128,6 +103,7 @@ STRANGERS = (
 )
 
 
+@pytest.mark.proves("A4", "A5", "A6", "A11", "A12")
 @pytest.mark.parametrize("cookie", SESSIONS)
 def test_sessions_pass_and_are_never_stored(
     cache: Stage, page: str, cookie: str
@@ -143,6 +119,7 @@ def test_sessions_pass_and_are_never_stored(
     ]
 
 
+@pytest.mark.proves("A7", "A8", "C10")
 @pytest.mark.parametrize("cookie", STRANGERS)
 def test_other_cookies_cost_nothing_and_stay_here(
     cache: Stage, page: str, cookie: str
@@ -151,6 +128,7 @@ def test_other_cookies_cost_nothing_and_stay_here(
     assert [seen["Cookie"] for seen in cache.plone.seen] == [None]
 
 
+@pytest.mark.proves("A9", "A10")
 @pytest.mark.parametrize("value", ["Basic eDp5", "Bearer a.b.c"])
 def test_who_authenticates_gets_an_answer_of_his_own(
     cache: Stage, page: str, value: str
@@ -160,8 +138,11 @@ def test_who_authenticates_gets_an_answer_of_his_own(
     assert cache.plone.seen[-1]["Authorization"] == value
 
 
-def test_bundles_are_shared_with_sessions_but_not_stored_for_them(cache: Stage) -> None:
-    path = f"/++webresource++{next(NUMBERS)}/x.js"
+@pytest.mark.proves("H9", "H10")
+def test_bundles_are_shared_with_sessions_but_not_stored_for_them(
+    cache: Stage, page: str
+) -> None:
+    path = f"/++webresource++{page[6:]}/x.js"
     session = ("Cookie", "__ac=x")
 
     assert results(cache, path, session) == ["PASS", "PASS"]
@@ -169,6 +150,7 @@ def test_bundles_are_shared_with_sessions_but_not_stored_for_them(cache: Stage) 
     assert results(cache, path, session, times=1) == ["HIT"]
 
 
+@pytest.mark.proves("A13", "A14")
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 def test_other_methods_pass(cache: Stage, page: str, method: str) -> None:
     for _ in range(2):
@@ -177,11 +159,13 @@ def test_other_methods_pass(cache: Stage, page: str, method: str) -> None:
     assert results(cache, page, times=1) == ["MISS"]
 
 
+@pytest.mark.proves("A15")
 def test_a_get_with_a_body_makes_no_answer_for_others(cache: Stage, page: str) -> None:
     assert cache.cache(page, body=b"evil").result == "PASS"
     assert results(cache, page, times=1) == ["MISS"]
 
 
+@pytest.mark.proves("G13")
 @pytest.mark.parametrize(
     "path", ["/login", "/a/@@login", "/logout", "/++api++/@login", "/a/require_login"]
 )
@@ -189,6 +173,7 @@ def test_logging_in_and_out_is_never_cached(cache: Stage, path: str) -> None:
     assert results(cache, path) == ["PASS", "PASS"]
 
 
+@pytest.mark.proves("D7", "G9")
 @pytest.mark.parametrize("method", ["PURGE", "BAN", "PROPFIND", "TRACE", "FOO"])
 def test_visitors_can_neither_purge_nor_ban(
     cache: Stage, page: str, method: str
@@ -213,6 +198,7 @@ NEIGHBOURS = ("b", "/b", "/view", ".html")
 TWO = "/VirtualHostBase/http/two.example.com/Site2/VirtualHostRoot"
 
 
+@pytest.mark.proves("D1", "D2", "D3", "D4", "D5", "D6", "D10", "D16", "D18", "D19")
 @pytest.mark.parametrize(
     "form",
     [
@@ -260,9 +246,12 @@ def test_a_purge_drops_the_page_and_what_hangs_on_it_but_no_neighbour(
     assert ask(cache.stack.cache, "GET", TWO + page).result == other
 
 
+@pytest.mark.proves("D17")
 @pytest.mark.parametrize("path", ["/", "//", "", "/++api++/", "//?x"])
-def test_a_purge_of_the_front_page_drops_just_that(cache: Stage, path: str) -> None:
-    fronts, page = ("/", "/++api++", "/?a=b"), f"/page-{next(NUMBERS)}"
+def test_a_purge_of_the_front_page_drops_just_that(
+    cache: Stage, page: str, path: str
+) -> None:
+    fronts = ("/", "/++api++", "/?a=b")
     for each in (*fronts, page):
         cache.cache(each)
 
@@ -283,8 +272,10 @@ def test_a_purge_of_the_front_page_drops_just_that(cache: Stage, path: str) -> N
         ("/download/x.pdf", "/download/x.pdf"),
     ],
 )
-def test_a_purge_finds_any_letters(cache: Stage, asked: str, purged: str) -> None:
-    other = f"/images/{next(NUMBERS)}.jpg"
+def test_a_purge_finds_any_letters(
+    cache: Stage, page: str, asked: str, purged: str
+) -> None:
+    other = f"/images{page}.jpg"
     cache.cache(asked)
     cache.cache(other)
     assert (cache.cache(asked).result, cache.cache(other).result) == ("HIT", "HIT")
@@ -294,6 +285,7 @@ def test_a_purge_finds_any_letters(cache: Stage, asked: str, purged: str) -> Non
     assert (cache.cache(asked).result, cache.cache(other).result) == ("MISS", "HIT")
 
 
+@pytest.mark.proves("D9")
 def test_a_purge_of_what_is_not_there_is_no_failure(cache: Stage, page: str) -> None:
     assert cache.purge(ROOT + page).status == 200
 
@@ -306,6 +298,7 @@ def _negotiating(seen: Seen) -> Answer:
     return Answer((CACHED, HTML), body=b"<p>")
 
 
+@pytest.mark.proves("C1", "C2")
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
 def test_html_and_json_of_an_address_never_mix(
     cache: Stage, page: str, order: tuple[int, ...]
@@ -320,6 +313,7 @@ def test_html_and_json_of_an_address_never_mix(
         assert cache.cache(page, ("Accept", accept)).body == body
 
 
+@pytest.mark.proves("C3", "C4", "C5")
 @pytest.mark.parametrize(
     ("path", "accepts", "fetches"),
     [
@@ -339,6 +333,7 @@ def test_spellings_of_accept_share_one_object(
     assert len(cache.plone.seen) == fetches
 
 
+@pytest.mark.proves("G1", "G2", "G3", "G4", "G5")
 @pytest.mark.parametrize(
     ("queries", "fetches", "asked"),
     [
@@ -365,11 +360,13 @@ def test_queries_are_told_apart_by_what_plone_reads(
         assert cache.plone.seen[0].path == f"{ROOT}{page}{asked}"
 
 
+@pytest.mark.proves("C9")
 def test_origins_get_answers_of_their_own(cache: Stage, page: str) -> None:
     for origin in ((), (("Origin", "https://a.org"),), (("Origin", "https://b.org"),)):
         assert results(cache, page, *origin) == ["MISS", "HIT"]
 
 
+@pytest.mark.proves("F4", "F5")
 def test_head_is_answered_by_a_get(cache: Stage, page: str) -> None:
     first = cache.cache(page, method="HEAD")
     assert (first.status, first.body, first.result) == (200, b"", "MISS")
@@ -378,6 +375,7 @@ def test_head_is_answered_by_a_get(cache: Stage, page: str) -> None:
     assert [seen.method for seen in cache.plone.seen] == ["GET", "GET"]
 
 
+@pytest.mark.proves("F6")
 def test_range_is_cut_from_the_whole(cache: Stage, page: str) -> None:
     binary = ("Content-Type", "video/mp4")
     cache.plone.default = Answer((LONG, binary), body=bytes(range(100)))
@@ -395,6 +393,7 @@ def test_range_is_cut_from_the_whole(cache: Stage, page: str) -> None:
     assert cache.plone.seen[1]["Range"] == "bytes=10-19"
 
 
+@pytest.mark.proves("B13", "F9")
 def test_huge_files_are_streamed_with_range_and_not_stored(
     cache: Stage, page: str
 ) -> None:
@@ -406,6 +405,7 @@ def test_huge_files_are_streamed_with_range_and_not_stored(
     assert cache.plone.seen[1]["Range"] == "bytes=0-1"
 
 
+@pytest.mark.proves("F10")
 def test_the_first_byte_is_there_before_the_last(cache: Stage, page: str) -> None:
     cache.plone.default = Answer((LONG,), body=b"x" * 100_000, late=1.5)
     with stage.connect(cache.stack.cache) as connection:
@@ -415,6 +415,7 @@ def test_the_first_byte_is_there_before_the_last(cache: Stage, page: str) -> Non
         assert time.monotonic() - begin < 1
 
 
+@pytest.mark.proves("F1", "F2", "F3", "H11")
 @pytest.mark.parametrize(
     "condition",
     [
@@ -436,6 +437,7 @@ def test_conditions_are_answered_by_the_cache(
     assert len(cache.plone.seen) == 1
 
 
+@pytest.mark.proves("I1")
 def test_an_expired_page_is_asked_for_conditionally(cache: Stage, page: str) -> None:
     short = ("Cache-Control", "max-age=0, s-maxage=1")
 
@@ -456,12 +458,14 @@ def test_an_expired_page_is_asked_for_conditionally(cache: Stage, page: str) -> 
     ]
 
 
+@pytest.mark.proves("G11")
 @pytest.mark.parametrize("header", ["Cache-Control: no-cache", "Pragma: no-cache"])
 def test_a_browser_cannot_force_a_fetch(cache: Stage, page: str, header: str) -> None:
     name, _, value = header.partition(": ")
     assert results(cache, page, (name, value)) == ["MISS", "HIT"]
 
 
+@pytest.mark.proves("E7")
 def test_one_fetch_however_many_ask(cache: Stage, page: str) -> None:
     cache.plone.default = Answer(wait=0.7)
 
@@ -471,6 +475,7 @@ def test_one_fetch_however_many_ask(cache: Stage, page: str) -> None:
     assert len({reply.body for reply in replies}) == len(cache.plone.seen) == 1
 
 
+@pytest.mark.proves("C6", "C7", "C8")
 def test_text_is_compressed_once_and_images_are_not(cache: Stage, page: str) -> None:
     gzip = ("Accept-Encoding", "gzip, br")
     text = b"text " * 3000
@@ -492,6 +497,7 @@ HIDDEN = (
 )
 
 
+@pytest.mark.proves("H4", "H5", "H6")
 def test_visitors_see_none_of_our_headers(cache: Stage, page: str) -> None:
     own = tuple((name, "x") for name in HIDDEN if name not in {"Via", "Age"})
     cache.plone.default = Answer((CACHED, HTML, *own))
@@ -506,6 +512,7 @@ def test_visitors_see_none_of_our_headers(cache: Stage, page: str) -> None:
     assert "X-Anonymous" not in (cache.cache(f"{page}x")["Vary"] or "")
 
 
+@pytest.mark.proves("H1", "H2", "H3")
 @pytest.mark.parametrize(
     ("sent", "seen"),
     [
@@ -524,6 +531,7 @@ def test_caches_further_out_get_no_time_of_their_own(
         assert cache.cache(page)["Cache-Control"] == seen
 
 
+@pytest.mark.proves("B6", "E5")
 def test_errors_of_plone_are_for_nobody_to_keep(cache: Stage, page: str) -> None:
     cache.plone.default = Answer((LONG, HTML), 500, b"Plone's own page")
     for headers in ((), (("Cookie", "__ac=x"),)):
@@ -542,6 +550,7 @@ INTERNAL = (
 )
 
 
+@pytest.mark.proves("G6", "G7")
 def test_visitors_set_none_of_our_headers(cache: Stage, page: str) -> None:
     own = (*(f"X-PS-{name}" for name in INTERNAL), "X-Anonymous")
     cache.cache(
@@ -554,6 +563,7 @@ def test_visitors_set_none_of_our_headers(cache: Stage, page: str) -> None:
     assert values["X-Anonymous"] is None
 
 
+@pytest.mark.proves("H8")
 @pytest.mark.parametrize(("count", "size"), [(80, 10), (2, 9000), (1, 14000)])
 def test_many_and_large_headers_pass(
     cache: Stage, page: str, count: int, size: int
@@ -567,11 +577,13 @@ def test_many_and_large_headers_pass(
     assert cache.cache(f"{page}/{'x' * 12000}").status == 200
 
 
+@pytest.mark.proves("G14")
 def test_two_sites_with_the_same_path_are_apart(cache: Stage, page: str) -> None:
     assert results(cache, page) == ["MISS", "HIT"]
     assert ask(cache.stack.cache, "GET", TWO + page).result == "MISS"
 
 
+@pytest.mark.proves("B7")
 def test_a_404_is_remembered_for_seconds_at_most(cache: Stage, page: str) -> None:
     cache.plone.default = Answer((LONG, HTML), 404)
     cache.cache(page)
@@ -600,6 +612,7 @@ def _probe(cache: Stage, wanted: str) -> str:
     return "Healthy" if wanted in said and "sick" not in said else "Sick"
 
 
+@pytest.mark.proves("E1", "E3", "E4", "E6")
 def test_a_stale_page_is_shown_while_plone_fails(cache: Stage, expired: str) -> None:
     session = ("Cookie", "__ac=x")
     cache.plone.default = Answer((LONG, HTML), 500, b"broken")
@@ -621,6 +634,7 @@ def test_a_stale_page_is_shown_while_plone_fails(cache: Stage, expired: str) -> 
     stage.until(lambda: cache.cache(expired).body == b"new", 5)
 
 
+@pytest.mark.proves("H7")
 def test_after_a_purge_nothing_stale_is_shown(cache: Stage, page: str) -> None:
     cache.cache(page)
     cache.purge(ROOT + page)

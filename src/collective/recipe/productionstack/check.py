@@ -95,7 +95,8 @@ def _ask(check: Check, program: str, folder: Path) -> Verdict:
         complaint = _complaint(check, result)
         if not complaint:
             return Verdict(service=check.service, state="ok")
-        text = complaint.replace(str(copied), str(folder))
+        # The tree that is asked is often not the live one, and soon gone.
+        text = complaint.replace(f"{copied}/", "")
         for old, new in check.replace:
             text = text.replace(_fill(new, places), old)
         text += _origin(complaint, copied, check.service)

@@ -6,7 +6,9 @@ from importlib.util import find_spec
 from typing import Any
 
 from .note import PROXIES
+from .note import REMOVED
 from .note import Note
+from .note import lenders
 from .note import put_back
 from .note import records
 from .note import shown
@@ -154,18 +156,15 @@ def _undo(site: Any, wanted: dict[str, Any]) -> dict[str, Any]:
     registry, note = registry_of_site(), Note(site)
     changes: list[str] = []
     kept: list[str] = []
-    needed: set[str | None] = set()
     # Records that borrow the field of another go before that one.
     for name in sorted(note.set, key=len, reverse=True):
-        if name in registry.records and name not in needed:
-            stays = len(kept)
+        if name in registry.records and name not in lenders(registry):
             put_back(registry, note, name, changes, kept)
-            if len(kept) > stays:
-                needed.add(registry.records[name].fieldName)
     if note.installed:
-        setup = site.portal_setup
-        changes += _install(setup, UNINSTALL_PROFILE, missing=True)
-        setup.unsetLastVersionForProfile(PROFILE)
+        gone = [change for change in changes if change.endswith(REMOVED)]
+        changes = [change for change in changes if change not in gone]
+        changes.append(f"{len(gone)} records that came with the profile{REMOVED}")
+        changes += _uninstall(site.portal_setup, registry)
     note.set.clear()
     note.write()
     return {"changes": changes, "kept": kept}
@@ -180,6 +179,23 @@ def _install(setup: Any, profile: str, *, missing: bool) -> list[str]:
         return []
     setup.runAllImportStepsFromProfile(f"profile-{profile}")
     return [f"profile {profile}"]
+
+
+def _uninstall(setup: Any, registry: Any) -> list[str]:
+    """Take plone.app.caching off, but for the fields that somebody's records need."""
+    from plone.registry import Record
+
+    # Copies: a record of the registry looks its field up there.
+    needed = {
+        name: Record(registry.records[name].field, registry[name])
+        for name in lenders(registry)
+    }
+    done = _install(setup, UNINSTALL_PROFILE, missing=True)
+    setup.unsetLastVersionForProfile(PROFILE)
+    for name, record in needed.items():
+        if name not in registry.records:
+            registry.records[name] = record
+    return done
 
 
 def _map_pages(settings: Settings, seconds: int) -> None:

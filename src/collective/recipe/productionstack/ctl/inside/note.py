@@ -10,6 +10,8 @@ ANNOTATION = "collective.recipe.productionstack.caching"
 RECORDS = ("plone.caching.", "plone.cachepurging.", "plone.app.caching.")
 PROXIES = "plone.cachepurging.interfaces.ICachePurgingSettings.cachingProxies"
 
+REMOVED = ": removed"
+
 
 class Note:
     """What we have set in a site, and what was there before; kept in the site."""
@@ -62,7 +64,7 @@ def put_back(
             changes.append(f"{name} = {shown(before)}")
     else:
         del registry.records[name]
-        changes.append(f"{name}: removed")
+        changes.append(f"{name}{REMOVED}")
 
 
 def _rules(now: Any, ours: Any, before: Any) -> Any:
@@ -81,6 +83,16 @@ def records(registry: Any) -> dict[str, Any]:
         for name in registry.records
         if name.startswith(RECORDS)
     }
+
+
+def lenders(registry: Any) -> set[str]:
+    """Return the records of caching whose field other records borrow."""
+    fields = (
+        registry.records[name].field
+        for name in registry.records
+        if name.startswith(RECORDS)
+    )
+    return {field.recordName for field in fields if hasattr(field, "recordName")}
 
 
 def _plain(value: Any) -> Any:
