@@ -182,17 +182,17 @@ def _install(setup: Any, profile: str, *, missing: bool) -> list[str]:
 
 
 def _uninstall(setup: Any, registry: Any) -> list[str]:
-    """Take plone.app.caching off, but for the fields that somebody's records need."""
+    """Take plone.app.caching off; records that are left by now are somebody's."""
     from plone.registry import Record
 
-    # Copies: a record of the registry looks its field up there.
-    needed = {
+    # Copies: a record of the registry looks its field up there. Lenders come first.
+    kept = {
         name: Record(registry.records[name].field, registry[name])
-        for name in lenders(registry)
+        for name in sorted(records(registry), key=len)
     }
     done = _install(setup, UNINSTALL_PROFILE, missing=True)
     setup.unsetLastVersionForProfile(PROFILE)
-    for name, record in needed.items():
+    for name, record in kept.items():
         if name not in registry.records:
             registry.records[name] = record
     return done
