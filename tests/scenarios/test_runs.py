@@ -286,7 +286,7 @@ def test_daemon_refuses(site: Site) -> None:
     first, second, third = error.splitlines()
     assert first == "[stack] check = auto: haproxy refuses the configuration:"
     assert re.fullmatch(
-        r"\[ALERT\] .*/haproxy/haproxy\.cfg:\d+\] : unknown keyword", second
+        r"\[ALERT\] .*\[haproxy/haproxy\.cfg:\d+\] : unknown keyword", second
     )
     assert third.startswith("That line comes from [stack] stats-address. Mend")
 
