@@ -104,7 +104,7 @@ def test_what_needs_a_restart_is_named_until_it_is_done(bench: Bench) -> None:
         result = bench.run("reload")
         assert result.status == 1
         assert "one must be restarted" in result.errors
-        assert "bin/stack down, bin/stack up" in result.errors
+        assert ": bin/stack restart one" in result.errors
     assert bench.run("down").ok
     bench.up()
     assert bench.run("reload").ok

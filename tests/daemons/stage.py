@@ -406,9 +406,11 @@ class Stage:
 
     def up(self) -> int:
         """Return how many clients HAProxy holds for fit."""
-        lines = self.balancer("show stat").splitlines()
-        rows = [line.split(",") for line in lines if line.startswith("plone,")]
-        return sum(row[17].startswith("UP") for row in rows if row[1] != "BACKEND")
+        names = {client.name for client in self.stack.clients}
+        rows = [line.split(",") for line in self.balancer("show stat").splitlines()]
+        return sum(
+            row[17].startswith("UP") for row in rows if row[1:2] and row[1] in names
+        )
 
     def balancer(self, command: str) -> str:
         """Ask HAProxy's runtime socket."""

@@ -22,8 +22,8 @@ from tests.daemons.stage import ask
 pytestmark = pytest.mark.daemon
 
 QUICK = (
-    ("timeout queue 30s", "timeout queue 1s"),
-    ("timeout check 5s", "timeout check 1s"),
+    ("timeout queue 10s", "timeout queue 1s"),
+    ("timeout check 3s", "timeout check 1s"),
 )
 
 

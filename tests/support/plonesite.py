@@ -58,7 +58,7 @@ http-address = 127.0.0.1:{debug}
 [stack]
 recipe = collective.recipe.productionstack
 sites = {sites}
-clients = 2
+clients = {clients}
 port-base = {base}
 {stack}
 """
@@ -122,6 +122,7 @@ class PloneSite:
         sites: str = SITES,
         instance: str = "",
         stack: str = "",
+        clients: int = 2,
     ) -> None:
         """Write buildout.cfg."""
         self.written = BUILDOUT.format(
@@ -133,6 +134,7 @@ class PloneSite:
             sites=sites,
             instance=instance,
             stack=stack,
+            clients=clients,
         )
         path = self.folder / "buildout.cfg"
         path.write_text(self.written)

@@ -51,6 +51,8 @@ def greet(path: str) -> None:
 if __name__ == "__main__":
     if "/" in sys.argv[2]:
         greet(sys.argv[2])
+    if Path(os.environ["PRODUCTIONSTACK"], f"{sys.argv[1]}.slow").exists():
+        time.sleep(3)
     if Path(os.environ["PRODUCTIONSTACK"], f"{sys.argv[1]}.broken").exists():
         sys.exit("this client is broken on purpose")
     host, _, port = sys.argv[2].rpartition(":")

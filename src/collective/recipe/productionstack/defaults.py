@@ -22,8 +22,6 @@ CLIENT_DEFAULTS = {
     # Reopens its file after a rotation; Zope knows no signal for that.
     "event-log-handler": WATCHED,
     "access-log-handler": WATCHED,
-    # Two pages at a time (one Python runs one at a time anyway), one for the check.
-    "threads": "3",
     # Believe nginx about who the visitor is.
     "zope-conf-additional": "trusted-proxy 127.0.0.1",
 }
@@ -49,6 +47,9 @@ class Defaults:
             for name in sections.listed_with(self.buildout, sections.ZOPE)
             if sections.is_on(self.work.view(name).get("zeo-client", ""))
         ]
+        # Two pages at a time (one Python runs one at a time anyway), one for the check.
+        wanted = self.work.view(stack).get("threads", "").strip()
+        threads = wanted if wanted.isdigit() else "3"
         if len(servers) == 1:
             self.set_meeting_place(stack, servers[0], clients)
         for server in servers:
@@ -58,6 +59,7 @@ class Defaults:
         for client in clients:
             for key, value in CLIENT_DEFAULTS.items():
                 self.set_client_default(client, key, value)
+            self.work.set_default(client, "threads", threads)
 
     def set_client_default(self, client: str, key: str, value: str) -> None:
         """Set one default, unless a log was made for another handler."""

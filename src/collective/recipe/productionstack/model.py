@@ -91,6 +91,27 @@ class Client:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """Clients for a path of every site, or without one for who is logged in."""
+
+    name: str
+    clients: tuple[str, ...]
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balancing:
+    """How the balancer spreads requests; times in seconds."""
+
+    algorithm: str = "leastconn"
+    sticky: bool = False
+    slow_start: int = 5
+    queue_timeout: int = 10
+    queue_length: int = 32
+    pools: tuple[Pool, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Storage:
     """A ZEO server, from a ``plone.recipe.zeoserver`` part."""
 
@@ -156,6 +177,7 @@ class Stack:
     balancer: Address
     stats: Address
     clients: tuple[Client, ...] = ()
+    balancing: Balancing = Balancing()
     debug_client: Client | None = None
     storage: Storage | None = None
     backup: Backup | None = None
@@ -177,6 +199,14 @@ class Stack:
     def all_clients(self) -> tuple[Client, ...]:
         """The balanced clients and the debug client."""
         return self.clients + ((self.debug_client,) if self.debug_client else ())
+
+    def clients_of(self, pool: Pool | None) -> tuple[Client, ...]:
+        """Return a pool's clients; without a pool those that are in none."""
+        pools = self.balancing.pools
+        kept = {name for one in pools for name in one.clients}
+        if pool is None:
+            return tuple(one for one in self.clients if one.name not in kept)
+        return tuple(one for one in self.clients if one.name in pool.clients)
 
     def socket(self, name: str) -> Address:
         """Return the Unix socket of that name."""

@@ -11,10 +11,12 @@ from collective.recipe.productionstack.address import unsafe_in
 LAST_PORT = 65535
 LONGEST_NAME = 253  # RFC 1035 2.3.4, as text
 MOST_CLIENTS = 64
+LONGEST_NUMBER = 9
 
 SERVICE_NAMES = ("nginx", "varnish", "haproxy", "supervisor", "logrotate", "cron")
 
 HOST_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
+URL_SEGMENT = re.compile(r"[A-Za-z0-9@+_.~-]+")
 SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.~-]*")
 
 
@@ -83,6 +85,14 @@ def zodb_path(value: str) -> str:
     return "/" + "/".join(segments)
 
 
+def url_path(value: str) -> str:
+    """Parse a path below a site as visitors type it, such as ``/import``."""
+    segments = value.removeprefix("/").removesuffix("/").split("/")
+    if not value.startswith("/") or not all(map(URL_SEGMENT.fullmatch, segments)):
+        raise ValueError("not a path such as /import or /@@my-view")
+    return "/" + "/".join(segments)
+
+
 def file_path(value: str) -> str:
     """Parse a file's path: no character that a configuration could misread."""
     if unsafe := unsafe_in(value):
@@ -99,6 +109,35 @@ def choice(*allowed: str) -> Callable[[str], str]:
         return value
 
     parse.__doc__ = f"one of {', '.join(allowed)}"
+    return parse
+
+
+def number(least: int, most: int) -> Callable[[str], int]:
+    """Return a parser for a whole number within limits."""
+
+    def parse(value: str) -> int:
+        if not value.isascii() or not value.isdigit() or len(value) > LONGEST_NUMBER:
+            raise ValueError("not a whole number")
+        if not least <= int(value) <= most:
+            raise ValueError(f"not between {least} and {most}")
+        return int(value)
+
+    parse.__doc__ = f"a number from {least} to {most}"
+    return parse
+
+
+def seconds(least: int, most: int) -> Callable[[str], int]:
+    """Return a parser for seconds, with or without an ``s`` behind."""
+    whole = number(least, most)
+
+    def parse(value: str) -> int:
+        try:
+            return whole(value.removesuffix("s").rstrip())
+        except ValueError as error:
+            text = str(error).replace("a whole number", "a whole number of seconds")
+            raise ValueError(text) from None
+
+    parse.__doc__ = f"seconds from {least} to {most}"
     return parse
 
 

@@ -10,11 +10,13 @@ from typing import Any
 
 from collective.recipe.productionstack import folders
 from collective.recipe.productionstack import listeners
+from collective.recipe.productionstack import pools
 from collective.recipe.productionstack import services
 from collective.recipe.productionstack import sites
 from collective.recipe.productionstack.address import Address
 from collective.recipe.productionstack.errors import Problem
 from collective.recipe.productionstack.facts import Facts
+from collective.recipe.productionstack.model import Balancing
 from collective.recipe.productionstack.model import Client
 from collective.recipe.productionstack.model import Stack
 from collective.recipe.productionstack.options import PORT_OFFSETS
@@ -70,17 +72,13 @@ class _Builder:
         part, options = self.part, self.options
         found, problems = sites.lines(part.name, options)
         self.problems += problems
-        with_tls = (
-            sites.has_certificate(found, options) or options.https_address is not None
-        )
-        http = self.address("http_address")
-        https = self.address("https_address") if with_tls else None
-        front = sites.Front(http=http, https=https)
+        front = self.front(sites.has_certificate(found, options))
         the_sites, problems = sites.sites(part.name, found, options, front)
         if not self.faulty & {"certificate", "key"}:
             self.problems += problems
         self.need_sites()
         debug = self.debug_client()
+        clients = self.clients(debug)
         return Stack(
             name=part.name,
             folders=folders.of(self.facts.directory, self.facts.bin, part.name),
@@ -90,13 +88,14 @@ class _Builder:
             web_server=options.web_server,
             proxy_cache=options.proxy_cache,
             load_balancer=options.load_balancer,
-            http=http,
-            https=https,
+            http=front.http,
+            https=front.https,
             cache=self.address("cache_address"),
             purge=self.address("purge_address"),
             balancer=self.address("balancer_address"),
             stats=self.address("stats_address"),
-            clients=self.clients(debug),
+            clients=clients,
+            balancing=self.balancing(clients),
             debug_client=debug,
             storage=self.one_of("zeoserver", self.facts.storages),
             backup=self.one_of("backup", self.facts.backups),
@@ -125,6 +124,16 @@ class _Builder:
         return chosen or Address(
             host.strip("[]"), self.options.port_base + PORT_OFFSETS[name]
         )
+
+    def front(self, with_certificate: bool) -> sites.Front:  # noqa: FBT001
+        with_tls = with_certificate or self.options.https_address is not None
+        https = self.address("https_address") if with_tls else None
+        return sites.Front(http=self.address("http_address"), https=https)
+
+    def balancing(self, clients: tuple[Client, ...]) -> Balancing:
+        made, problems = pools.balancing(self.part.name, self.options, clients)
+        self.problems += problems
+        return made
 
     def need_sites(self) -> None:
         wanted = self.part.entry in {"default", "nginx"}

@@ -7,13 +7,7 @@ FREE = ("recipe", "<", "eggs")
 
 RESERVED = frozenset(
     [
-        "threads",
         "cache-size",
-        "balance",
-        "sticky",
-        "slow-start",
-        "editors-clients",
-        "queue-timeout",
         "maintenance-page",
         "maintenance-allow",
         "memory-limit",

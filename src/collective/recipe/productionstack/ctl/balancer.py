@@ -5,21 +5,26 @@ from __future__ import annotations
 import csv
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from collective.recipe.productionstack.address import Address
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.model import Stack
 
 BACKEND = "plone"
+IDLE_SECONDS = 15.0
+FORCED_MAINT, FORCED_DRAIN = 0x01, 0x08
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """One server of the backend: its state and how many requests it has now."""
+    """One server of a backend: its state and how many requests it has now."""
 
     name: str
     status: str
     requests: int
+    backend: str = BACKEND
 
     @property
     def is_up(self) -> bool:
@@ -34,19 +39,46 @@ class Balancer:
         """Remember the socket; nothing is connected yet."""
         self.path = stack.socket("haproxy").path
         self.timeout = timeout
+        pools = stack.balancing.pools
+        self.pools = {name: pool.name for pool in pools for name in pool.clients}
+        # HAProxy sends who is sticky even to a drained server.
+        self.away = "maint" if stack.balancing.sticky else "drain"
 
     def servers(self) -> dict[str, Server]:
-        """Return the servers of the backend; empty when HAProxy does not answer."""
+        """Return the servers of all backends; empty when HAProxy does not answer."""
         try:
             lines = self.ask("show stat").lstrip("# ").splitlines()
         except ControlError:
             return {}
-        rows = [row for row in csv.DictReader(lines) if row["pxname"] == BACKEND]
+        ours = {BACKEND, *self.pools.values()}
         return {
-            row["svname"]: Server(row["svname"], row["status"], int(row["scur"] or 0))
-            for row in rows
-            if row["svname"] not in {"BACKEND", "FRONTEND"}
+            row["svname"]: Server(
+                row["svname"], row["status"], int(row["scur"] or 0), row["pxname"]
+            )
+            for row in csv.DictReader(lines)
+            if row["pxname"] in ours and row["svname"] not in {"BACKEND", "FRONTEND"}
         }
+
+    def drained(self) -> list[str]:
+        """Return the servers that were told to take nothing new, up or down.
+
+        The bits are those of HAProxy's management guide, "show servers state".
+        """
+        try:
+            lines = self.ask("show servers state").splitlines()
+        except ControlError:
+            return []
+        names = next((one[2:].split() for one in lines if one.startswith("# ")), [])
+        rows = [
+            dict(zip(names, line.split(), strict=False))
+            for line in lines
+            if line and not line.startswith("#")
+        ]
+        return [
+            row["srv_name"]
+            for row in rows
+            if int(row.get("srv_admin_state", 0)) & (FORCED_MAINT | FORCED_DRAIN)
+        ]
 
     def worker(self) -> int:
         """Return the pid of the worker that answers, 0 when none does."""
@@ -59,18 +91,48 @@ class Balancer:
 
     def set_state(self, name: str, state: str) -> None:
         """Give a server ``drain`` (nothing new) or ``ready``."""
-        said = self.ask(f"set server {BACKEND}/{name} state {state}").strip()
-        if said:
-            message = (
-                f"HAProxy did not set {name} to {state}: {said}. Its log is in var/log."
-            )
-            raise ControlError(message)
+        wanted = self.away if state == "drain" else state
+        self._tell(f"set server {self._place(name)} state {wanted}")
 
-    def wait_idle(self, names: set[str], seconds: float) -> bool:
+    def add(self, name: str, address: Address, most: int) -> None:
+        """Make a server until the next reload; ``most`` requests at a time."""
+        check = "check inter 2s fastinter 500ms downinter 1s rise 2 fall 3"
+        watch = "observe layer4 error-limit 3 on-error mark-down"
+        place = self._place(name)
+        self._tell(
+            f"add server {place} {address} maxconn {most} {check} {watch}",
+            "New server registered",
+        )
+        self._tell(f"enable server {place}")
+        self._tell(f"enable health {place}")
+
+    def remove(self, name: str) -> None:
+        """Forget a server until the next reload; its connections are closed."""
+        self.set_state(name, "maint")
+        self._tell(f"shutdown sessions server {BACKEND}/{name}")
+        deadline = time.monotonic() + IDLE_SECONDS
+        while "Server deleted" not in (
+            said := self.ask(f"del server {BACKEND}/{name}")
+        ):
+            # Kept connections take a moment to end.
+            if time.monotonic() > deadline:
+                self.set_state(name, "ready")
+                message = (
+                    f"HAProxy does not forget {name}: {said.strip()}. It serves on."
+                )
+                raise ControlError(message)
+            time.sleep(0.2)
+
+    def wait_idle(
+        self,
+        names: set[str],
+        seconds: float,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> bool:
         """Wait until servers have no requests; return whether that came true."""
         deadline = time.monotonic() + seconds
         while busy := self._busy(names):
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline or stop():
                 return False
             time.sleep(min(0.2, 0.05 * busy))
         return True
@@ -82,6 +144,16 @@ class Balancer:
         except OSError as error:
             message = f"HAProxy does not answer on {self.path} ({error}). See var/log."
             raise ControlError(message) from None
+
+    def _place(self, name: str) -> str:
+        return f"{self.pools.get(name, BACKEND)}/{name}"
+
+    def _tell(self, text: str, answer: str = "") -> None:
+        """Send a command that must be answered by silence, or by these words."""
+        said = self.ask(text).strip()
+        if answer not in said or (said and not answer):
+            message = f"HAProxy refuses: {text}: {said}. Its log is in var/log."
+            raise ControlError(message)
 
     def _busy(self, names: set[str]) -> int:
         return sum(one.requests for one in self.servers().values() if one.name in names)

@@ -32,6 +32,11 @@ VERBS = {
         "Apply the generated configuration, dropping nothing.",
     ),
     "rollback": ("reload:rollback", "Go back to the previous configuration."),
+    "restart": ("restart:command", "Restart clients, without a lost request."),
+    "drain": ("drain:drain", "Give clients no new requests."),
+    "ready": ("drain:ready", "Let drained clients have visitors again."),
+    "add": ("drain:add", "Let HAProxy know one more client for now."),
+    "remove": ("drain:remove", "Let HAProxy forget a client for now."),
     "cron": ("cron:command", "Show, install or remove the block in your crontab."),
     "explain": ("explain:command", "Show the topology, or the option behind a line."),
     "plone-caching": (

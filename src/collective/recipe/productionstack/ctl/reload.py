@@ -187,7 +187,7 @@ def _conclude(
     script = control.script
     left = [
         f"{name} must be restarted ({', '.join(one.reasons)}): "
-        f"{script} down, {script} up"
+        f"{status.restart(control, stack, name)}"
         for name, one in sorted(status.stale(stack, survey.take(stack)).items())
     ]
     left += [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from collections.abc import Iterable
 from pathlib import Path
 
 from collective.recipe.productionstack.announced import Program
@@ -25,6 +26,7 @@ def reload(stack: Stack, program: Program) -> None:
         return
     look = {"haproxy": _haproxy_worker, "nginx": _nginx_workers}.get(program.kind)
     before = look(stack, program) if look else frozenset()
+    drained = Balancer(stack).drained() if program.kind == "haproxy" else []
     _signal(stack, program)
     if look is not None and not _changes(lambda: look(stack, program), before):
         message = (
@@ -33,6 +35,14 @@ def reload(stack: Stack, program: Program) -> None:
         )
         raise ControlError(message)
     _wait_healthy(stack, program)
+    _drain_again(stack, drained)
+
+
+def _drain_again(stack: Stack, names: Iterable[str]) -> None:
+    """Keep visitors away as before: a new HAProxy knows nothing of it."""
+    known = Balancer(stack).servers() if names else {}
+    for name in known.keys() & set(names):
+        Balancer(stack).set_state(name, "drain")
 
 
 def _signal(stack: Stack, program: Program) -> None:

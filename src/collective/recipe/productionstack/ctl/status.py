@@ -14,6 +14,7 @@ from collective.recipe.productionstack.announced import Program
 from collective.recipe.productionstack.ctl import health
 from collective.recipe.productionstack.ctl import record
 from collective.recipe.productionstack.ctl import survey
+from collective.recipe.productionstack.ctl.balancer import Balancer
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.survey import Survey
 from collective.recipe.productionstack.model import Stack
@@ -38,6 +39,7 @@ class Status:
     stale: Mapping[str, record.Stale]
     applied: str | None
     current: str | None
+    drained: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -121,6 +123,7 @@ def look(control: Control) -> Status:
     asking.start()
     seen = survey.take(stack, PROBE_SECONDS)
     asking.join()
+    drained = _drained(stack) if seen.pid("haproxy") else ()
     applied, current = control.trees.applied(), control.trees.current()
     return Status(
         stack=stack,
@@ -129,7 +132,12 @@ def look(control: Control) -> Status:
         stale=stale(stack, seen) if applied else {},
         applied=applied.name if applied else None,
         current=current.name if current else None,
+        drained=drained,
     )
+
+
+def _drained(stack: Stack) -> tuple[str, ...]:
+    return tuple(sorted(Balancer(stack, PROBE_SECONDS).drained()))
 
 
 def stale(stack: Stack, seen: Survey) -> dict[str, record.Stale]:
@@ -141,6 +149,14 @@ def stale(stack: Stack, seen: Survey) -> dict[str, record.Stale]:
         if seen.pid(program.name)
     }
     return {name: one for name, one in found.items() if one}
+
+
+def restart(control: Control, stack: Stack, name: str) -> str:
+    """Return the commands that restart a program."""
+    script = control.script
+    if stack.load_balancer != "none" and name in {one.name for one in stack.clients}:
+        return f"{script} restart {name}"
+    return f"{script} down, then {script} up"
 
 
 def _show(control: Control, status: Status) -> None:
@@ -181,10 +197,12 @@ def _remarks(control: Control, status: Status) -> list[str]:
     if status.current and status.applied != status.current:
         lines[0] += f": {script} diff, {script} reload"
     for name, one in sorted(status.stale.items()):
-        what = "reload" if one.reload else "down, then up"
-        lines.append(
-            f"{name} has not taken in {', '.join(one.reasons)}: {script} {what}"
-        )
+        what = restart(control, status.stack, name)
+        what = f"{script} reload" if one.reload else what
+        lines.append(f"{name} has not taken in {', '.join(one.reasons)}: {what}")
+    if status.drained:
+        names = " ".join(status.drained)
+        lines.append(f"{names}: drained, no visitors: {script} ready {names}")
     if not status.seen.answers:
         gone = "hangs" if status.seen.supervisor else "does not run"
         lines.append(f"supervisord {gone}: {script} up")

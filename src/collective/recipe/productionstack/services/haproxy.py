@@ -18,7 +18,11 @@ def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
     """Return path in the tree, template and further values of each file."""
     storage = stack.storage
     asked = storage.address.to_connect if storage and storage.quiet_log else None
-    values = {"zeo": asked, "runtime": stack.socket(NAME)}
+    values = {
+        "zeo": asked,
+        "runtime": stack.socket(NAME),
+        "balancing": stack.balancing,
+    }
     return (("haproxy/haproxy.cfg", "haproxy/haproxy.cfg.j2", values),)
 
 

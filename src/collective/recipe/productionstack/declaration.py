@@ -1,0 +1,30 @@
+"""How an option is declared: everything that there is to say about it, once."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+
+def option(  # noqa: PLR0913 (a declaration says everything at once)
+    doc: str,
+    parse: Callable[[str], Any],
+    *,
+    kind: str,
+    example: str,
+    default: Any = None,
+    shown: str = "",
+) -> Any:
+    """Declare an option: a sentence, its parser, its type in words, an example.
+
+    ``shown`` words the default on the reference page where it is not a value.
+    """
+    metadata = {
+        "doc": doc,
+        "parse": parse,
+        "kind": kind,
+        "example": example,
+        "shown": shown,
+    }
+    return dataclasses.field(default=default, metadata=metadata)
