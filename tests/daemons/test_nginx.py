@@ -524,3 +524,44 @@ def test_older_and_newer_versions_get_words_that_they_know() -> None:
     assert "ssl http2;" in texts[1, 22, 1][1]
     assert "ssl;" in texts[1, 27, 0][1]
     assert "http2 on;" in texts[1, 27, 0][1]
+
+
+def _reload(one: Stage) -> None:
+    """Let nginx read its files again, and wait until it has."""
+    pid = int(Path(one.stack.folders.var, "nginx.pid").read_text())
+    before = _children(pid)
+    os.kill(pid, signal.SIGHUP)
+    stage.until(lambda: bool(_children(pid)) and not before & _children(pid), 5)
+
+
+def _children(pid: int) -> set[str]:
+    return set(Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_maintenance(tmp_path: Path, own: bool) -> None:  # noqa: FBT001
+    page = tmp_path / "it's down.html"
+    page.write_text("<p>Own page")
+    page.parent.chmod(0o755)
+    values = {"maintenance_page": str(page)} if own else {}
+    with _alone(maintenance_allow=("127.0.0.2/32",), **values).start("nginx") as one:
+        two = ("Host", "two.example.com")
+        assert one.get("/").status == 200
+        path = Path(one.stack.maintenance_file)
+        path.write_text("# hosts\nwww.example.com 1;\nexample.com 1;\n")
+        _reload(one)
+        for method in ("GET", "HEAD", "POST"):
+            body = b"x" if method == "POST" else b""
+            reply = one.get("/a/b?c=d", method=method, body=body)
+            assert (reply.status, reply["Retry-After"]) == (503, "300")
+            assert reply["Cache-Control"] == "no-store"
+        reply = one.get("/a/b")
+        assert (b"Own page" if own else b"working on this site") in reply.body
+        assert reply["Content-Type"] == "text/html"
+        assert one.get("/", two).status == 200
+        assert one.get("/", source="127.0.0.2").status == 200
+        assert one.get("/manage", source="127.0.0.2").status == 404
+
+        path.unlink()
+        _reload(one)
+        assert one.get("/").status == 200

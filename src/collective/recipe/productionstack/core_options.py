@@ -13,6 +13,7 @@ from collective.recipe.productionstack.parsers import clients
 from collective.recipe.productionstack.parsers import file_path
 from collective.recipe.productionstack.parsers import host_name
 from collective.recipe.productionstack.parsers import lines
+from collective.recipe.productionstack.parsers import networks
 from collective.recipe.productionstack.parsers import port
 from collective.recipe.productionstack.parsers import port_base
 from collective.recipe.productionstack.parsers import services
@@ -192,6 +193,23 @@ class CoreOptions:
         kind="url or tag",
         example="tag",
         default="url",
+    )
+    maintenance_page: str = option(
+        "A page of your own (one HTML file, nothing beside it) for visitors while"
+        " `bin/stack maintenance` is on.",
+        file_path,
+        kind="path",
+        example="${buildout:directory}/maintenance.html",
+        default="",
+        shown="a plain one",
+    )
+    maintenance_allow: tuple[str, ...] = option(
+        "Addresses and networks that get through to Plone during maintenance.",
+        networks,
+        kind="words",
+        example="127.0.0.1 10.20.0.0/16 2001:db8::/32",
+        default=(),
+        shown="none",
     )
     check: str = option(
         "Whether the daemons check the result: `auto` warns about a missing one,"

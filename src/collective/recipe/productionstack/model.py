@@ -182,6 +182,8 @@ class Stack:
     storage: Storage | None = None
     backup: Backup | None = None
     purge_by: str = "url"
+    maintenance_page: str = ""
+    maintenance_allow: tuple[str, ...] = ()
     user_templates: str = ""
     workers: int = 1
     versions: tuple[tuple[str, tuple[int, ...]], ...] = ()
@@ -207,6 +209,11 @@ class Stack:
         if pool is None:
             return tuple(one for one in self.clients if one.name not in kept)
         return tuple(one for one in self.clients if one.name in pool.clients)
+
+    @property
+    def maintenance_file(self) -> str:
+        """The hosts in maintenance, as nginx reads them; there while there are any."""
+        return f"{self.folders.var}/maintenance.map"
 
     def socket(self, name: str) -> Address:
         """Return the Unix socket of that name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable
 
@@ -150,6 +151,14 @@ def lines(value: str) -> tuple[str, ...]:
     """Parse one entry per line; blank lines and comments do not count."""
     found = (line.strip() for line in value.splitlines())
     return tuple(line for line in found if line and not line.startswith("#"))
+
+
+def networks(value: str) -> tuple[str, ...]:
+    """Parse IP addresses and networks separated by white space."""
+    try:
+        return tuple(str(ipaddress.ip_network(one)) for one in words(value))
+    except ValueError as error:
+        raise ValueError(f"{error}".replace("'", "")) from None
 
 
 def clients(value: str) -> int | tuple[str, ...]:

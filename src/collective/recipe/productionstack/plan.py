@@ -100,6 +100,8 @@ class _Builder:
             storage=self.one_of("zeoserver", self.facts.storages),
             backup=self.one_of("backup", self.facts.backups),
             purge_by=options.purge_by,
+            maintenance_page=self.maintenance_page(),
+            maintenance_allow=options.maintenance_allow,
             user_templates=self.templates(),
             workers=max(1, self.facts.cores // 2),
             versions=self.facts.versions,
@@ -150,6 +152,14 @@ class _Builder:
                 "templates", chosen, "no such folder", "Make it, or remove the option."
             )
         return ""
+
+    def maintenance_page(self) -> str:
+        path = self.options.maintenance_page
+        if path and not Path(path).is_file():
+            self.add(
+                "maintenance-page", path, "no such file", "Write it, as one HTML file."
+            )
+        return path
 
     def debug_client(self) -> Client | None:
         name = self.options.debug_client

@@ -8,8 +8,6 @@ FREE = ("recipe", "<", "eggs")
 RESERVED = frozenset(
     [
         "cache-size",
-        "maintenance-page",
-        "maintenance-allow",
         "memory-limit",
         "alert-mail",
         "alert-webhook",

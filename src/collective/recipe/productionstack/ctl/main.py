@@ -37,6 +37,10 @@ VERBS = {
     "ready": ("drain:ready", "Let drained clients have visitors again."),
     "add": ("drain:add", "Let HAProxy know one more client for now."),
     "remove": ("drain:remove", "Let HAProxy forget a client for now."),
+    "maintenance": (
+        "maintenance:command",
+        "Show visitors a clean page while you work.",
+    ),
     "cron": ("cron:command", "Show, install or remove the block in your crontab."),
     "explain": ("explain:command", "Show the topology, or the option behind a line."),
     "plone-caching": (

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from collective.recipe.productionstack.address import Address
 from collective.recipe.productionstack.ctl import health
+from collective.recipe.productionstack.ctl import maintenance
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.start import Starter
 from collective.recipe.productionstack.errors import ControlError
@@ -102,6 +103,9 @@ def entry(
 ) -> tuple[http.client.HTTPConnection, str]:
     """Return a connection to the outermost tier, and the front page's path there."""
     kinds = {program.kind for program in stack.programs}
+    if host in maintenance.hosts(stack):
+        # nginx would answer with its page for visitors.
+        kinds -= {"nginx"}
     if "nginx" in kinds and stack.https and site.certificate:
         return _NamedConnection(stack.https.to_connect, host, timeout), "/"
     if "nginx" in kinds:

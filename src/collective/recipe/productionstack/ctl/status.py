@@ -12,6 +12,7 @@ import click
 
 from collective.recipe.productionstack.announced import Program
 from collective.recipe.productionstack.ctl import health
+from collective.recipe.productionstack.ctl import maintenance
 from collective.recipe.productionstack.ctl import record
 from collective.recipe.productionstack.ctl import survey
 from collective.recipe.productionstack.ctl.balancer import Balancer
@@ -40,6 +41,7 @@ class Status:
     applied: str | None
     current: str | None
     drained: tuple[str, ...] = ()
+    maintenance: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -58,6 +60,7 @@ class Status:
 
     def to_json(self) -> dict[str, Any]:
         """Return what a machine reads."""
+        away = {"maintenance": list(self.maintenance)} if self.maintenance else {}
         return {
             "ok": self.ok,
             "configuration": {"applied": self.applied, "current": self.current},
@@ -66,6 +69,7 @@ class Status:
                 {"name": job.name, "age": None, "limit": None, "ok": True}
                 for job in self.stack.jobs
             ],
+            **away,
         }
 
     def program(self, program: Program) -> dict[str, Any]:
@@ -133,6 +137,7 @@ def look(control: Control) -> Status:
         applied=applied.name if applied else None,
         current=current.name if current else None,
         drained=drained,
+        maintenance=tuple(sorted(maintenance.hosts(stack))),
     )
 
 
@@ -203,6 +208,12 @@ def _remarks(control: Control, status: Status) -> list[str]:
     if status.drained:
         names = " ".join(status.drained)
         lines.append(f"{names}: drained, no visitors: {script} ready {names}")
+    if status.maintenance:
+        shown = ", ".join(status.maintenance)
+        lines.append(
+            f"maintenance: visitors of {shown} see 503, backup and pack wait: "
+            f"{script} maintenance off"
+        )
     if not status.seen.answers:
         gone = "hangs" if status.seen.supervisor else "does not run"
         lines.append(f"supervisord {gone}: {script} up")

@@ -107,6 +107,7 @@ def checks(stack: Stack) -> tuple[Check, ...]:
                 ),
                 (f'_log "{stack.folders.log}/', '_log "{scratch}/log/'),
                 (f'_path "{stack.folders.var}/', '_path "{scratch}/var/'),
+                (f'include "{stack.folders.var}/', 'include "{scratch}/var/'),
                 (f'pid "{stack.folders.var}/', 'pid "{scratch}/var/'),
             ),
             complains=r"\[warn\].*conflicting server name",
