@@ -21,7 +21,7 @@ demo-stop:
 	@dev/as-user demo dev/demo stop
 
 test:
-	@dev/bootstrap
+	@dev/bootstrap test
 	@dev/as-user test dev/test $(ARGS)
 
 lint:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 
 import pytest
 
 from collective.recipe.productionstack import run
+from collective.recipe.productionstack.ctl import crontab as cron
 from tests.support.bench import Bench
 
 DAEMONS = ("nginx", "haproxy", "varnishd", "varnishadm")
@@ -37,3 +39,16 @@ def chain(daemons: None) -> Iterator[Bench]:
     with Bench(tiers=("haproxy", "varnish", "nginx")) as one:
         one.generate()
         yield one
+
+
+@pytest.fixture
+def own_crontab() -> Iterator[None]:
+    """Keep the crontab of the user who runs the tests."""
+    if run.find("crontab") is None:
+        if os.environ.get("PRODUCTIONSTACK_REQUIRE_DAEMONS") == "1":
+            pytest.fail("crontab is not installed")
+        pytest.skip("crontab is not installed")
+    before = cron.read()
+    cron.write("") if before else None
+    yield
+    cron.write(before) if before else subprocess.run(("crontab", "-r"), check=False)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from collective.recipe.productionstack import run
 from collective.recipe.productionstack.ctl import crontab as cron
 from collective.recipe.productionstack.errors import ControlError
 from tests.support.bench import Bench
@@ -50,19 +48,6 @@ def test_a_new_block_replaces_the_old_one_in_its_place() -> None:
 def test_a_broken_fence_is_refused(text: str) -> None:
     with pytest.raises(ControlError, match="crontab -e"):
         cron.edited(text, BLOCK, BEGIN, END)
-
-
-@pytest.fixture
-def own_crontab() -> Iterator[None]:
-    """Keep the crontab of the user who runs the tests."""
-    if run.find("crontab") is None:
-        if os.environ.get("PRODUCTIONSTACK_REQUIRE_DAEMONS") == "1":
-            pytest.fail("crontab is not installed")
-        pytest.skip("crontab is not installed")
-    before = cron.read()
-    cron.write("") if before else None
-    yield
-    cron.write(before) if before else subprocess.run(("crontab", "-r"), check=False)
 
 
 def raw(folder: Path) -> bytes:

@@ -165,6 +165,7 @@ class Bench:
             "from collective.recipe.productionstack.ctl.main import main\n"
             f"main({str(self.folder)!r}, {self.name!r})\n"
         )
+        script.chmod(0o700)
         self.trees.install(self.tree())
 
     def tree(self) -> Tree:

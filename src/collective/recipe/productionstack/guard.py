@@ -74,6 +74,7 @@ def refuse_live(directory: str, name: str) -> None:
     """Raise StackError when a stack that is to be removed still does something."""
     from collective.recipe.productionstack.ctl import crontab
     from collective.recipe.productionstack.ctl import running
+    from collective.recipe.productionstack.ctl import startup
 
     alive = running.is_running(directory, name)
     if alive:
@@ -88,4 +89,9 @@ def refuse_live(directory: str, name: str) -> None:
             " crontab."
             f" Take them out first: bin/{name} cron remove;"
             " or list the part again."
+        )
+    if startup.installed(directory, name):
+        raise StackError(
+            f"[{name}] is no longer among the parts, but is started after a reboot."
+            f" Take that back first: bin/{name} boot remove; or list the part again."
         )

@@ -21,12 +21,12 @@ NOTHING = "no crontab for"
 """What crontab(1) says where there is none; any other failure is one."""
 
 
-def installed(directory: str, name: str) -> bool:
+def installed(directory: str, name: str, timeout: float = 20) -> bool:
     """Whether the block of a stack stands in the user's crontab."""
     if run.find("crontab") is None:
         return False
     begin, _ = fences(directory, name)
-    return begin in (line.strip() for line in read().splitlines())
+    return begin in (line.strip() for line in read(timeout).splitlines())
 
 
 def fences(directory: str, name: str) -> tuple[str, str]:
@@ -55,7 +55,7 @@ def edited(text: str, block: str, begin: str, end: str) -> str:
     return "".join((*lines[: begins[0]], block, *lines[ends[0] + 1 :]))
 
 
-def read() -> str:
+def read(timeout: float = 20) -> str:
     """Return the user's crontab; empty when there is none."""
     # Odd letters of others must survive, and the words of "no crontab for" must
     # not be translated.
@@ -63,7 +63,7 @@ def read() -> str:
         ("crontab", "-l"),
         env={**os.environ, "LC_ALL": "C"},
         errors="surrogateescape",
-        timeout=20,
+        timeout=timeout,
     )
     if result.ok:
         return _unescaped() if RETURN in result.output else result.output

@@ -37,6 +37,8 @@ VERBS = {
     "ready": ("drain:ready", "Let drained clients have visitors again."),
     "add": ("drain:add", "Let HAProxy know one more client for now."),
     "remove": ("drain:remove", "Let HAProxy forget a client for now."),
+    "debug": ("debug:command", "Start the debug client, and say how to reach it."),
+    "boot": ("boot:command", "Come up after a reboot."),
     "maintenance": (
         "maintenance:command",
         "Show visitors a clean page while you work.",

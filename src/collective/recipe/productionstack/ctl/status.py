@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from collective.recipe.productionstack.announced import Program
+from collective.recipe.productionstack.ctl import boot
 from collective.recipe.productionstack.ctl import health
 from collective.recipe.productionstack.ctl import maintenance
 from collective.recipe.productionstack.ctl import record
@@ -18,6 +19,7 @@ from collective.recipe.productionstack.ctl import survey
 from collective.recipe.productionstack.ctl.balancer import Balancer
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.survey import Survey
+from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.model import Stack
 
 if TYPE_CHECKING:
@@ -214,6 +216,7 @@ def _remarks(control: Control, status: Status) -> list[str]:
             f"maintenance: visitors of {shown} see 503, backup and pack wait: "
             f"{script} maintenance off"
         )
+    lines.append(f"after a reboot: {_boot(control)}")
     if not status.seen.answers:
         gone = "hangs" if status.seen.supervisor else "does not run"
         lines.append(f"supervisord {gone}: {script} up")
@@ -221,6 +224,13 @@ def _remarks(control: Control, status: Status) -> list[str]:
         shown = ", ".join(map(str, pids))
         lines.append(f"{name} runs without supervisord (pid {shown}): {script} up")
     return lines
+
+
+def _boot(control: Control) -> str:
+    try:
+        return boot.how(control, PROBE_SECONDS)
+    except ControlError:
+        return f"unknown, your crontab cannot be read: {control.script} boot"
 
 
 def _current(status: Status) -> str:
