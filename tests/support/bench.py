@@ -29,6 +29,7 @@ from collective.recipe.productionstack.model import Folders
 from collective.recipe.productionstack.model import Site
 from collective.recipe.productionstack.model import Stack
 from collective.recipe.productionstack.model import Storage
+from collective.recipe.productionstack.model import Watching
 from collective.recipe.productionstack.tree import File
 from collective.recipe.productionstack.tree import Tree
 from collective.recipe.productionstack.tree import Trees
@@ -62,6 +63,8 @@ class Bench:
         self.ports = free_ports(9)
         self.text = "one"
         self.programs: tuple[Program, ...] = ()
+        self.watching = Watching()
+        self.watchdog: tuple[str, ...] = ()
         self.extra = ""
         self.broken = ""
 
@@ -138,6 +141,7 @@ class Bench:
             clients=clients[:2],
             debug_client=clients[2],
             storage=storage,
+            watching=self.watching,
             jobs=(
                 Job(
                     name="backup", why="daily", schedule="5 1 * * *", command=("true",)
@@ -310,7 +314,24 @@ def _programs(bench: Bench, stack: Stack) -> tuple[Program, ...]:
         )
         for client in stack.all_clients
     )
-    return (zeo, *clients, *(known[tier] for tier in bench.tiers))
+    tiers = (known[tier] for tier in bench.tiers)
+    return (zeo, *clients, *tiers, *_watchdog(bench, stack))
+
+
+def _watchdog(bench: Bench, stack: Stack) -> tuple[Program, ...]:
+    """The real one, where a test asks for it with words for its command line."""
+    if not bench.watchdog:
+        return ()
+    door = stack.socket("watchdog")
+    return (
+        Program(
+            name="watchdog",
+            kind="watchdog",
+            command=(f"{bench.folder}/bin/{stack.name}", "watch", *bench.watchdog),
+            health=Health(address=door),
+            listens=(door,),
+        ),
+    )
 
 
 def _supervisor(stack: Stack) -> str:

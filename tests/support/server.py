@@ -55,5 +55,7 @@ if __name__ == "__main__":
         time.sleep(3)
     if Path(os.environ["PRODUCTIONSTACK"], f"{sys.argv[1]}.broken").exists():
         sys.exit("this client is broken on purpose")
+    hungry = Path(os.environ["PRODUCTIONSTACK"], f"{sys.argv[1]}.hungry")
+    eaten = bytearray(hungry.exists() * 200 * 1024**2)
     host, _, port = sys.argv[2].rpartition(":")
     ThreadingHTTPServer((host, int(port)), Answer).serve_forever()

@@ -15,10 +15,12 @@ def option(  # noqa: PLR0913 (a declaration says everything at once)
     example: str,
     default: Any = None,
     shown: str = "",
+    secret: bool = False,
 ) -> Any:
     """Declare an option: a sentence, its parser, its type in words, an example.
 
-    ``shown`` words the default on the reference page where it is not a value.
+    ``shown`` words the default on the reference page where it is not a value;
+    what is ``secret`` is repeated in no message.
     """
     metadata = {
         "doc": doc,
@@ -26,5 +28,6 @@ def option(  # noqa: PLR0913 (a declaration says everything at once)
         "kind": kind,
         "example": example,
         "shown": shown,
+        "secret": secret,
     }
     return dataclasses.field(default=default, metadata=metadata)

@@ -112,6 +112,15 @@ class Balancing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Watching:
+    """What the watchdog tells, and to whom; memory in bytes, 0 is no limit."""
+
+    memory_limit: int = 0
+    mail: tuple[str, ...] = ()
+    webhook: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Storage:
     """A ZEO server, from a ``plone.recipe.zeoserver`` part."""
 
@@ -178,6 +187,7 @@ class Stack:
     stats: Address
     clients: tuple[Client, ...] = ()
     balancing: Balancing = Balancing()
+    watching: Watching = Watching()
     debug_client: Client | None = None
     storage: Storage | None = None
     backup: Backup | None = None

@@ -18,10 +18,11 @@ from collective.recipe.productionstack.core_options import CoreOptions
 from collective.recipe.productionstack.errors import Problem
 from collective.recipe.productionstack.reserved import FREE
 from collective.recipe.productionstack.reserved import RESERVED
+from collective.recipe.productionstack.watching_options import WatchingOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class StackOptions(BalancingOptions, CoreOptions):
+class StackOptions(WatchingOptions, BalancingOptions, CoreOptions):
     """Everything a ``collective.recipe.productionstack`` part understands."""
 
 
@@ -65,9 +66,10 @@ def _parse(
         values[field.name] = field.metadata["parse"](text)
     except ValueError as error:
         remedy = f"Write for example: {name} = {field.metadata['example']}"
+        value = "…" if field.metadata["secret"] else text
         problems.append(
             Problem(
-                part=part, option=name, value=text, message=str(error), remedy=remedy
+                part=part, option=name, value=value, message=str(error), remedy=remedy
             )
         )
 

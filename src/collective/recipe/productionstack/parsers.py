@@ -13,11 +13,15 @@ LAST_PORT = 65535
 LONGEST_NAME = 253  # RFC 1035 2.3.4, as text
 MOST_CLIENTS = 64
 LONGEST_NUMBER = 9
+MEGABYTES = {"M": 1, "G": 1024}
+LEAST_MEMORY = 256 * 1024**2
 
 SERVICE_NAMES = ("nginx", "varnish", "haproxy", "supervisor", "logrotate", "cron")
 
 HOST_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 URL_SEGMENT = re.compile(r"[A-Za-z0-9@+_.~-]+")
+MAIL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._%+-]*(@[A-Za-z0-9][A-Za-z0-9.-]*)?")
+WEB = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+(/[!-~]*)?")
 SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.~-]*")
 
 
@@ -140,6 +144,32 @@ def seconds(least: int, most: int) -> Callable[[str], int]:
 
     parse.__doc__ = f"seconds from {least} to {most}"
     return parse
+
+
+def memory_size(value: str) -> int:
+    """Parse an amount of memory such as ``1500M`` or ``2G`` (1024 each) to bytes."""
+    found = re.fullmatch(r"(\d{1,6})\s*([MG])i?B?", value, re.IGNORECASE | re.ASCII)
+    if not found:
+        raise ValueError("not a size in M or G")
+    size = int(found[1]) * MEGABYTES[found[2].upper()] * 1024**2
+    if size < LEAST_MEMORY:
+        raise ValueError("Plone alone needs more than that; at least 256M")
+    return size
+
+
+def mail_addresses(value: str) -> tuple[str, ...]:
+    """Parse mail addresses, or names of local users, separated by white space."""
+    for one in words(value):
+        if not MAIL.fullmatch(one):
+            raise ValueError(f"{one} is not a mail address")
+    return words(value)
+
+
+def web_address(value: str) -> str:
+    """Parse a URL with http or https."""
+    if not WEB.fullmatch(value):
+        raise ValueError("not a URL such as https://chat.example.com/hooks/x")
+    return value
 
 
 def words(value: str) -> tuple[str, ...]:

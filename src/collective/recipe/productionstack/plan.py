@@ -96,6 +96,7 @@ class _Builder:
             stats=self.address("stats_address"),
             clients=clients,
             balancing=self.balancing(clients),
+            watching=options.watching,
             debug_client=debug,
             storage=self.one_of("zeoserver", self.facts.storages),
             backup=self.one_of("backup", self.facts.backups),

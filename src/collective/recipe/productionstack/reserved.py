@@ -8,9 +8,6 @@ FREE = ("recipe", "<", "eggs")
 RESERVED = frozenset(
     [
         "cache-size",
-        "memory-limit",
-        "alert-mail",
-        "alert-webhook",
         "backup-time",
         "pack-time",
         "verify-time",

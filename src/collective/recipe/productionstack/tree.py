@@ -23,7 +23,8 @@ from collective.recipe.productionstack.model import Folders
 
 STAGED = ".new-"
 SECRET = re.compile(
-    r"(?i)\b([\w-]*(?:password|passwd|secret|token|dsn)[\w-]*)(\s*[=: ]\s*)\S.*"
+    r"(?i)\b([\w-]*(?:password|passwd|secret|token|dsn|webhook)[\w-]*\"?)(\s*[=: ]\s*)"
+    r"\S.*"
 )
 
 

@@ -26,7 +26,7 @@ def command() -> None:
     """Show visitors a clean page (503) while you work; see who does now.
 
     Addresses in maintenance-allow get through. Backup and pack wait for their next
-    turn. It stays over restarts, until it is switched off.
+    turn, the watchdog for the end. It stays over restarts, until it is switched off.
 
     \b
     Example: bin/stack maintenance on
@@ -53,7 +53,7 @@ def switch_on(control: Control, *, sites: tuple[str, ...]) -> int:
         allowed = ", ".join(stack.maintenance_allow) or "nobody"
         control.screen.say(
             f"maintenance: on for {', '.join(site.host for site in chosen)}; "
-            f"{allowed} gets through; backup and pack wait. "
+            f"{allowed} gets through; backup, pack and watchdog wait. "
             f"{control.script} maintenance off ends it."
         )
     return 0

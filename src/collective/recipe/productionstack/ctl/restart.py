@@ -97,7 +97,7 @@ def command(
     with control.lock():
         stack = members.running(control)
         wanted = members.programs(stack, (*clients, *only))
-        _roll(control, stack, wanted, parallel, settings)
+        roll(control, stack, wanted, parallel, settings)
     return 0
 
 
@@ -108,28 +108,29 @@ def _refuse_odd_paths(paths: Sequence[str]) -> None:
             raise ControlError(message)
 
 
-def _roll(
+def roll(
     control: Control,
     stack: Stack,
     wanted: Sequence[Program],
     parallel: int,
     settings: Settings,
 ) -> None:
+    """Restart clients, so many at a time; ControlError says what serves on."""
     begun = time.monotonic()
     left = [program.name for program in _weakest_first(stack, wanted)]
     known = {program.name: program for program in wanted}
     done: list[str] = []
     with control.screen.steps() as steps, Halt(control.screen.warn) as halt:
-        roll = Roll(control, stack, steps, settings, halt)
+        ours = Roll(control, stack, steps, settings, halt)
         while left:
             names, left = left[:parallel], left[parallel:]
             try:
-                roll.group([known[name] for name in names])
+                ours.group([known[name] for name in names])
             except (ControlError, KeyboardInterrupt) as error:
-                raise _halted(control, roll, error, done, left) from error
+                raise _halted(control, ours, error, done, left) from error
             done += names
             if halt.wanted and left:
-                raise _halted(control, roll, KeyboardInterrupt(), done, left)
+                raise _halted(control, ours, KeyboardInterrupt(), done, left)
     number = "1 client" if len(done) == 1 else f"{len(done)} clients"
     seconds = time.monotonic() - begun
     control.screen.say(f"restart: {number} restarted and serving ({seconds:.0f} s)")

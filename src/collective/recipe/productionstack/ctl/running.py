@@ -45,10 +45,13 @@ def _marked(var: str, table: Table) -> dict[int, str]:
     real = _real(var)
     ourselves = _ancestors(table)
     found = {}
-    for pid in table.keys() - ourselves:
+    for pid in table:
         marks = processes.environment(pid)
         if STACK_MARK in marks and _real(marks[STACK_MARK]) == real:
-            found[pid] = marks.get(PROGRAM_MARK, "unknown")
+            program = marks.get(PROGRAM_MARK, "unknown")
+            # The watchdog is a child of supervisord, and must see it all the same.
+            if program == SUPERVISOR or pid not in ourselves:
+                found[pid] = program
     return found
 
 

@@ -16,6 +16,7 @@ from collective.recipe.productionstack.ctl import health
 from collective.recipe.productionstack.ctl import maintenance
 from collective.recipe.productionstack.ctl import record
 from collective.recipe.productionstack.ctl import survey
+from collective.recipe.productionstack.ctl import troubles
 from collective.recipe.productionstack.ctl.balancer import Balancer
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.survey import Survey
@@ -44,6 +45,7 @@ class Status:
     current: str | None
     drained: tuple[str, ...] = ()
     maintenance: tuple[str, ...] = ()
+    alerts: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -62,7 +64,7 @@ class Status:
 
     def to_json(self) -> dict[str, Any]:
         """Return what a machine reads."""
-        away = {"maintenance": list(self.maintenance)} if self.maintenance else {}
+        more = {"maintenance": self.maintenance, "alerts": self.alerts}
         return {
             "ok": self.ok,
             "configuration": {"applied": self.applied, "current": self.current},
@@ -71,7 +73,7 @@ class Status:
                 {"name": job.name, "age": None, "limit": None, "ok": True}
                 for job in self.stack.jobs
             ],
-            **away,
+            **{name: list(texts) for name, texts in more.items() if texts},
         }
 
     def program(self, program: Program) -> dict[str, Any]:
@@ -140,6 +142,7 @@ def look(control: Control) -> Status:
         current=current.name if current else None,
         drained=drained,
         maintenance=tuple(sorted(maintenance.hosts(stack))),
+        alerts=tuple(sorted(troubles.load(stack).values())),
     )
 
 
@@ -213,9 +216,10 @@ def _remarks(control: Control, status: Status) -> list[str]:
     if status.maintenance:
         shown = ", ".join(status.maintenance)
         lines.append(
-            f"maintenance: visitors of {shown} see 503, backup and pack wait: "
+            f"maintenance: visitors of {shown} see 503; backup, pack, watchdog wait: "
             f"{script} maintenance off"
         )
+    lines += [f"watchdog: {text}" for text in status.alerts]
     lines.append(f"after a reboot: {_boot(control)}")
     if not status.seen.answers:
         gone = "hangs" if status.seen.supervisor else "does not run"

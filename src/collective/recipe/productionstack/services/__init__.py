@@ -53,7 +53,7 @@ class Service(Protocol):
 
 
 SERVICES: tuple[Service, ...] = (haproxy, varnish, nginx, supervisor, logrotate, cron)
-"""In the order in which their programs start."""
+"""In the order in which their programs start, the watchdog (supervisor's) last."""
 
 
 def complete(stack: Stack) -> Stack:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from collective.recipe.productionstack.announced import Check
+from collective.recipe.productionstack.announced import Health
 from collective.recipe.productionstack.announced import Job
 from collective.recipe.productionstack.announced import Log
 from collective.recipe.productionstack.announced import Program
 from collective.recipe.productionstack.model import Stack
 
 NAME = "supervisor"
+WATCHDOG = "watchdog"
 
 
 def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
@@ -19,12 +21,24 @@ def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
     return (("supervisor/supervisord.conf", "supervisor/supervisord.conf.j2", values),)
 
 
-def programs(stack: Stack) -> tuple[Program, ...]:  # noqa: ARG001 (a service's member)
-    """Return what is to be supervised."""
-    return ()
+def programs(stack: Stack) -> tuple[Program, ...]:
+    """Return what is to be supervised: the watchdog, a verb of the script."""
+    if stack.alone:
+        return ()
+    door = stack.socket(WATCHDOG)
+    return (
+        Program(
+            name=WATCHDOG,
+            kind=WATCHDOG,
+            command=(f"{stack.folders.bin}/{stack.name}", "watch"),
+            health=Health(address=door),
+            listens=(door,),
+            stop_seconds=10,
+        ),
+    )
 
 
-def logs(stack: Stack) -> tuple[Log, ...]:  # noqa: ARG001
+def logs(stack: Stack) -> tuple[Log, ...]:  # noqa: ARG001 (a service's member)
     """Return the files to rotate: none, supervisor caps its own."""
     return ()
 
