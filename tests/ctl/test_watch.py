@@ -64,7 +64,8 @@ class Receiver(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def hook() -> Iterator[Hook]:
+def hook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hook]:
+    monkeypatch.setenv("no_proxy", "*")
     with Hook() as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server

@@ -39,7 +39,7 @@ VERBS = {
     "remove": ("drain:remove", "Let HAProxy forget a client for now."),
     "debug": ("debug:command", "Start the debug client, and say how to reach it."),
     "boot": ("boot:command", "Come up after a reboot."),
-    "watch": ("watchdog:command", "Look after the programs; send a test alert."),
+    "watch": ("watchdog:command", "Look after the programs, as supervisord has it do."),
     "maintenance": (
         "maintenance:command",
         "Show visitors a clean page while you work.",

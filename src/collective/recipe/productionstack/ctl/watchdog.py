@@ -40,7 +40,7 @@ RETRY_SECONDS = 60.0
 PROBE_SECONDS = 3.0
 
 
-@click.command("watch", short_help="Watch over the programs; supervisord runs it.")
+@click.command("watch", short_help="Look after the programs, as supervisord has it do.")
 @click.option("--test", is_flag=True, help="Send a test alert instead, and end.")
 @click.option(
     "--interval",
