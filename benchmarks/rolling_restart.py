@@ -1,4 +1,4 @@
-"""A rolling restart beside the fixed-sleep script that others ship, with the real Plone.
+"""A rolling restart beside the script with fixed sleeps that others ship.
 
 Sixteen visitors ask without a pause for pages that are cached or not, and send forms.
 ``bin/stack restart`` restarts both clients; then each is stopped, 20 seconds are slept,

@@ -44,7 +44,7 @@ def test_clients_wait_for_a_database_that_comes_a_minute_late(live: PloneSite) -
     assert live.get("/?late").status == 503
     daemon.start("zeoserver")
     live.wait(live.is_well, 60, "the site after")
-    assert states(live)["instance1"] == "RUNNING"
+    live.wait(lambda: states(live)["instance1"] == "RUNNING", 30, "instance1")
     assert live.pid("instance1") != victim
     shown = live.stack("status").text
     assert "given up" not in shown
