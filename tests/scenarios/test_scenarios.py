@@ -111,7 +111,7 @@ def steady(site: Site) -> dict[str, str]:
         if path in tree:
             tree[path] = re.sub(mark, "@WORKERS@", tree[path])
     for job in stack["jobs"]:
-        if job["name"] in {"backup", "pack"}:
+        if job["name"] in {"backup", "pack", "verify"}:
             mark = f"@{job['name'].upper()}-TIME@"
             times = re.compile(
                 rf"(^|\"){re.escape(job['schedule'])}(?=[ \"])", re.MULTILINE

@@ -69,7 +69,7 @@ STACK = Stack(
     clients=(client(1), client(2)),
     debug_client=client(0),
     storage=STORAGE,
-    backup=Backup(name="backup", script="/b/bin/backup", location="/b/var/backups"),
+    backups=(Backup(name="backup", script="/b/bin/backup", location="/b/var/backups"),),
     versions=(("haproxy", (2, 6, 12)), ("nginx", (1, 22, 1)), ("varnish", (7, 1, 1))),
 )
 
@@ -88,7 +88,7 @@ def stacks() -> Any:
         clients=st.integers(0, 3).map(lambda n: tuple(map(client, range(1, n + 1)))),
         debug_client=st.sampled_from([None, client(0)]),
         storage=st.sampled_from([None, STORAGE]),
-        backup=st.sampled_from([None, STACK.backup]),
+        backups=st.sampled_from([(), STACK.backups]),
         load_balancer=st.sampled_from(["haproxy", "none"]),
         proxy_cache=st.sampled_from(["varnish", "none"]),
         versions=st.sampled_from([(), STACK.versions]),

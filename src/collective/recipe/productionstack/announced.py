@@ -63,13 +63,17 @@ class Program:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A line of the crontab; ``exclusive`` jobs never run side by side."""
+    """A line of the crontab; one that ``waits`` is left out during maintenance.
+
+    ``then`` is run after a command that was good.
+    """
 
     name: str
     why: str
     schedule: str
     command: tuple[str, ...]
-    exclusive: bool = False
+    then: tuple[tuple[str, ...], ...] = ()
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

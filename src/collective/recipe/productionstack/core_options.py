@@ -17,6 +17,7 @@ from collective.recipe.productionstack.parsers import networks
 from collective.recipe.productionstack.parsers import port
 from collective.recipe.productionstack.parsers import port_base
 from collective.recipe.productionstack.parsers import services
+from collective.recipe.productionstack.parsers import words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,13 +84,13 @@ class CoreOptions:
         default="",
         shown="discovered",
     )
-    backup: str = option(
-        "The part that makes the backups, where there are several.",
-        str,
-        kind="part name",
+    backup: tuple[str, ...] = option(
+        "The parts that make the backups: one for each storage.",
+        words,
+        kind="part names",
         example="backup",
-        default="",
-        shown="discovered",
+        default=(),
+        shown="every collective.recipe.backup part",
     )
     port_base: int = option(
         "The stack listens on this port and the nine that follow.",

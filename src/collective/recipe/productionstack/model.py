@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import types
-import typing
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
 
 from collective.recipe.productionstack.address import Address
 from collective.recipe.productionstack.announced import Check
 from collective.recipe.productionstack.announced import Job
 from collective.recipe.productionstack.announced import Log
 from collective.recipe.productionstack.announced import Program
+from collective.recipe.productionstack.revive import revive
 
 FORMAT = 1
 """Version of ``stack.json``; a control script refuses any other."""
@@ -137,11 +134,35 @@ class Storage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backup:
-    """A ``collective.recipe.backup`` part."""
+    """A ``collective.recipe.backup`` part.
+
+    ``unreadable`` names the option that makes copies which we cannot judge, if any.
+    """
 
     name: str
     script: str
     location: str
+    data_file: str = ""
+    blob_dir: str = ""
+    blob_location: str = ""
+    blobs: bool = True
+    unreadable: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeping:
+    """How backups are kept: limit in hours; where they are copied, how many there.
+
+    ``times`` are those of backup, pack and verification as crontab(5) has them, or
+    ``off``; empty where they are spread.
+    """
+
+    age_limit: int = 36
+    sync_target: str = ""
+    sync_key: str = ""
+    sync_keep: int = 14
+    mailto: str = ""
+    times: tuple[str, str, str] = ("", "", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,9 +209,10 @@ class Stack:
     clients: tuple[Client, ...] = ()
     balancing: Balancing = Balancing()
     watching: Watching = Watching()
+    keeping: Keeping = Keeping()
     debug_client: Client | None = None
     storage: Storage | None = None
-    backup: Backup | None = None
+    backups: tuple[Backup, ...] = ()
     purge_by: str = "url"
     maintenance_page: str = ""
     maintenance_allow: tuple[str, ...] = ()
@@ -265,30 +287,6 @@ class Stack:
         if not isinstance(values, dict) or values.pop("format", None) != FORMAT:
             message = f"not a stack.json of format {FORMAT}"
             raise ValueError(message)
-        stack = _revive(cls, values)
+        stack = revive(cls, values)
         assert isinstance(stack, Stack)  # noqa: S101 (for the type checker)
         return stack
-
-
-@cache
-def _hints(kind: type) -> dict[str, Any]:
-    return typing.get_type_hints(kind)
-
-
-def _revive(kind: Any, value: Any) -> Any:
-    """Turn a JSON value back into the declared type."""
-    if dataclasses.is_dataclass(kind):
-        hints = _hints(kind)  # type: ignore[arg-type]
-        return kind(
-            **{name: _revive(hints[name], item) for name, item in value.items()}
-        )  # type: ignore[operator]
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin is types.UnionType:
-        real = next(item for item in arguments if item is not type(None))
-        return None if value is None else _revive(real, value)
-    if origin is tuple:
-        inner = (
-            arguments if arguments[-1] is not Ellipsis else arguments[:1] * len(value)
-        )
-        return tuple(_revive(one, item) for one, item in zip(inner, value, strict=True))
-    return value

@@ -16,13 +16,14 @@ from typing import Any
 from collective.recipe.productionstack.balancing_options import BalancingOptions
 from collective.recipe.productionstack.core_options import CoreOptions
 from collective.recipe.productionstack.errors import Problem
+from collective.recipe.productionstack.keeping_options import KeepingOptions
 from collective.recipe.productionstack.reserved import FREE
 from collective.recipe.productionstack.reserved import RESERVED
 from collective.recipe.productionstack.watching_options import WatchingOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class StackOptions(WatchingOptions, BalancingOptions, CoreOptions):
+class StackOptions(WatchingOptions, KeepingOptions, BalancingOptions, CoreOptions):
     """Everything a ``collective.recipe.productionstack`` part understands."""
 
 

@@ -14,6 +14,7 @@ LONGEST_NAME = 253  # RFC 1035 2.3.4, as text
 MOST_CLIENTS = 64
 LONGEST_NUMBER = 9
 MEGABYTES = {"M": 1, "G": 1024}
+DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 LEAST_MEMORY = 256 * 1024**2
 
 SERVICE_NAMES = ("nginx", "varnish", "haproxy", "supervisor", "logrotate", "cron")
@@ -155,6 +156,40 @@ def memory_size(value: str) -> int:
     if size < LEAST_MEMORY:
         raise ValueError("Plone alone needs more than that; at least 256M")
     return size
+
+
+def daily(value: str) -> str:
+    """Parse ``04:30`` to ``30 4 * * *``; ``off`` stays."""
+    found = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)", value, re.ASCII)
+    if value == "off":
+        return value
+    if not found:
+        raise ValueError("not a time such as 04:30, nor off")
+    return f"{int(found[2])} {int(found[1])} * * *"
+
+
+def weekly(value: str) -> str:
+    """Parse ``Sun 06:30`` to ``30 6 * * 0``; ``off`` stays."""
+    day, _, time = value.partition(" ")
+    if value == "off":
+        return value
+    if day[:3].lower() not in DAYS:
+        raise ValueError("not a day and time such as Sun 06:30, nor off")
+    return f"{daily(time.strip())[:-1]}{DAYS.index(day[:3].lower())}"
+
+
+def sync_target(value: str) -> str:
+    """Parse ``[user@]host:/path`` or an absolute path."""
+    host, colon, path = value.rpartition(":")
+    if unsafe := unsafe_in(value):
+        raise ValueError(f"{unsafe} cannot be used here")
+    if not path.startswith("/") or path.strip("/") == "":
+        raise ValueError("not host:/path, nor an absolute path")
+    if colon and not MAIL.fullmatch(host):
+        raise ValueError(f"{host} is not [user@]host")
+    if any(letter.isspace() for letter in value):
+        raise ValueError("a path with white space is not understood by rsync and ssh")
+    return value
 
 
 def mail_addresses(value: str) -> tuple[str, ...]:

@@ -16,12 +16,16 @@ from collective.recipe.productionstack import sites
 from collective.recipe.productionstack.address import Address
 from collective.recipe.productionstack.errors import Problem
 from collective.recipe.productionstack.facts import Facts
+from collective.recipe.productionstack.model import Backup
 from collective.recipe.productionstack.model import Balancing
 from collective.recipe.productionstack.model import Client
+from collective.recipe.productionstack.model import Site
 from collective.recipe.productionstack.model import Stack
+from collective.recipe.productionstack.model import Storage
 from collective.recipe.productionstack.options import PORT_OFFSETS
 from collective.recipe.productionstack.options import StackOptions
 from collective.recipe.productionstack.options import load
+from collective.recipe.productionstack.sources import backup
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,15 +74,10 @@ class _Builder:
 
     def build(self) -> Stack:
         part, options = self.part, self.options
-        found, problems = sites.lines(part.name, options)
-        self.problems += problems
-        front = self.front(sites.has_certificate(found, options))
-        the_sites, problems = sites.sites(part.name, found, options, front)
-        if not self.faulty & {"certificate", "key"}:
-            self.problems += problems
-        self.need_sites()
+        the_sites, front = self.all_sites()
         debug = self.debug_client()
         clients = self.clients(debug)
+        storage = self.one_of("zeoserver", self.facts.storages)
         return Stack(
             name=part.name,
             folders=folders.of(self.facts.directory, self.facts.bin, part.name),
@@ -98,8 +97,9 @@ class _Builder:
             balancing=self.balancing(clients),
             watching=options.watching,
             debug_client=debug,
-            storage=self.one_of("zeoserver", self.facts.storages),
-            backup=self.one_of("backup", self.facts.backups),
+            storage=storage,
+            backups=self.backups(storage),
+            keeping=options.keeping,
             purge_by=options.purge_by,
             maintenance_page=self.maintenance_page(),
             maintenance_allow=options.maintenance_allow,
@@ -107,6 +107,18 @@ class _Builder:
             workers=max(1, self.facts.cores // 2),
             versions=self.facts.versions,
         )
+
+    def all_sites(self) -> tuple[tuple[Site, ...], sites.Front]:
+        """Return the sites, and where nginx listens for them."""
+        name, options = self.part.name, self.options
+        found, problems = sites.lines(name, options)
+        self.problems += problems
+        front = self.front(sites.has_certificate(found, options))
+        made, problems = sites.sites(name, found, options, front)
+        if not self.faulty & {"certificate", "key"}:
+            self.problems += problems
+        self.need_sites()
+        return made, front
 
     def add(self, option: str, value: str, message: str, remedy: str) -> None:
         """Note a problem of one option."""
@@ -238,6 +250,24 @@ class _Builder:
                 "no ZEO client is listed in parts",
                 "Add one with recipe = plone.recipe.zope2instance, zeo-client = true.",
             )
+
+    def backups(self, storage: Storage | None) -> tuple[Backup, ...]:
+        """Return the backup parts that are named, or all of them."""
+        found = self.facts.backups
+        for name in self.options.backup:
+            if name not in found and name not in self.facts.unreadable:
+                known = ", ".join(sorted(found)) or "none"
+                message, remedy = (
+                    "no such part is listed in parts",
+                    f"There are: {known}.",
+                )
+                self.add("backup", name, message, remedy)
+        wanted = self.options.backup or found
+        return tuple(
+            backup.beside(found[name], storage, self.facts.directory)
+            for name in wanted
+            if name in found
+        )
 
     def one_of(self, option: str, found: Mapping[str, Any]) -> Any:
         """Return the part that an option names, or the only one."""

@@ -5,17 +5,5 @@ from __future__ import annotations
 FREE = ("recipe", "<", "eggs")
 """Options that are never ours; ``x-…`` is free for the user's own values too."""
 
-RESERVED = frozenset(
-    [
-        "cache-size",
-        "backup-time",
-        "pack-time",
-        "verify-time",
-        "sync-target",
-        "sync-key",
-        "sync-keep",
-        "mailto",
-        "backup-age-limit",
-    ]
-)
+RESERVED = frozenset(["cache-size"])
 """Names kept for later releases, so that a user's own use of them cannot collide."""

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
+import tempfile
+import threading
+from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,6 +76,77 @@ def run(  # noqa: PLR0913 (as many as subprocess.run needs here)
     # Decoded here: subprocess itself would change the ends of lines.
     output, said = (one.decode("utf-8", errors) for one in (done.stdout, done.stderr))
     return Result(status=done.returncode, output=output, errors=said)
+
+
+def work(  # noqa: PLR0913 (as many as long work needs)
+    command: Sequence[str],
+    *,
+    timeout: float,
+    cwd: str | Path,
+    text: str = "",
+    keep: Sequence[int] = (),
+    line: Callable[[str], None] = lambda _: None,
+) -> Result:
+    """Run something long with low priority; end it with all its children if we end.
+
+    Each line of its standard output is handed over as it comes. ``keep`` are file
+    descriptors that it holds too: a lock lasts as long as the work that it guards.
+    """
+    nice = (find("nice"), "-n", "10", find("ionice"), "-c", "2", "-n", "7")
+    words = (*(one for one in nice if one), *command) if all(nice) else tuple(command)
+    with tempfile.TemporaryFile() as errors, tempfile.TemporaryFile() as given:
+        given.write(text.encode())
+        given.seek(0)
+        process = subprocess.Popen(
+            words,
+            cwd=cwd,
+            pass_fds=tuple(keep),
+            start_new_session=True,
+            stdin=given,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+        )
+        said, status = _follow(process, timeout, line)
+        errors.seek(0)
+        trouble = errors.read().decode("utf-8", "replace")
+    if status == TOO_SLOW:
+        trouble += f"{command[0]}: no end in {timeout:g} s"
+    return Result(status=status, output=said, errors=trouble)
+
+
+def _follow(
+    process: subprocess.Popen[bytes], timeout: float, line: Callable[[str], None]
+) -> tuple[str, int]:
+    """Return what a process says and how it ends; it ends when we do."""
+    was_late = False
+
+    def expire() -> None:
+        nonlocal was_late
+        was_late = True
+        _end_session(process)
+
+    late = threading.Timer(timeout, expire)
+    late.start()
+    said = []
+    try:
+        assert process.stdout is not None  # noqa: S101 (for the type checker)
+        for data in process.stdout:
+            said.append(data.decode("utf-8", "replace"))
+            line(said[-1])
+        status = process.wait()
+    finally:
+        late.cancel()
+        _end_session(process)
+    return "".join(said), TOO_SLOW if was_late else status
+
+
+def _end_session(process: subprocess.Popen[bytes]) -> None:
+    """End a process and what it has started; KILL what does not listen."""
+    for one in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, one)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(10)
 
 
 def spawn(

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import pwd
+import re
+
 import click
 
 from collective.recipe.productionstack.ctl import crontab
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.errors import ControlError
 
+MAILTO = re.compile(r"^MAILTO=(.*)$", re.MULTILINE)
 FILE = "crontab"
 
 
@@ -77,9 +82,20 @@ def block(control: Control) -> str:
 def _edit(control: Control, block: str, done: str) -> None:
     before = crontab.read()
     begin, end = crontab.fences(str(control.directory), control.name)
+    block = _giving_back(block, before.partition(begin)[0], end)
     after = crontab.edited(before, block, begin, end)
     if after == before:
         control.screen.say(f"cron: nothing to change, the block is {done} already")
         return
     crontab.write(after)
     control.screen.say(f"cron: the block is {done}")
+
+
+def _giving_back(block: str, above: str, end: str) -> str:
+    """See that who got mail above the block gets it for the lines below, too."""
+    if not MAILTO.search(block):
+        return block
+    found = MAILTO.findall(above)
+    who = found[-1] if found else pwd.getpwuid(os.getuid()).pw_name
+    line = f"# The lines below go to whom they went before.\nMAILTO={who}\n"
+    return block.replace(f"{end}\n", f"{line}{end}\n")

@@ -39,11 +39,22 @@ VERBS = {
     "remove": ("drain:remove", "Let HAProxy forget a client for now."),
     "debug": ("debug:command", "Start the debug client, and say how to reach it."),
     "boot": ("boot:command", "Come up after a reboot."),
-    "watch": ("watchdog:command", "Look after the programs, as supervisord has it do."),
+    "watch": ("watchdog:command", "Look after the programs; supervisor runs it."),
     "maintenance": (
         "maintenance:command",
         "Show visitors a clean page while you work.",
     ),
+    "backup": ("backup:command", "Back up the database, and judge the result."),
+    "verify-backup": (
+        "verify_backup:command",
+        "Restore a backup into scratch and read it.",
+    ),
+    "restore": ("restore:command", "Put a verified backup in the place of the data."),
+    "sync-backup": (
+        "sync_backup:command",
+        "Copy the newest backup to sync-target.",
+    ),
+    "pack": ("pack:command", "Pack the database, and judge the result."),
     "cron": ("cron:command", "Show, install or remove the block in your crontab."),
     "explain": ("explain:command", "Show the topology, or the option behind a line."),
     "plone-caching": (

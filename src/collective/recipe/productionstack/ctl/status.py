@@ -14,13 +14,16 @@ from collective.recipe.productionstack.announced import Program
 from collective.recipe.productionstack.ctl import boot
 from collective.recipe.productionstack.ctl import health
 from collective.recipe.productionstack.ctl import maintenance
+from collective.recipe.productionstack.ctl import metrics
 from collective.recipe.productionstack.ctl import record
+from collective.recipe.productionstack.ctl import stamps
 from collective.recipe.productionstack.ctl import survey
 from collective.recipe.productionstack.ctl import troubles
 from collective.recipe.productionstack.ctl.balancer import Balancer
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.survey import Survey
 from collective.recipe.productionstack.errors import ControlError
+from collective.recipe.productionstack.errors import printable
 from collective.recipe.productionstack.model import Stack
 
 if TYPE_CHECKING:
@@ -46,9 +49,15 @@ class Status:
     drained: tuple[str, ...] = ()
     maintenance: tuple[str, ...] = ()
     alerts: tuple[str, ...] = ()
+    ages: tuple[stamps.Age, ...] = ()
 
     @property
     def ok(self) -> bool:
+        """Whether every program and every job is as it should be."""
+        return self.runs and all(one.ok for one in self.ages)
+
+    @property
+    def runs(self) -> bool:
         """Whether every program that should run is supervised and answers."""
         return self.seen.answers and all(
             self.is_good(program)
@@ -69,10 +78,7 @@ class Status:
             "ok": self.ok,
             "configuration": {"applied": self.applied, "current": self.current},
             "programs": [self.program(program) for program in self.stack.programs],
-            "jobs": [
-                {"name": job.name, "age": None, "limit": None, "ok": True}
-                for job in self.stack.jobs
-            ],
+            "jobs": [_job(one) for one in self.ages],
             **{name: list(texts) for name, texts in more.items() if texts},
         }
 
@@ -98,19 +104,24 @@ class Status:
 
 @click.command("status", short_help="Show what runs and answers.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a machine.")
+@click.option("--metrics", "as_metrics", is_flag=True, help="Print Prometheus metrics.")
 @click.pass_obj
-def command(control: Control, *, as_json: bool) -> int:
-    """Show what runs and answers.
+def command(control: Control, *, as_json: bool, as_metrics: bool) -> int:
+    """Show what runs and answers, and how backup, copy, verification and pack ended.
 
-    Exit status 1 when a program that should run does not run and answer; the debug
-    client never counts.
+    Exit status 1 when a program that should run does not run and answer (the debug
+    client never counts), or the last good run of a job is too old.
 
     \b
     Example: bin/stack status
              bin/stack status --json
+             bin/stack status --metrics
     """
     status = look(control)
-    if as_json:
+    if as_metrics:
+        programs = [status.program(one) for one in status.stack.programs]
+        click.echo(metrics.text(control.name, programs, status.ages), nl=False)
+    elif as_json:
         click.echo(json.dumps(status.to_json(), indent=1))
     elif status.seen.is_empty and not status.seen.supervisor:
         control.screen.say(f"not running: {control.script} up")
@@ -142,6 +153,7 @@ def look(control: Control) -> Status:
         current=current.name if current else None,
         drained=drained,
         maintenance=tuple(sorted(maintenance.hosts(stack))),
+        ages=tuple(stamps.ages(stack)),
         alerts=tuple(sorted(troubles.load(stack).values())),
     )
 
@@ -219,6 +231,7 @@ def _remarks(control: Control, status: Status) -> list[str]:
             f"maintenance: visitors of {shown} see 503; backup, pack, watchdog wait: "
             f"{script} maintenance off"
         )
+    lines += [_job_line(control, one) for one in status.ages]
     lines += [f"watchdog: {text}" for text in status.alerts]
     lines.append(f"after a reboot: {_boot(control)}")
     if not status.seen.answers:
@@ -228,6 +241,30 @@ def _remarks(control: Control, status: Status) -> list[str]:
         shown = ", ".join(map(str, pids))
         lines.append(f"{name} runs without supervisord (pid {shown}): {script} up")
     return lines
+
+
+def _job(one: stamps.Age) -> dict[str, Any]:
+    stamp = one.stamp
+    more = {"verdict": stamp.verdict, "size": stamp.size} if stamp else {}
+    return {
+        "name": one.name,
+        "age": one.age,
+        "limit": one.limit,
+        "ok": one.ok,
+        **more,
+    }
+
+
+def _job_line(control: Control, one: stamps.Age) -> str:
+    """Say how old a job's last good run is, and what is wrong with the last one."""
+    age = "never yet" if one.age is None else f"{_span(int(one.age))} ago"
+    verb = {"verify": "verify-backup", "sync": "sync-backup"}.get(one.name, one.name)
+    if one.stamp and not one.stamp.ok:
+        text = printable(one.stamp.verdict, limit=200)
+        return f"{one.name}: FAILED: {text} (good: {age})"
+    if not one.ok:
+        return f"{one.name}: TOO OLD: {age}: {control.script} {verb}"
+    return f"{one.name}: {age}" + (f", {one.stamp.verdict}" if one.stamp else "")
 
 
 def _boot(control: Control) -> str:

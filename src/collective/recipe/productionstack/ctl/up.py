@@ -12,6 +12,7 @@ from collective.recipe.productionstack.ctl import daemon
 from collective.recipe.productionstack.ctl import definitions
 from collective.recipe.productionstack.ctl import pages
 from collective.recipe.productionstack.ctl import ports
+from collective.recipe.productionstack.ctl import stamps
 from collective.recipe.productionstack.ctl import start
 from collective.recipe.productionstack.ctl import stop
 from collective.recipe.productionstack.ctl import survey
@@ -20,6 +21,7 @@ from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.screen import Steps
 from collective.recipe.productionstack.ctl.start import Starter
 from collective.recipe.productionstack.ctl.survey import Survey
+from collective.recipe.productionstack.ctl.swap import Swap
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.model import Stack
 
@@ -40,10 +42,12 @@ def command(control: Control, *, timeout: int) -> int:
              bin/stack --quiet up --timeout 600
     """
     with control.lock():
+        Swap(control.newest()).heal(control.screen)
         stack = _settle(control)
         deadline = time.monotonic() + timeout
         with control.screen.steps() as steps:
             found = _bring_up(control, stack, steps, deadline)
+        stamps.note_up(stack)
         _conclude(control, stack, found)
     return 0
 

@@ -21,6 +21,7 @@ from collective.recipe.productionstack.ctl import record
 from collective.recipe.productionstack.ctl import restart
 from collective.recipe.productionstack.ctl import rolling
 from collective.recipe.productionstack.ctl import running
+from collective.recipe.productionstack.ctl import stamps
 from collective.recipe.productionstack.ctl import survey
 from collective.recipe.productionstack.ctl import troubles
 from collective.recipe.productionstack.ctl.alerts import Alert
@@ -40,7 +41,7 @@ RETRY_SECONDS = 60.0
 PROBE_SECONDS = 3.0
 
 
-@click.command("watch", short_help="Look after the programs, as supervisord has it do.")
+@click.command("watch", short_help="Look after the programs; supervisor runs it.")
 @click.option("--test", is_flag=True, help="Send a test alert instead, and end.")
 @click.option(
     "--interval",
@@ -117,7 +118,7 @@ class Watchdog:
         if seen is None or running.locked(str(self.control.var / "control.lock")):
             return
         judged = self.judge.look(now, seen, zeo=_zeo_answers(stack, seen))
-        self._tell(stack, judged.troubles)
+        self._tell(stack, {**judged.troubles, **_too_old(stack)})
         self._act(stack, judged, now)
 
     def _tell(self, stack: Stack, found: dict[str, str]) -> None:
@@ -134,11 +135,11 @@ class Watchdog:
 
     def _advice(self, stack: Stack, key: str) -> str:
         name = key.partition(" ")[0]
-        again = (
-            f"{self.control.script} restart {name}"
-            if name in {one.name for one in stack.clients}
-            else f"{self.control.script} up"
-        )
+        again = f"{self.control.script} up"
+        if name in {one.name for one in stack.clients}:
+            again = f"{self.control.script} restart {name}"
+        elif key.endswith(" age"):
+            again = f"{self.control.script} cron install"
         return (
             f"See {stack.folders.log} and {self.control.script} status "
             f"in {stack.folders.buildout}. Once the cause is mended: {again}"
@@ -206,6 +207,15 @@ def _seen(
         memory=processes.memory(seen.table, [process.pid]) if process else 0,
         uptime=process.uptime if process else 0.0,
     )
+
+
+def _too_old(stack: Stack) -> dict[str, str]:
+    """Return the jobs that nobody has run; one that failed has told so itself."""
+    return {
+        f"{one.name} age": f"{one.name}: the last good one is too old, or there is none"
+        for one in stamps.ages(stack)
+        if not one.ok and (one.stamp is None or one.stamp.ok)
+    }
 
 
 def _zeo_answers(stack: Stack, seen: Iterable[Seen]) -> bool:

@@ -118,7 +118,10 @@ def _part_logs(stack: Stack) -> Iterator[Log]:
 def _part_jobs(stack: Stack) -> Iterator[Job]:
     if stack.alone and not stack.writes(cron.NAME):
         return
-    if stack.backup:
-        yield backup.job(stack.backup, cron.daily(stack, "backup"))
-    if stack.storage:
-        yield zeoserver.job(stack.storage, cron.weekly(stack, "pack"))
+    if stack.alone:
+        # A piece alone has no bin/stack that could judge what they did.
+        yield from (
+            backup.job(one, cron.daily(stack, one.name)) for one in stack.backups
+        )
+        if stack.storage:
+            yield zeoserver.job(stack.storage, cron.weekly(stack, "pack", cron.SUNDAY))

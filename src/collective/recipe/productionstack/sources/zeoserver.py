@@ -70,7 +70,7 @@ def job(storage: Storage, schedule: str) -> Job:
         why="Pack the database: old revisions go, the file stops growing.",
         schedule=schedule,
         command=(storage.pack_script,),
-        exclusive=True,
+        waits=True,
     )
 
 
