@@ -49,9 +49,9 @@ def test_jobs_on_the_database_wait(tmp_path: Path, on: bool) -> None:  # noqa: F
     """The real line, with a command of our own, as cron runs it."""
     stack = services.complete(samples.STACK)
     text = services.tree_of(stack).text_of("crontab")
-    line = next(one for one in text.splitlines() if "/b/bin/backup" in one)
+    line = next(one for one in text.splitlines() if "/b/bin/stack" in one)
     line = line.replace("/b/var/stack", str(tmp_path)).split(" * * * ", 1)[1]
-    line = line.replace("/b/bin/backup -q", f"touch {tmp_path}/ran")
+    line = line.replace("/b/bin/stack --quiet backup", f"touch {tmp_path}/ran")
     if on:
         (tmp_path / "maintenance.map").write_text("www.example.com 1;\n")
     environment = {"PATH": "/usr/bin:/bin"}

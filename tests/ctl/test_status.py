@@ -23,7 +23,7 @@ def test_the_shape_of_the_json(bench: Bench) -> None:
     assert values["ok"] is True
     assert values["configuration"] == {"applied": digest, "current": digest}
     assert values["jobs"] == [
-        {"name": "backup", "age": None, "limit": None, "ok": True}
+        {"name": "pack", "age": None, "limit": 734400, "ok": True}
     ]
     for one in values["programs"]:
         assert list(one) == [

@@ -17,11 +17,13 @@ from typing import Any
 import pytest
 
 from collective.recipe.productionstack.ctl import judge
+from collective.recipe.productionstack.ctl import stamps
 from collective.recipe.productionstack.ctl.alerts import KEPT
 from collective.recipe.productionstack.ctl.alerts import Alert
 from collective.recipe.productionstack.ctl.alerts import Post
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.judge import MEGABYTE
+from collective.recipe.productionstack.ctl.stamps import Stamp
 from collective.recipe.productionstack.ctl.watchdog import Watchdog
 from collective.recipe.productionstack.model import Watching
 from tests.support.bench import Bench
@@ -177,6 +179,17 @@ def test_a_second_one_refuses(watched: Bench) -> None:
 def test_a_killed_one_comes_back(watched: Bench, hook: Hook) -> None:
     os.kill(watched.pid("watchdog"), signal.SIGKILL)
     watched.wait_ok()
+
+
+def test_a_job_that_nobody_runs_is_told(watched: Bench, hook: Hook) -> None:
+    stamps.save(watched.stack, Stamp(name="pack", ok=True, ended=time.time() - 10**7))
+    stamps.save(watched.stack, Stamp(name="up", ok=True, ended=time.time() - 10**7))
+    wait(lambda: any(one.startswith("pack: the last good") for one in hook.subjects()))
+    shown = watched.run("status")
+    assert shown.status == 1
+    assert "pack: TOO OLD: 115 d ago: bin/stack pack" in shown.output
+    stamps.save(watched.stack, Stamp(name="pack", ok=True, ended=time.time()))
+    wait(lambda: "pack is well again (age)" in hook.subjects())
 
 
 @pytest.fixture

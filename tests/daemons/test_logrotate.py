@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from collective.recipe.productionstack import run
-from collective.recipe.productionstack.announced import Job
 from tests.daemons import stage
 from tests.daemons.stage import Stage
 
@@ -169,16 +168,3 @@ def test_words_with_blanks_and_percent_signs_survive_the_crontab(
     assert "%" not in line.replace(r"\%", "")
     assert _as_cron(line).returncode == 0
     assert made.read_text().strip().isdigit()
-
-
-def test_jobs_that_touch_the_data_never_run_side_by_side(logged: Stage) -> None:
-    exclusive = [job for job in logged.stack.jobs if job.exclusive]
-    text = Path(logged.stack.folders.applied, "crontab").read_text()
-
-    assert exclusive
-    for job in exclusive:
-        assert "/usr/bin/flock -w " in _line(text, job)
-
-
-def _line(text: str, job: Job) -> str:
-    return next(line for line in text.splitlines() if line.startswith(job.schedule))

@@ -19,7 +19,7 @@ def test_up_on_an_empty_database_says_how_to_create_the_site(plone: PloneSite) -
     said = plone.took["up"]
     assert f"{HOST}: there is no /Plone in the database yet" in said.errors
     assert "@@plone-addsite?site_id=Plone" in said.errors
-    assert "up: 6 programs answer, 6 of them started now" in said.output
+    assert "up: 7 programs answer, 7 of them started now" in said.output
 
 
 def test_a_second_up_says_that_nothing_was_to_be_started(live: PloneSite) -> None:
@@ -107,7 +107,7 @@ def test_status(live: PloneSite) -> None:
     said = live.stack("status")
     live.took["status"] = said
     assert said.status == 0, said.text
-    assert said.text.count("  running  ") == 6
+    assert said.text.count("  running  ") == 7
     shown = live.status()
     assert shown["ok"]
     assert shown["configuration"]["applied"] == shown["configuration"]["current"]

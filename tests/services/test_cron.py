@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collective.recipe.productionstack import services
+from collective.recipe.productionstack.model import Keeping
 from collective.recipe.productionstack.model import Stack
 from collective.recipe.productionstack.services import cron
 from tests.support import samples
 
-LINE = re.compile(r"^(\d+|\*) (\d+|\*) \* \* (\*|0) (.+)$")
+LINE = re.compile(r"^(\d+|\*) (\d+|\*) \* \* (\*|[01]) (.+)$")
 
 
 def jobs(stack: Stack) -> list[list[str]]:
@@ -27,22 +28,50 @@ def jobs(stack: Stack) -> list[list[str]]:
             assert match is not None, line
             mask, _, command = match[4].partition("; ")
             assert mask == "umask 027"
-            words = shlex.split(command.replace(r"\%", "%"))
+            words = shlex.split(command.replace(r"\%", "%").replace("; }", " }"))
             if words[0] == "test":
                 unless = ["test", "-e", stack.maintenance_file, "||"]
                 assert words[:4] == unless
                 words = words[4:]
-            found.append(words)
+            words = words[1:-1] if words[0] == "{" else words
+            found += [part.split("\0") for part in "\0".join(words).split("\0&&\0")]
     return found
 
 
 def test_jobs() -> None:
-    """Backup, pack and rotation; the first two never side by side."""
-    commands = jobs(samples.STACK)
+    """Backup, verification, pack (with a backup after it) and rotation."""
+    verbs = [words[2] for words in jobs(samples.STACK) if words[0] == "/b/bin/stack"]
+    assert verbs == ["backup", "verify-backup", "pack", "backup"]
+    assert len(jobs(samples.STACK)) == len(verbs) + 1
+
+
+def test_a_copy_follows_each_good_backup() -> None:
+    keeping = Keeping(
+        sync_target="far.example.com:/srv/copies", mailto="me@example.com"
+    )
+    stack = services.complete(dataclasses.replace(samples.STACK, keeping=keeping))
+    text = services.tree_of(stack).text_of("crontab")
+    assert (
+        text.count("/b/bin/stack --quiet backup && /b/bin/stack --quiet sync-back") == 2
+    )
+    assert "\nMAILTO=me@example.com\n" in text
+
+
+def test_each_time_can_be_chosen_or_off() -> None:
+    keeping = Keeping(times=("30 4 * * *", "off", "0 7 * * 3"))
+    stack = services.complete(dataclasses.replace(samples.STACK, keeping=keeping))
+    found = {job.name: job.schedule for job in stack.jobs}
+    assert found["backup"] == "30 4 * * *"
+    assert found["verify"] == "0 7 * * 3"
+    assert "pack" not in found
+
+
+def test_a_piece_alone_runs_the_scripts_under_one_lock() -> None:
+    alone = dataclasses.replace(samples.STACK, alone=True, services=("cron",))
+    commands = jobs(services.complete(alone))
     lock = ["/usr/bin/flock", "-w", "7200", "/b/var/stack/maintenance.lock"]
     assert [*lock, "/b/bin/backup", "-q"] in commands
     assert [*lock, "/b/bin/zeopack"] in commands
-    assert any(words[0] == "/usr/sbin/logrotate" for words in commands)
 
 
 def test_commands_are_absolute() -> None:
@@ -54,7 +83,10 @@ def test_spaces_and_percent_free() -> None:
     """A folder with spaces is one word for the shell."""
     places = dataclasses.replace(samples.FOLDERS, var="/my site/var/stack")
     stack = dataclasses.replace(samples.STACK, folders=places)
-    assert [words[3] for words in jobs(stack) if words[0] == "/usr/bin/flock"][:1] == [
+    alone = services.complete(
+        dataclasses.replace(stack, alone=True, services=("cron",))
+    )
+    assert [words[3] for words in jobs(alone) if words[0] == "/usr/bin/flock"][:1] == [
         "/my site/var/stack/maintenance.lock"
     ]
 
@@ -70,7 +102,7 @@ def test_times(folder: str, job: str) -> None:
         True,
         ["*"] * 3,
     )
-    minute, hour, *rest = cron.weekly(stack, job).split()
+    minute, hour, *rest = cron.weekly(stack, job, cron.SUNDAY).split()
     assert (int(minute) in range(60), hour in {"6", "7"}) == (True, True)
     assert rest == ["*", "*", "0"]
 

@@ -26,7 +26,7 @@ def test_every_program_is_there() -> None:
     """Programs are named like parts and daemons, in the order of their start."""
     names = [one for one in parsed(samples.STACK).sections() if ":" in one]
     expected = ["zeoserver", "instance1", "instance2", "instance0"]
-    expected += ["haproxy", "varnish", "nginx"]
+    expected += ["haproxy", "varnish", "nginx", "watchdog"]
     assert names == ["rpcinterface:supervisor"] + [f"program:{n}" for n in expected]
 
 
