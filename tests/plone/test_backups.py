@@ -350,6 +350,8 @@ def test_a_restore_brings_the_same_pages_back(kept: PloneSite) -> None:
     refused = kept.stack("restore", "--yes")
     assert refused.status == 1
     assert "bin/stack down first" in refused.errors
+    staging = str(kept.folder / "staging")
+    assert "Add --yes" in kept.stack("restore", "--to", staging).errors
     kept.make("Document", "too-late")
     kept.stack("down").good()
     data = kept.folder / "var/filestorage/Data.fs"
@@ -440,6 +442,7 @@ def test_a_restore_elsewhere_touches_nothing(kept: PloneSite) -> None:
     data = target / "filestorage/Data.fs"
     live = kept.folder / "var/filestorage/Data.fs"
     assert live.read_bytes().startswith(data.read_bytes())
+    assert not data.stat().st_mode & 0o007
     found = {one.name for one in (target / "blobstorage").rglob("*.blob")}
     assert found == {one.name for one in blobs(kept)}
     again = kept.stack("restore", "--to", str(target), "--yes")
@@ -552,7 +555,8 @@ def copied(kept: PloneSite) -> Iterator[tuple[PloneSite, Path]]:
 
 
 def generations(target: Path) -> list[str]:
-    return sorted(one.name for one in target.iterdir())
+    """Return the names of all copies, interrupted ones too."""
+    return sorted(one.name for one in target.iterdir() if "copies-of" not in one.name)
 
 
 def test_generations_are_whole_linked_and_few(copied: tuple[PloneSite, Path]) -> None:
@@ -589,6 +593,16 @@ def test_an_empty_source_is_never_copied(copied: tuple[PloneSite, Path]) -> None
     assert said.status == 1
     assert "nothing is copied" in said.errors
     assert sorted(str(one) for one in target.rglob("*")) == before
+
+
+def test_another_stacks_copies_are_left_alone(copied: tuple[PloneSite, Path]) -> None:
+    site, target = copied
+    (mark,) = target.glob(".copies-of-*")
+    mark.rename(target / ".copies-of-another")
+    said = site.stack("sync-backup")
+    assert said.status == 1
+    assert "holds the copies of another stack" in said.errors
+    assert all(path.stat().st_mode & 0o077 == 0 for path in target.glob("[0-9]*"))
 
 
 def test_a_killed_copy_is_gone_on_with(copied: tuple[PloneSite, Path]) -> None:

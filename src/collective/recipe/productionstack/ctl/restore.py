@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -76,22 +77,34 @@ def command(  # noqa: PLR0913 (one argument for each option)
     source = source.resolve() if source else None
     chosen = _choose(stack, date, source)
     if target is None:
-        Swap(stack).heal(control.screen)
+        with control.lock():
+            Swap(stack).heal(control.screen)
         _refuse_running(control, stack)
     elif target.exists() and any(target.iterdir()):
         message = f"{target} is not empty. Name a folder that is not there yet."
         raise ControlError(message)
     _show(control, chosen, target)
-    if not yes and not click.confirm("Go on?", default=False):
-        raise ControlError("nothing was changed.")
+    _ask(yes=yes)
 
     def work(one: task.Task) -> Verdict:
-        _verify(one, date, source)
-        if target is None:
+        if target is not None:
+            _verify(one, date, source)
+            return _elsewhere(one, chosen, target.resolve())
+        # Nothing is started while the data is exchanged.
+        with control.lock():
+            _verify(one, date, source)
             return _replace(one, control, chosen)
-        return _elsewhere(one, chosen, target.resolve())
 
     return task.run(control, STAMP, wait, work)
+
+
+def _ask(*, yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise ControlError("nobody can be asked here. Add --yes.")
+    if not click.confirm("Go on?", default=False):
+        raise ControlError("nothing was changed.")
 
 
 def _choose(stack: Stack, date: str, source: Path | None) -> Chosen:

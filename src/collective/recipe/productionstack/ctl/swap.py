@@ -26,6 +26,7 @@ class Swap:
 
     def __init__(self, stack: Stack) -> None:
         """Know where the journal lies; nothing is touched."""
+        self.stack = stack
         self.journal = Path(stack.folders.var, JOURNAL)
         self.mark = time.strftime("replaced-%Y-%m-%d-%H-%M-%S", time.gmtime())
         self.moves: list[tuple[str, str]] = []
@@ -76,10 +77,14 @@ class Swap:
         self.journal.unlink(missing_ok=True)
 
     def heal(self, screen: Screen) -> None:
-        """Undo what a killed run has left half done."""
+        """Undo what a killed run has left half done; delete what it had prepared."""
         try:
             values = json.loads(self.journal.read_text(encoding="utf-8"))
         except FileNotFoundError:
+            for one in self.stack.backups:
+                for target in filter(None, (one.data_file, one.blob_dir)):
+                    self.fresh(Path(target))
+            self.undo()
             return
         self.moves = [(old, new) for old, new in values["moves"]]
         self.made = values["made"]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import calendar
+import hashlib
 import re
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +27,7 @@ from collective.recipe.productionstack.model import Backup
 from collective.recipe.productionstack.model import Stack
 
 GENERATION = re.compile(r"\d{4}(-\d\d){5}")
-INCOMING, GONE = ".incoming-", ".gone-"
+INCOMING, GONE, MARK = ".incoming-", ".gone-", ".copies-of-"
 Chosen = list[tuple[Backup, Copy]]
 
 
@@ -58,7 +60,7 @@ def _sync(work: task.Task, timeout: float) -> Verdict:
     chosen = _sound(stack)
     name = max(copy.date for _, copy in chosen)
     work.steps.begin("copy", f"looking at {far}")
-    names = far.names()
+    names = _ours(control=work.control, far=far)
     known = [one for one in names if GENERATION.fullmatch(one)]
     if name not in known:
         _send(work, far, chosen, (name, known[-1] if known else ""), timeout)
@@ -69,6 +71,25 @@ def _sync(work: task.Task, timeout: float) -> Verdict:
     work.steps.done("copy", f"is whole: {name}")
     size = sum(max(0, copy.size) for _, copy in chosen)
     return Verdict(f"{name} at {far}, {_age(kept[-1])} old, {len(kept)} there", size)
+
+
+def _ours(control: Control, far: Far) -> list[str]:
+    """Return what lies there; ControlError where another stack keeps its copies."""
+    text = f"{socket.gethostname()}:{control.directory}:{control.name}"
+    mark = f"{MARK}{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    names = far.names()
+    others = [one for one in names if one.startswith(MARK) and one != mark]
+    if others:
+        message = (
+            f"{far} holds the copies of another stack, which would be deleted in time. "
+            f"Use a path of its own; or, if this is that stack on a new machine, "
+            f"delete {others[0]} there."
+        )
+        raise ControlError(message)
+    if mark not in names:
+        far.do("mkdir", "-p", "-m", "700", "--", far.folder)
+        far.do("touch", "--", f"{far.folder}/{mark}")
+    return names
 
 
 def _sound(stack: Stack) -> Chosen:
@@ -122,6 +143,7 @@ def _send(
     """Send a generation under a name of passage, then give it its own."""
     name, before = names
     incoming = f"{INCOMING}{name}"
+    far.do("mkdir", "-p", "-m", "700", "--", f"{far.folder}/{incoming}")
     for backup, copy in chosen:
         for sources, inner in _parts(backup, copy):
             work.steps.begin("copy", f"sending {inner}")

@@ -21,6 +21,8 @@ from collective.recipe.productionstack.errors import printable
 from collective.recipe.productionstack.model import Stack
 
 NICE = 10
+PRIVATE = 0o027
+"""What a job writes is for the user and the group alone, as a database is."""
 
 waiting = click.option(
     "--wait",
@@ -74,6 +76,7 @@ def run(
     try:
         with turn.take(control, stack, name, wait) as lock:
             os.nice(NICE)
+            os.umask(PRIVATE)
             with control.screen.steps() as steps:
                 verdict = work(Task(control, stack, steps, lock))
     except (ControlError, OSError, ValueError) as error:
