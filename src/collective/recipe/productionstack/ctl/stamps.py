@@ -72,12 +72,13 @@ def note_up(stack: Stack) -> None:
 def names(stack: Stack) -> list[str]:
     """Return the jobs that this stack is expected to run."""
     backup_time, pack_time, verify_time = stack.keeping.times
-    kept = bool(stack.backups)
+    planned = stack.writes("cron")
+    kept = planned and bool(stack.backups)
     wanted = {
         "backup": kept and backup_time != OFF,
         "sync": kept and backup_time != OFF and bool(stack.keeping.sync_target),
         "verify": kept and verify_time != OFF,
-        "pack": stack.storage is not None and pack_time != OFF,
+        "pack": planned and stack.storage is not None and pack_time != OFF,
     }
     # Who runs one from elsewhere wants to see it too.
     return [name for name in wanted if wanted[name] or load(stack, name)]
