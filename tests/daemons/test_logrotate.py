@@ -130,6 +130,12 @@ def test_the_real_crontab_takes_the_file_and_its_lines_run_as_cron_runs_them(
     logged: Stage, crontab: str
 ) -> None:
     path = f"{logged.stack.folders.applied}/crontab"
+    # What the verbs do is tested with the real Plone.
+    verb = Path(logged.stack.folders.bin, logged.stack.name)
+    if not verb.exists():
+        verb.parent.mkdir(parents=True, exist_ok=True)
+        verb.write_text('#!/bin/sh\necho "$@" >>"$0.said"\n')
+        verb.chmod(0o755)
 
     installed = run.run((crontab, path))
     assert (installed.status, installed.text) == (0, "")
@@ -140,6 +146,8 @@ def test_the_real_crontab_takes_the_file_and_its_lines_run_as_cron_runs_them(
         result = _as_cron(line.split(None, 5)[5])
         assert (result.returncode, result.stdout, result.stderr) == (0, "", ""), line
     assert Path(logged.stack.folders.var, "logrotate.state").is_file()
+    said = verb.with_name(f"{verb.name}.said").read_text().split("\n")
+    assert {"--quiet pack"} <= set(said)
 
 
 def _as_cron(command: str) -> subprocess.CompletedProcess[str]:

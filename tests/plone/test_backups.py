@@ -449,6 +449,7 @@ def test_a_restore_elsewhere_touches_nothing(kept: PloneSite) -> None:
     again = kept.stack("restore", "--to", str(target), "--yes")
     assert again.status == 1
     assert "is not empty" in again.errors
+    shutil.rmtree(target)
 
 
 def test_a_full_disk_is_loud_and_heals(kept: PloneSite) -> None:
@@ -462,7 +463,7 @@ def test_a_full_disk_is_loud_and_heals(kept: PloneSite) -> None:
         assert said.status == 1, said.text
         assert "Traceback (most recent call last)" not in said.text.partition("\n")[0]
         assert not list((kept.folder / "far").glob("[0-9]*"))
-    staging = kept.folder / "staging"
+    staging = kept.folder / "too-little"
     said = kept.run(*little, "restore", "--to", str(staging), "--yes")
     assert said.status == 1
     assert not staging.exists()

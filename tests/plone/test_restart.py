@@ -15,6 +15,9 @@ from tests.support.plonesite import PloneSite
 
 CONNECTIONS = 16
 BROKEN = "zcml-additional = <configure><no-such-directive /></configure>"
+PAUSE = 0.4
+"""Seconds between two requests of a visitor: two cores start clients beside that."""
+
 AT_A_TIME = 2
 """Requests that a client has at a time: its threads less one."""
 
@@ -45,7 +48,7 @@ def many(live: PloneSite, request: pytest.FixtureRequest) -> Iterator[PloneSite]
 def test_a_rolling_restart_loses_no_request(many: PloneSite) -> None:
     clients = [one for one in many.pids() if one in names(4)]
     before = many.pids()
-    with crowd(many, CONNECTIONS) as visitors:
+    with crowd(many, CONNECTIONS, PAUSE) as visitors:
         time.sleep(1)
         said = many.stack("restart").good()
         time.sleep(1)
@@ -84,7 +87,7 @@ def test_a_client_that_cannot_start_halts_the_roll(live: PloneSite) -> None:
     live.configure(instance=BROKEN)
     live.buildout().good()
     before = live.pids()
-    with crowd(live) as visitors:
+    with crowd(live, CONNECTIONS, PAUSE) as visitors:
         time.sleep(1)
         said = live.stack("restart", "--start-timeout", "60")
         time.sleep(1)

@@ -25,8 +25,9 @@ class Crowd:
     browsers do (RFC 9112 9.3.1); a form is sent once, over a connection of its own.
     """
 
-    def __init__(self, site: PloneSite) -> None:
+    def __init__(self, site: PloneSite, pause: float) -> None:
         self.site = site
+        self.pause = pause
         self.good = 0
         self.bad: list[str] = []
         self.lost_forms: list[str] = []
@@ -55,7 +56,7 @@ class Crowd:
             else:
                 self.bad.append(f"{status} {path} {taken:.1f} s")
             # A person reads; and a client must be able to start beside all this.
-            self.over.wait(PAUSE)
+            self.over.wait(self.pause)
         kept.close()
 
     def _connection(self) -> http.client.HTTPConnection:
@@ -94,9 +95,9 @@ class Crowd:
 
 
 @contextmanager
-def crowd(site: PloneSite, number: int = 8) -> Iterator[Crowd]:
+def crowd(site: PloneSite, number: int = 8, pause: float = PAUSE) -> Iterator[Crowd]:
     """Let so many visitors ask until the block is left."""
-    one = Crowd(site)
+    one = Crowd(site, pause)
     visitors = [threading.Thread(target=one.visit, args=(n,)) for n in range(number)]
     for visitor in visitors:
         visitor.start()
