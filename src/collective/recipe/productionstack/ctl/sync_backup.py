@@ -44,10 +44,11 @@ def command(control: Control, *, wait: float, timeout: float) -> int:
     \b
     Example: bin/stack sync-backup
     """
-    return task.run(control, "sync", wait, lambda one: _sync(one, timeout))
+    return task.run(control, "sync", wait, lambda one: sync(one, timeout))
 
 
-def _sync(work: task.Task, timeout: float) -> Verdict:
+def sync(work: task.Task, timeout: float) -> Verdict:
+    """Copy the newest backups; ControlError leaves the last good copy as it was."""
     stack = work.stack
     if not stack.keeping.sync_target:
         message = (
