@@ -76,13 +76,7 @@ def command(  # noqa: PLR0913 (one argument for each option)
     stack = control.newest()
     source = source.resolve() if source else None
     chosen = _choose(stack, date, source)
-    if target is None:
-        with control.lock():
-            Swap(stack).heal(control.screen)
-        _refuse_running(control, stack)
-    elif target.exists() and any(target.iterdir()):
-        message = f"{target} is not empty. Name a folder that is not there yet."
-        raise ControlError(message)
+    _prepare(control, stack, target)
     _show(control, chosen, target)
     _ask(yes=yes)
 
@@ -96,6 +90,17 @@ def command(  # noqa: PLR0913 (one argument for each option)
             return _replace(one, control, chosen)
 
     return task.run(control, STAMP, wait, work)
+
+
+def _prepare(control: Control, stack: Stack, target: Path | None) -> None:
+    """Refuse what cannot be replaced; put back what a killed restore has left."""
+    if target is None:
+        with control.lock():
+            Swap(stack).heal(control.screen)
+        _refuse_running(control, stack)
+    elif target.exists() and any(target.iterdir()):
+        message = f"{target} is not empty. Name a folder that is not there yet."
+        raise ControlError(message)
 
 
 def _ask(*, yes: bool) -> None:
