@@ -107,12 +107,11 @@ def test_a_lost_whole_file_is_named(backup: Backup) -> None:
     assert any(one.trouble() for one in copy.pieces)
 
 
-@pytest.mark.parametrize("place", range(0, 30, 3))
+# Bytes 4 to 9 of gzip's header are a time and a system: no content.
+@pytest.mark.parametrize("place", [0, 1, 2, 3, *range(10, 30, 2)])
 def test_no_flipped_byte_is_overlooked(backup: Backup, place: int) -> None:
     path = Path(backup.location, f"{FIRST}.fsz")
     data = bytearray(path.read_bytes())
-    if 4 <= place < 10:
-        return  # the time in gzip's header: no content
     data[place % len(data)] ^= 0x55
     path.write_bytes(data)
     copy = copies.find(backup)

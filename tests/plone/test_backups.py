@@ -7,6 +7,7 @@ import fcntl
 import gzip
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -96,7 +97,10 @@ def kept(live: PloneSite) -> Iterator[PloneSite]:
         names = [one for one in SAVED if ("stack/" in one) == (place == "var/stack")]
         found = [str(saved / Path(one).name) for one in names]
         live.run("cp", "-a", *found, str(live.folder / place)).good()
+    script = live.folder / "bin/zeopack"
+    text = script.read_text()
     yield live
+    script.write_text(text)
     forget(live)
 
 
@@ -477,6 +481,33 @@ def test_a_full_disk_is_loud_and_heals(kept: PloneSite) -> None:
         kept.stack(verb).good()
     assert kept.stack("status").status == 0
     shutil.rmtree(kept.folder / "far")
+
+
+def test_a_pack_without_room_is_loud_and_harms_nothing(kept: PloneSite) -> None:
+    """The ZEO server may not write files of the database's size for a while."""
+    # The script keeps what a day has brought, which is everything here.
+    script = kept.folder / "bin/zeopack"
+    text = script.read_text()
+    script.write_text(re.sub(r"(?m)^days = .*$", "days = 0", text))
+    assert script.read_text() != text
+    data = kept.folder / "var/filestorage/Data.fs"
+    before = data.read_bytes()
+    victim = str(kept.pid("zeoserver"))
+    kept.run("prlimit", "--pid", victim, "--fsize=100000:unlimited").good()
+    try:
+        said = kept.stack("pack")
+    finally:
+        kept.run("prlimit", "--pid", victim, "--fsize=unlimited:unlimited").good()
+    assert said.status == 1
+    assert "If you cannot pack your database, something is wrong with it" in (
+        " ".join(said.errors.split())
+    )
+    assert not job(kept, "pack")["ok"]
+    assert data.read_bytes() == before
+    assert kept.serves()
+    kept.stack("pack").good()
+    assert job(kept, "pack")["ok"]
+    assert data.read_bytes() != before
 
 
 @pytest.fixture
