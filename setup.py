@@ -65,11 +65,12 @@ setup(
     zip_safe=False,
     entry_points={
         "zc.buildout": [
-            f"{entry} = {NAME}.recipe:{recipe}" for entry, recipe in RECIPES.items()
+            f"{entry} = {NAME}.buildout.recipe:{recipe}"
+            for entry, recipe in RECIPES.items()
         ],
         "zc.buildout.uninstall": [
-            f"{entry} = {NAME}.recipe:uninstall" for entry in RECIPES
+            f"{entry} = {NAME}.buildout.removal:uninstall" for entry in RECIPES
         ],
-        "zc.buildout.extension": [f"default = {NAME}.extension:load"],
+        "zc.buildout.extension": [f"default = {NAME}.buildout.extension:load"],
     },
 )

@@ -114,14 +114,14 @@ def plan(clients: int, sites: int) -> str:
 
 def measure_plan(clients: int, sites: int) -> None:
     """Plan, render and check one stack; print seconds and peak megabytes."""
-    from collective.recipe.productionstack import check
-    from collective.recipe.productionstack import services
-    from collective.recipe.productionstack.plan import Facts
-    from collective.recipe.productionstack.plan import Part
-    from collective.recipe.productionstack.plan import stacks
-    from collective.recipe.productionstack.sources import Places
+    from collective.recipe.productionstack.plan import rendering
+    from collective.recipe.productionstack.plan.stacks import Facts
+    from collective.recipe.productionstack.plan.stacks import Part
+    from collective.recipe.productionstack.plan.stacks import stacks
     from collective.recipe.productionstack.sources import zeoserver
     from collective.recipe.productionstack.sources import zope2instance
+    from collective.recipe.productionstack.sources.reading import Places
+    from collective.recipe.productionstack.tree import check
 
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
@@ -150,7 +150,7 @@ def measure_plan(clients: int, sites: int) -> None:
         stack = built["stack"][0]
         target = Path(folder, "tree")
         target.mkdir()
-        services.tree_of(stack).write(target, durable=False)
+        rendering.tree_of(stack).write(target, durable=False)
         bad = [
             verdict.text for verdict in check.verdicts(stack, target) if not verdict.ok
         ]

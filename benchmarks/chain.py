@@ -20,7 +20,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks import _load
-from collective.recipe.productionstack import run
+from collective.recipe.productionstack.machine import run
 from tests.daemons.stage import CACHED
 from tests.daemons.stage import HTML
 from tests.daemons.stage import Answer

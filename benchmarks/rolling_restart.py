@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from collective.recipe.productionstack.ctl.rpc import Supervisor
+from collective.recipe.productionstack.daemons.supervisor.control import Supervisor
 from tests.support import plonesite
 from tests.support.crowd import Crowd
 from tests.support.crowd import crowd

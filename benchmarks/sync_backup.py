@@ -17,15 +17,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from collective.recipe.productionstack.ctl import copies
-from collective.recipe.productionstack.ctl import manifest
-from collective.recipe.productionstack.ctl import sync_backup
+from collective.recipe.productionstack.ctl.backups import manifest
+from collective.recipe.productionstack.ctl.backups import repozo
+from collective.recipe.productionstack.ctl.backups import sending
 from collective.recipe.productionstack.ctl.control import Control
+from collective.recipe.productionstack.ctl.jobs.task import Task
 from collective.recipe.productionstack.ctl.screen import Screen
 from collective.recipe.productionstack.ctl.screen import Steps
-from collective.recipe.productionstack.ctl.task import Task
-from collective.recipe.productionstack.model import Backup
-from collective.recipe.productionstack.model import Keeping
+from collective.recipe.productionstack.model.storage import Backup
+from collective.recipe.productionstack.model.storage import Keeping
 from tests.support import samples
 
 BLOBS = 20_000
@@ -52,7 +52,7 @@ def back_up(backup: Backup, date: str, blobs: int) -> None:
             (folder / name).hardlink_to(before / name)
         else:
             (folder / name).write_bytes(os.urandom(SIZE))
-    copy = copies.find(backup)
+    copy = repozo.find(backup)
     assert copy is not None
     manifest.save(backup, manifest.make(copy, 1, manifest.load(backup, DAYS[0])))
 
@@ -86,7 +86,7 @@ def main() -> int:
             if date:
                 back_up(backup, date, blobs)
             begun = time.monotonic()
-            sync_backup.sync(work, 600)
+            sending.sync(work, 600)
             taken.append(time.monotonic() - begun)
     print(
         f"| copying a backup of {BLOBS:,} blobs to another folder | {taken[0]:.1f} s; "

@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from collective.recipe.productionstack.ctl.verifying import READER
+from collective.recipe.productionstack.ctl.backups.verifying import READER
 
 SIZES = (10_000, 1_000_000)
 ROUNDS = 3

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from collective.recipe.productionstack import run
-from collective.recipe.productionstack.ctl import crontab as cron
+from collective.recipe.productionstack.daemons.cron import control as crontab
+from collective.recipe.productionstack.machine import run
 from tests.support.bench import Bench
 
 DAEMONS = ("nginx", "haproxy", "varnishd", "varnishadm")
@@ -48,7 +48,7 @@ def own_crontab() -> Iterator[None]:
         if os.environ.get("PRODUCTIONSTACK_REQUIRE_DAEMONS") == "1":
             pytest.fail("crontab is not installed")
         pytest.skip("crontab is not installed")
-    before = cron.read()
-    cron.write("") if before else None
+    before = crontab.read()
+    crontab.write("") if before else None
     yield
-    cron.write(before) if before else subprocess.run(("crontab", "-r"), check=False)
+    crontab.write(before) if before else subprocess.run(("crontab", "-r"), check=False)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from collective.recipe.productionstack import run
+from collective.recipe.productionstack.machine import run
 from tests.support.bench import Bench
 
 

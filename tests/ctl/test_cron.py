@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from collective.recipe.productionstack.ctl import crontab as cron
+from collective.recipe.productionstack.daemons.cron import control as crontab
 from collective.recipe.productionstack.errors import ControlError
 from tests.support.bench import Bench
 
-BEGIN, END = cron.fences("/some where/b", "stack")
+BEGIN, END = crontab.fences("/some where/b", "stack")
 BLOCK = f"{BEGIN}\n1 1 * * * true\n{END}\n"
 OTHER = (
     "# BEGIN collective.recipe.productionstack [stack] /other\n2 2 * * * x\n"
@@ -25,21 +25,21 @@ OTHER = (
     ["", "1 2 3 4 5 mine\n", "a\r\n\r\nb\r\n", OTHER, "# caf\udce9\n", "A=\x0c1\n"],
 )
 def test_what_is_installed_is_removed_without_a_trace(text: str) -> None:
-    installed = cron.edited(text, BLOCK, BEGIN, END)
+    installed = crontab.edited(text, BLOCK, BEGIN, END)
     assert installed == text + BLOCK
-    assert cron.edited(installed, BLOCK, BEGIN, END) == installed
-    assert cron.edited(installed + "after\n", "", BEGIN, END) == text + "after\n"
-    assert cron.edited(installed, "", BEGIN, END) == text
+    assert crontab.edited(installed, BLOCK, BEGIN, END) == installed
+    assert crontab.edited(installed + "after\n", "", BEGIN, END) == text + "after\n"
+    assert crontab.edited(installed, "", BEGIN, END) == text
 
 
 def test_a_missing_final_newline_is_no_trap() -> None:
-    assert cron.edited("mine", BLOCK, BEGIN, END) == f"mine\n{BLOCK}"
+    assert crontab.edited("mine", BLOCK, BEGIN, END) == f"mine\n{BLOCK}"
 
 
 def test_a_new_block_replaces_the_old_one_in_its_place() -> None:
     old = f"{BEGIN}\nold\n{END}\n"
     text = f"before\n{old}after"
-    assert cron.edited(text, BLOCK, BEGIN, END) == f"before\n{BLOCK}after"
+    assert crontab.edited(text, BLOCK, BEGIN, END) == f"before\n{BLOCK}after"
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_a_new_block_replaces_the_old_one_in_its_place() -> None:
 )
 def test_a_broken_fence_is_refused(text: str) -> None:
     with pytest.raises(ControlError, match="crontab -e"):
-        cron.edited(text, BLOCK, BEGIN, END)
+        crontab.edited(text, BLOCK, BEGIN, END)
 
 
 def raw(folder: Path) -> bytes:
@@ -64,12 +64,12 @@ def raw(folder: Path) -> bytes:
 
 
 def test_the_real_crontab(bench: Bench, own_crontab: None, tmp_path: Path) -> None:
-    assert not cron.installed(str(bench.folder), "stack")
+    assert not crontab.installed(str(bench.folder), "stack")
     result = bench.run("cron", "install")
     assert result.ok, result.text
     assert raw(tmp_path).decode() == bench.run("cron", "show").output
-    assert cron.installed(str(bench.folder), "stack")
-    assert not cron.installed(str(bench.folder), "other")
+    assert crontab.installed(str(bench.folder), "stack")
+    assert not crontab.installed(str(bench.folder), "other")
     assert "nothing to change" in bench.run("cron", "install").output
     assert bench.run("cron", "remove").ok
     assert subprocess.run(("crontab", "-l"), check=False).returncode == 1

@@ -14,21 +14,22 @@ from pathlib import Path
 
 import pytest
 
-from collective.recipe.productionstack import run
-from collective.recipe.productionstack.ctl import copies
-from collective.recipe.productionstack.ctl import manifest
-from collective.recipe.productionstack.ctl import metrics
-from collective.recipe.productionstack.ctl import stamps
-from collective.recipe.productionstack.ctl import turn
+from collective.recipe.productionstack.ctl.backups import filestorage
+from collective.recipe.productionstack.ctl.backups import manifest
+from collective.recipe.productionstack.ctl.backups import repozo
+from collective.recipe.productionstack.ctl.backups.exchange import Swap
 from collective.recipe.productionstack.ctl.control import Control
+from collective.recipe.productionstack.ctl.jobs import outcomes
+from collective.recipe.productionstack.ctl.jobs import task
+from collective.recipe.productionstack.ctl.jobs.outcomes import HOUR
+from collective.recipe.productionstack.ctl.jobs.outcomes import Stamp
 from collective.recipe.productionstack.ctl.screen import Screen
-from collective.recipe.productionstack.ctl.stamps import HOUR
-from collective.recipe.productionstack.ctl.stamps import Stamp
-from collective.recipe.productionstack.ctl.swap import Swap
+from collective.recipe.productionstack.ctl.watching import metrics
 from collective.recipe.productionstack.errors import ControlError
-from collective.recipe.productionstack.model import Backup
-from collective.recipe.productionstack.model import Keeping
-from collective.recipe.productionstack.model import Stack
+from collective.recipe.productionstack.machine import run
+from collective.recipe.productionstack.model.stack import Stack
+from collective.recipe.productionstack.model.storage import Backup
+from collective.recipe.productionstack.model.storage import Keeping
 from tests.support import samples
 from tests.support.bench import Bench
 
@@ -70,7 +71,7 @@ def backup(tmp_path: Path) -> Backup:
 
 
 def test_a_copy_is_what_the_dat_lists(backup: Backup) -> None:
-    copy = copies.find(backup)
+    copy = repozo.find(backup)
     assert copy is not None
     assert [one.path.name for one in copy.pieces] == [
         f"{FIRST}.fsz",
@@ -80,29 +81,29 @@ def test_a_copy_is_what_the_dat_lists(backup: Backup) -> None:
     assert [one.trouble() for one in copy.pieces] == ["", ""]
     assert copy.blobs is not None
     assert SECOND in str(copy.blobs)
-    assert [name for name, _ in copies.blob_files(copy.blobs)] == [
+    assert [name for name, _ in filestorage.blob_files(copy.blobs)] == [
         "0x00/0x01/0x03aa.blob"
     ]
 
 
 def test_an_earlier_copy_ends_earlier(backup: Backup) -> None:
-    copy = copies.find(backup, FIRST)
+    copy = repozo.find(backup, FIRST)
     assert copy is not None
     assert (copy.date, copy.size, len(copy.pieces)) == (FIRST, 500, 1)
     assert FIRST in str(copy.blobs)
-    assert copies.find(backup, "2001-01-01-00-00-00") is None
+    assert repozo.find(backup, "2001-01-01-00-00-00") is None
 
 
 def test_a_lost_increment_is_still_expected(backup: Backup) -> None:
     Path(backup.location, f"{SECOND}.deltafsz").unlink()
-    copy = copies.find(backup)
+    copy = repozo.find(backup)
     assert copy is not None
     assert copy.pieces[-1].trouble().endswith(f"{SECOND}.deltafsz is missing")
 
 
 def test_a_lost_whole_file_is_named(backup: Backup) -> None:
     Path(backup.location, f"{FIRST}.fsz").unlink()
-    copy = copies.find(backup)
+    copy = repozo.find(backup)
     assert copy is not None
     assert any(one.trouble() for one in copy.pieces)
 
@@ -114,13 +115,13 @@ def test_no_flipped_byte_is_overlooked(backup: Backup, place: int) -> None:
     data = bytearray(path.read_bytes())
     data[place % len(data)] ^= 0x55
     path.write_bytes(data)
-    copy = copies.find(backup)
+    copy = repozo.find(backup)
     assert copy is not None
     assert copy.pieces[0].trouble()
 
 
 def test_a_manifest_knows_what_was_there(backup: Backup) -> None:
-    copy = copies.find(backup)
+    copy = repozo.find(backup)
     assert copy is not None
     made = manifest.make(copy, 7, None)
     manifest.save(backup, made)
@@ -142,7 +143,7 @@ def test_a_manifest_knows_what_was_there(backup: Backup) -> None:
 def test_a_blob_that_is_known_is_not_read_again(
     backup: Backup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copy = copies.find(backup)
+    copy = repozo.find(backup)
     assert copy is not None
     made = manifest.make(copy, 7, None)
     read: list[str] = []
@@ -169,13 +170,13 @@ def test_the_end_of_a_live_file_is_where_the_last_one_is_committed(
     path = tmp_path / "Data.fs"
     whole = b"FS30" + transaction(5) + transaction(9)
     path.write_bytes(whole)
-    assert copies.complete_size(path) == len(whole)
-    assert copies.last_tid(path) == 9
+    assert filestorage.complete_size(path) == len(whole)
+    assert filestorage.last_tid(path) == 9
     path.write_bytes(whole + transaction(12, b"c"))
-    assert copies.complete_size(path) == len(whole)
-    assert copies.last_tid(path, len(whole) - 81) == 5
+    assert filestorage.complete_size(path) == len(whole)
+    assert filestorage.last_tid(path, len(whole) - 81) == 5
     with pytest.raises(ValueError, match="no transaction ends at 60"):
-        copies.last_tid(path, 60)
+        filestorage.last_tid(path, 60)
 
 
 def test_one_at_a_time(stack: Stack, tmp_path: Path) -> None:
@@ -183,7 +184,7 @@ def test_one_at_a_time(stack: Stack, tmp_path: Path) -> None:
     order: list[str] = []
 
     def work(name: str) -> None:
-        with turn.take(control, stack, name, 30):
+        with task.turn(control, stack, name, 30):
             order.append(f"{name} begins")
             time.sleep(0.3)
             order.append(f"{name} ends")
@@ -201,18 +202,18 @@ def test_a_lock_outlives_us_while_what_we_started_works(
     stack: Stack, tmp_path: Path
 ) -> None:
     control = Control(tmp_path, "stack", quiet=True)
-    with turn.take(control, stack, "pack") as lock:
+    with task.turn(control, stack, "pack") as lock:
         child = subprocess.Popen(("sleep", "30"), pass_fds=(lock,))
     try:
         with (
             pytest.raises(ControlError, match="another job still works"),
-            turn.take(control, stack, "backup", 0.5),
+            task.turn(control, stack, "backup", 0.5),
         ):
             pass
     finally:
         child.kill()
         child.wait()
-    with turn.take(control, stack, "backup", 5):
+    with task.turn(control, stack, "backup", 5):
         pass
 
 
@@ -291,28 +292,28 @@ def test_a_fresh_stack_is_not_red(stack: Stack) -> None:
     keeping = Keeping(age_limit=36)
     stack = dataclasses.replace(stack, keeping=keeping)
     now = time.time()
-    assert stamps.age(stack, "backup", now).ok
-    stamps.note_up(stack)
-    assert stamps.age(stack, "backup", now + 35 * HOUR).ok
-    assert not stamps.age(stack, "backup", now + 37 * HOUR).ok
-    assert stamps.age(stack, "verify", now + 37 * HOUR).ok
-    assert not stamps.age(stack, "verify", now + (36 + 7 * 24 + 1) * HOUR).ok
+    assert outcomes.age(stack, "backup", now).ok
+    outcomes.note_up(stack)
+    assert outcomes.age(stack, "backup", now + 35 * HOUR).ok
+    assert not outcomes.age(stack, "backup", now + 37 * HOUR).ok
+    assert outcomes.age(stack, "verify", now + 37 * HOUR).ok
+    assert not outcomes.age(stack, "verify", now + (36 + 7 * 24 + 1) * HOUR).ok
 
 
 def test_a_failed_run_is_red_at_once_and_the_last_good_one_known(stack: Stack) -> None:
     now = time.time()
-    stamps.save(stack, Stamp(name="backup", ok=True, ended=now - HOUR))
-    assert stamps.age(stack, "backup", now).ok
-    stamps.save(stack, Stamp(name="backup", ok=False, ended=now, verdict="disk full"))
-    judged = stamps.age(stack, "backup", now)
+    outcomes.save(stack, Stamp(name="backup", ok=True, ended=now - HOUR))
+    assert outcomes.age(stack, "backup", now).ok
+    outcomes.save(stack, Stamp(name="backup", ok=False, ended=now, verdict="disk full"))
+    judged = outcomes.age(stack, "backup", now)
     assert not judged.ok
     assert judged.age is not None
     assert round(judged.age) == HOUR
 
 
 def test_metrics_are_read_by_prometheus(stack: Stack) -> None:
-    stamps.save(stack, Stamp(name="backup", ok=True, ended=time.time(), size=5))
-    text = metrics.text('a"b', [], [stamps.age(stack, "backup", time.time())])
+    outcomes.save(stack, Stamp(name="backup", ok=True, ended=time.time(), size=5))
+    text = metrics.text('a"b', [], [outcomes.age(stack, "backup", time.time())])
     assert 'productionstack_job_ok{stack="a\\"b",job="backup"} 1\n' in text
     assert text.endswith("\n")
     for line in text.splitlines():

@@ -9,8 +9,8 @@ import time
 import click
 import pytest
 
-from collective.recipe.productionstack import run
 from collective.recipe.productionstack.ctl import main
+from collective.recipe.productionstack.machine import run
 from tests.support.bench import Bench
 
 
@@ -24,7 +24,12 @@ def test_every_verb_has_help_with_an_example(verb: str) -> None:
     assert command is not None
     help_text = command.help or ""
     assert f"bin/stack {verb}" in help_text
-    assert command.short_help == main.VERBS[verb][1]
+    assert help_text.startswith(f"{main.sentence(verb)}\n")
+
+
+def test_every_module_of_the_verbs_is_a_verb() -> None:
+    modules = {path.stem for path in main.FOLDER.glob("[a-z]*.py")}
+    assert modules == {verb.replace("-", "_") for verb in main.VERBS}
 
 
 def test_help_starts_quickly(bench: Bench) -> None:

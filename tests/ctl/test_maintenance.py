@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from collective.recipe.productionstack import services
+from collective.recipe.productionstack.plan import announcing
+from collective.recipe.productionstack.plan import rendering
 from tests.support import samples
 from tests.support.bench import HOST
 from tests.support.bench import Bench
@@ -47,8 +48,8 @@ def test_an_unknown_site_is_named(bench: Bench) -> None:
 @pytest.mark.parametrize("on", [False, True])
 def test_jobs_on_the_database_wait(tmp_path: Path, on: bool) -> None:  # noqa: FBT001
     """The real line, with a command of our own, as cron runs it."""
-    stack = services.complete(samples.STACK)
-    text = services.tree_of(stack).text_of("crontab")
+    stack = announcing.complete(samples.STACK)
+    text = rendering.tree_of(stack).text_of("crontab")
     line = next(one for one in text.splitlines() if "/b/bin/stack" in one)
     line = line.replace("/b/var/stack", str(tmp_path)).split(" * * * ", 1)[1]
     line = line.replace("/b/bin/stack --quiet backup", f"touch {tmp_path}/ran")

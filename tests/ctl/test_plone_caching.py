@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from collective.recipe.productionstack.ctl.inside import caching
+from collective.recipe.productionstack.ctl.plone.inside import caching
 from tests.support.bench import Bench
 
 

@@ -8,7 +8,7 @@ import json
 import threading
 import time
 
-from collective.recipe.productionstack.announced import Check
+from collective.recipe.productionstack.model.announced import Check
 from tests.support.bench import Bench
 
 
@@ -139,7 +139,8 @@ def test_new_and_removed_programs_are_named_and_up_does_the_rest(bench: Bench) -
 
 
 def test_check_refuses_and_nothing_changes(chain: Bench) -> None:
-    from collective.recipe.productionstack import tree
+    from collective.recipe.productionstack.tree.trees import File
+    from collective.recipe.productionstack.tree.trees import Tree
 
     chain.up()
     before = chain.trees.applied()
@@ -154,7 +155,7 @@ def test_check_refuses_and_nothing_changes(chain: Bench) -> None:
     stack = dataclasses.replace(chain.stack, checks=(check, missing))
     chain.broken = "    nonsense here"
     files = [one for one in chain.tree().files if one.path != "stack.json"]
-    chain.trees.install(tree.Tree((*files, tree.File("stack.json", stack.to_json()))))
+    chain.trees.install(Tree((*files, File("stack.json", stack.to_json()))))
     verdict = chain.run("check")
     assert verdict.status == 1
     assert "nonsense" in verdict.errors

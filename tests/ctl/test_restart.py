@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from collective.recipe.productionstack.ctl.balancer import Balancer
+from collective.recipe.productionstack.daemons.haproxy.control import Balancer
 from tests.support.bench import Bench
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from collective.recipe.productionstack.ctl import processes
+from collective.recipe.productionstack.machine import processes
 from tests.support.bench import Bench
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from collective.recipe.productionstack.ctl import processes
-from collective.recipe.productionstack.ctl.running import is_running
+from collective.recipe.productionstack.machine import processes
+from collective.recipe.productionstack.machine.own_processes import is_running
 from tests.support.bench import Bench
 
 EVERY = ["zeo", "one", "two", "haproxy", "varnish", "nginx"]

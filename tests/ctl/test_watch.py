@@ -16,16 +16,16 @@ from typing import Any
 
 import pytest
 
-from collective.recipe.productionstack.ctl import judge
-from collective.recipe.productionstack.ctl import stamps
 from collective.recipe.productionstack.ctl.alerts import KEPT
 from collective.recipe.productionstack.ctl.alerts import Alert
 from collective.recipe.productionstack.ctl.alerts import Post
 from collective.recipe.productionstack.ctl.control import Control
-from collective.recipe.productionstack.ctl.judge import MEGABYTE
-from collective.recipe.productionstack.ctl.stamps import Stamp
-from collective.recipe.productionstack.ctl.watchdog import Watchdog
-from collective.recipe.productionstack.model import Watching
+from collective.recipe.productionstack.ctl.jobs import outcomes
+from collective.recipe.productionstack.ctl.jobs.outcomes import Stamp
+from collective.recipe.productionstack.ctl.watching import rules
+from collective.recipe.productionstack.ctl.watching.rules import MEGABYTE
+from collective.recipe.productionstack.ctl.watching.watchdog import Watchdog
+from collective.recipe.productionstack.model.stack import Watching
 from tests.support.bench import Bench
 
 SECRET = "/hooks/s3cr3t"
@@ -100,7 +100,7 @@ def mark(bench: Bench, name: str) -> Path:
 
 def test_a_crash_loop_is_given_up_told_and_forgiven(watched: Bench, hook: Hook) -> None:
     others = {name: watched.pid(name) for name in ("one", "zeo", "haproxy")}
-    for _ in range(judge.EXITS):
+    for _ in range(rules.EXITS):
         wait(lambda: watched.states()["two"] == "RUNNING")
         pid = watched.pid("two")
         time.sleep(0.7)
@@ -128,7 +128,7 @@ def test_a_crash_loop_is_given_up_told_and_forgiven(watched: Bench, hook: Hook) 
 
 def test_the_last_one_that_serves_is_never_given_up(watched: Bench, hook: Hook) -> None:
     assert watched.run("drain", "one").ok
-    for _ in range(judge.EXITS + 1):
+    for _ in range(rules.EXITS + 1):
         wait(lambda: watched.states()["two"] == "RUNNING")
         time.sleep(0.7)
         os.kill(watched.pid("two"), signal.SIGKILL)
@@ -182,20 +182,20 @@ def test_a_killed_one_comes_back(watched: Bench, hook: Hook) -> None:
 
 
 def test_a_job_that_nobody_runs_is_told(watched: Bench, hook: Hook) -> None:
-    stamps.save(watched.stack, Stamp(name="pack", ok=True, ended=time.time() - 10**7))
-    stamps.save(watched.stack, Stamp(name="up", ok=True, ended=time.time() - 10**7))
+    outcomes.save(watched.stack, Stamp(name="pack", ok=True, ended=time.time() - 10**7))
+    outcomes.save(watched.stack, Stamp(name="up", ok=True, ended=time.time() - 10**7))
     wait(lambda: any(one.startswith("pack: the last good") for one in hook.subjects()))
     shown = watched.run("status")
     assert shown.status == 1
     assert "pack: TOO OLD: 115 d ago: bin/stack pack" in shown.output
-    stamps.save(watched.stack, Stamp(name="pack", ok=True, ended=time.time()))
+    outcomes.save(watched.stack, Stamp(name="pack", ok=True, ended=time.time()))
     wait(lambda: "pack is well again (age)" in hook.subjects())
 
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judge, "AGAIN_SECONDS", 0.5)
-    monkeypatch.setattr(judge, "OVER_LOOKS", 2)
+    monkeypatch.setattr(rules, "AGAIN_SECONDS", 0.5)
+    monkeypatch.setattr(rules, "OVER_LOOKS", 2)
 
 
 def turns(bench: Bench, number: int) -> Watchdog:

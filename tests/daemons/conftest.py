@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from collective.recipe.productionstack import run
+from collective.recipe.productionstack.machine import run
 from tests.daemons.stage import Stage
 
 NEEDED = (

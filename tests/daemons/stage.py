@@ -31,19 +31,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from collective.recipe.productionstack import folders
-from collective.recipe.productionstack import run
-from collective.recipe.productionstack import services
-from collective.recipe.productionstack.address import Address
-from collective.recipe.productionstack.announced import Log
-from collective.recipe.productionstack.announced import Program
-from collective.recipe.productionstack.model import Client
-from collective.recipe.productionstack.model import Site
-from collective.recipe.productionstack.model import Stack
-from collective.recipe.productionstack.model import Storage
-from collective.recipe.productionstack.tree import File
-from collective.recipe.productionstack.tree import Tree
-from collective.recipe.productionstack.tree import Trees
+from collective.recipe.productionstack.machine import run
+from collective.recipe.productionstack.machine.run import Result
+from collective.recipe.productionstack.model.address import Address
+from collective.recipe.productionstack.model.announced import Log
+from collective.recipe.productionstack.model.announced import Program
+from collective.recipe.productionstack.model.clients import Client
+from collective.recipe.productionstack.model.site import Site
+from collective.recipe.productionstack.model.stack import Stack
+from collective.recipe.productionstack.model.storage import Storage
+from collective.recipe.productionstack.plan import announcing
+from collective.recipe.productionstack.plan import folders
+from collective.recipe.productionstack.plan import rendering
+from collective.recipe.productionstack.tree.trees import File
+from collective.recipe.productionstack.tree.trees import Tree
+from collective.recipe.productionstack.tree.trees import Trees
 
 CACHED = ("Cache-Control", "max-age=0, s-maxage=600, must-revalidate")
 PRIVATE = ("Cache-Control", "max-age=0, must-revalidate, private")
@@ -315,7 +317,7 @@ class Stage:
             storage=storage(Address(path=self.zeo.path), where.log),
             versions=_versions(),
         )
-        self.stack = services.complete(dataclasses.replace(stack, **values))
+        self.stack = announcing.complete(dataclasses.replace(stack, **values))
         self.changes = tuple(changes)
         self.trees = Trees(self.stack.folders)
         self.install()
@@ -323,7 +325,7 @@ class Stage:
     def install(self, changes: Iterable[tuple[str, str]] = ()) -> None:
         """Render, install and apply the tree, with texts replaced in it."""
         wanted = (*self.changes, *changes)
-        files = services.tree_of(self.stack).files
+        files = rendering.tree_of(self.stack).files
         for old, _ in wanted:
             assert any(old in file.text for file in files), old
         self.trees.install(Tree(tuple(_changed(file, wanted) for file in files)))
@@ -420,7 +422,7 @@ class Stage:
             connection.sendall(f"{command}\n".encode())
             return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
 
-    def varnishadm(self, *words: str) -> run.Result:
+    def varnishadm(self, *words: str) -> Result:
         """Ask varnishd."""
         folder = f"{self.stack.folders.var}/varnish"
         return run.run((run.find("varnishadm") or "", "-n", folder, *words))
@@ -477,7 +479,7 @@ def storage(address: Address, log: str) -> Storage:
 
 
 def _versions() -> tuple[tuple[str, tuple[int, ...]], ...]:
-    from collective.recipe.productionstack import check
+    from collective.recipe.productionstack.tree import check
 
     return tuple(sorted(check.versions({}).items()))
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from collective.recipe.productionstack.ctl.balancer import Balancer
-from collective.recipe.productionstack.model import Balancing
-from collective.recipe.productionstack.model import Pool
+from collective.recipe.productionstack.daemons.haproxy.control import Balancer
+from collective.recipe.productionstack.model.clients import Balancing
+from collective.recipe.productionstack.model.clients import Pool
 from tests.daemons import stage
 from tests.daemons.stage import Answer
 from tests.daemons.stage import Reply

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import supervisor.xmlrpc
 
-from collective.recipe.productionstack import check
+from collective.recipe.productionstack.tree import check
 from tests.daemons import stage
 from tests.daemons.stage import CACHED
 from tests.daemons.stage import HTML

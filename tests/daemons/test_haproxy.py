@@ -237,7 +237,7 @@ def _pid(one: Stage) -> int:
 
 
 def test_ipv6_clients_and_listeners() -> None:
-    from collective.recipe.productionstack.address import Address
+    from collective.recipe.productionstack.model.address import Address
 
     ports = stage.free_ports(2)
     balancer, stats = (Address("::1", port) for port in ports)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from collective.recipe.productionstack import services
+from collective.recipe.productionstack.plan import rendering
 from tests.daemons import stage
 from tests.daemons.stage import Stage
 
@@ -52,7 +52,7 @@ def test_no_daemon_complains_about_root(few: Stage) -> None:
     [r"^\s*user\s", r"^\s*group\s", r"^\s*chroot\s", r"^\s*daemon(?! off)\b", r"^su\b"],
 )
 def test_no_file_asks_for_what_only_root_may(few: Stage, line: str) -> None:
-    for file in services.tree_of(few.stack).files:
+    for file in rendering.tree_of(few.stack).files:
         assert not re.search(line, file.text, re.MULTILINE), file.path
 
 

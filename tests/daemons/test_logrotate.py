@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from collective.recipe.productionstack import run
+from collective.recipe.productionstack.machine import run
 from tests.daemons import stage
 from tests.daemons.stage import Stage
 
@@ -166,7 +166,7 @@ def _as_cron(command: str) -> subprocess.CompletedProcess[str]:
 def test_words_with_blanks_and_percent_signs_survive_the_crontab(
     tmp_path: Path,
 ) -> None:
-    from collective.recipe.productionstack import render
+    from collective.recipe.productionstack.tree import render
 
     made = tmp_path / "it's a file"
     words = ("/usr/bin/touch", str(made))

@@ -509,13 +509,13 @@ def test_sites_by_the_hundred_stay_apart() -> None:
 
 
 def test_older_and_newer_versions_get_words_that_they_know() -> None:
-    from collective.recipe.productionstack import services
+    from collective.recipe.productionstack.plan import rendering
 
     with Stage(tls=True, sites=(site(certificate="/c", key="/k"),)) as one:
         texts = {}
         for version in ((1, 18, 0), (1, 22, 1), (1, 27, 0)):
             versions = (("nginx", version),)
-            tree = services.tree_of(dataclasses.replace(one.stack, versions=versions))
+            tree = rendering.tree_of(dataclasses.replace(one.stack, versions=versions))
             nginx, page = "nginx/nginx.conf", "nginx/sites/www.example.com.conf"
             texts[version] = tree.text_of(nginx), tree.text_of(page)
 

@@ -670,9 +670,9 @@ def test_a_reload_keeps_the_cache_and_loses_no_request(cache: Stage, page: str) 
 
 
 def test_the_vcl_uses_no_word_that_varnish_6_0_lacks(cache: Stage) -> None:
-    from collective.recipe.productionstack import services
+    from collective.recipe.productionstack.plan import rendering
 
-    text = services.tree_of(cache.stack).text_of("varnish/default.vcl")
+    text = rendering.tree_of(cache.stack).text_of("varnish/default.vcl")
     code = "\n".join(line.partition("#")[0] for line in text.splitlines())
     newer = ("std.ban", "std.bytes", "transit_buffer", "param.", "backend_refresh")
     assert [

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from collective.recipe.productionstack import reference
-from collective.recipe.productionstack.options import OPTIONS
+from collective.recipe.productionstack.options.load import OPTIONS
 
 FOLDER = Path(__file__).parents[2] / "docs/reference"
 

@@ -22,7 +22,7 @@ from typing import Any
 import lxml.html
 import pytest
 
-from collective.recipe.productionstack import run
+from collective.recipe.productionstack.machine import run
 from tests.support.plonesite import PASSWORD
 from tests.support.plonesite import PloneSite
 from tests.support.plonesite import Timed

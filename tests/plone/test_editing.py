@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from collective.recipe.productionstack.ctl.rpc import Supervisor
-from collective.recipe.productionstack.model import Stack
+from collective.recipe.productionstack.daemons.supervisor.control import Supervisor
+from collective.recipe.productionstack.model.stack import Stack
 from tests.support.plonesite import ALIAS
 from tests.support.plonesite import HOST
 from tests.support.plonesite import JSON

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from collective.recipe.productionstack.ctl import zope
-from collective.recipe.productionstack.ctl.inside import run as inside
+from collective.recipe.productionstack.ctl.plone import ask
+from collective.recipe.productionstack.ctl.plone.inside import run
 from tests.support.plonesite import HOST
 from tests.support.plonesite import PASSWORD
 from tests.support.plonesite import PloneSite
@@ -82,20 +82,18 @@ def test_caching_is_for_plone_sites_alone(live: PloneSite) -> None:
     said = live.run(
         "bin/instance",
         "run",
-        inside.__file__,
+        run.__file__,
         text=json.dumps(
             {
-                "folder": str(zope.INSIDE),
+                "folder": str(ask.INSIDE),
                 "module": "caching",
                 "paths": list(wanted),
                 "timeout": 60,
             }
         ),
     ).good()
-    line = next(
-        one for one in said.output.splitlines() if one.startswith(inside.RESULT)
-    )
-    done = json.loads(line.removeprefix(inside.RESULT))["sites"]
+    line = next(one for one in said.output.splitlines() if one.startswith(run.RESULT))
+    done = json.loads(line.removeprefix(run.RESULT))["sites"]
     assert {path: one["trouble"] for path, one in done.items()} == wanted
 
 

@@ -8,7 +8,7 @@ import statistics
 import threading
 import time
 
-from collective.recipe.productionstack.ctl.rpc import Supervisor
+from collective.recipe.productionstack.daemons.supervisor.control import Supervisor
 from tests.support.plonesite import TWO
 from tests.support.plonesite import Page
 from tests.support.plonesite import PloneSite

@@ -20,7 +20,7 @@ BUILDOUT = """
 import sys
 sys.path[:0] = sys.argv[1:3]
 from zc.buildout.buildout import main
-from collective.recipe.productionstack import run
+from collective.recipe.productionstack.machine import run
 run.SYSTEM_FOLDERS = ()
 main(["-N", f"buildout:index={sys.argv[3]}"])
 """

@@ -9,10 +9,11 @@ import shlex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collective.recipe.productionstack import services
-from collective.recipe.productionstack.model import Keeping
-from collective.recipe.productionstack.model import Stack
-from collective.recipe.productionstack.services import cron
+from collective.recipe.productionstack.daemons.cron import config as cron
+from collective.recipe.productionstack.model.stack import Stack
+from collective.recipe.productionstack.model.storage import Keeping
+from collective.recipe.productionstack.plan import announcing
+from collective.recipe.productionstack.plan import rendering
 from tests.support import samples
 
 LINE = re.compile(r"^(\d+|\*) (\d+|\*) \* \* (\*|[01]) (.+)$")
@@ -20,7 +21,7 @@ LINE = re.compile(r"^(\d+|\*) (\d+|\*) \* \* (\*|[01]) (.+)$")
 
 def jobs(stack: Stack) -> list[list[str]]:
     """Return the words of every command."""
-    text = services.tree_of(services.complete(stack)).text_of("crontab")
+    text = rendering.tree_of(announcing.complete(stack)).text_of("crontab")
     found = []
     for line in text.splitlines():
         if line and not line.startswith("#"):
@@ -49,8 +50,8 @@ def test_a_copy_follows_each_good_backup() -> None:
     keeping = Keeping(
         sync_target="far.example.com:/srv/copies", mailto="me@example.com"
     )
-    stack = services.complete(dataclasses.replace(samples.STACK, keeping=keeping))
-    text = services.tree_of(stack).text_of("crontab")
+    stack = announcing.complete(dataclasses.replace(samples.STACK, keeping=keeping))
+    text = rendering.tree_of(stack).text_of("crontab")
     assert (
         text.count("/b/bin/stack --quiet backup && /b/bin/stack --quiet sync-back") == 2
     )
@@ -59,7 +60,7 @@ def test_a_copy_follows_each_good_backup() -> None:
 
 def test_each_time_can_be_chosen_or_off() -> None:
     keeping = Keeping(times=("30 4 * * *", "off", "0 7 * * 3"))
-    stack = services.complete(dataclasses.replace(samples.STACK, keeping=keeping))
+    stack = announcing.complete(dataclasses.replace(samples.STACK, keeping=keeping))
     found = {job.name: job.schedule for job in stack.jobs}
     assert found["backup"] == "30 4 * * *"
     assert found["verify"] == "0 7 * * 3"
@@ -68,7 +69,7 @@ def test_each_time_can_be_chosen_or_off() -> None:
 
 def test_a_piece_alone_runs_the_scripts_under_one_lock() -> None:
     alone = dataclasses.replace(samples.STACK, alone=True, services=("cron",))
-    commands = jobs(services.complete(alone))
+    commands = jobs(announcing.complete(alone))
     lock = ["/usr/bin/flock", "-w", "7200", "/b/var/stack/maintenance.lock"]
     assert [*lock, "/b/bin/backup", "-q"] in commands
     assert [*lock, "/b/bin/zeopack"] in commands
@@ -83,7 +84,7 @@ def test_spaces_and_percent_free() -> None:
     """A folder with spaces is one word for the shell."""
     places = dataclasses.replace(samples.FOLDERS, var="/my site/var/stack")
     stack = dataclasses.replace(samples.STACK, folders=places)
-    alone = services.complete(
+    alone = announcing.complete(
         dataclasses.replace(stack, alone=True, services=("cron",))
     )
     assert [words[3] for words in jobs(alone) if words[0] == "/usr/bin/flock"][:1] == [

@@ -5,15 +5,16 @@ from __future__ import annotations
 import dataclasses
 import re
 
-from collective.recipe.productionstack import services
-from collective.recipe.productionstack.address import Address
-from collective.recipe.productionstack.model import Stack
+from collective.recipe.productionstack.model.address import Address
+from collective.recipe.productionstack.model.stack import Stack
+from collective.recipe.productionstack.plan import announcing
+from collective.recipe.productionstack.plan import rendering
 from tests.support import samples
 
 
 def text_of(stack: Stack) -> str:
     """Return the rendered file."""
-    return services.tree_of(services.complete(stack)).text_of("haproxy/haproxy.cfg")
+    return rendering.tree_of(announcing.complete(stack)).text_of("haproxy/haproxy.cfg")
 
 
 def test_servers_are_the_clients() -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import re
 
-from collective.recipe.productionstack import services
-from collective.recipe.productionstack.announced import Log
-from collective.recipe.productionstack.model import Stack
+from collective.recipe.productionstack.model.announced import Log
+from collective.recipe.productionstack.model.stack import Stack
+from collective.recipe.productionstack.plan import announcing
+from collective.recipe.productionstack.plan import rendering
 from tests.support import samples
 
 LOGS = (
@@ -18,7 +19,7 @@ LOGS = (
 
 def text_of(stack: Stack) -> str:
     """Return the rendered file."""
-    return services.tree_of(services.complete(stack)).text_of(
+    return rendering.tree_of(announcing.complete(stack)).text_of(
         "logrotate/logrotate.conf"
     )
 

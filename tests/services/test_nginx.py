@@ -9,10 +9,11 @@ from typing import Any
 import crossplane
 import pytest
 
-from collective.recipe.productionstack import services
-from collective.recipe.productionstack.address import Address
-from collective.recipe.productionstack.model import Stack
-from collective.recipe.productionstack.services import nginx
+from collective.recipe.productionstack.daemons.nginx import config as nginx
+from collective.recipe.productionstack.model.address import Address
+from collective.recipe.productionstack.model.stack import Stack
+from collective.recipe.productionstack.plan import announcing
+from collective.recipe.productionstack.plan import rendering
 from tests.support import samples
 
 TLS = dataclasses.replace(
@@ -24,7 +25,7 @@ TLS = dataclasses.replace(
 
 def directives(tmp_path: Path, stack: Stack, name: str) -> list[list[Any]]:
     """Return the arguments of every directive of that name."""
-    tree = services.tree_of(services.complete(stack))
+    tree = rendering.tree_of(announcing.complete(stack))
     tree.write(tmp_path, durable=False)
     parsed = crossplane.parse(
         str(tmp_path / "nginx/nginx.conf"), combine=True, strict=False
@@ -75,7 +76,7 @@ def test_unknown_hosts_get_nothing(tmp_path: Path) -> None:
 def test_check_binds_and_writes_nothing(stack: Stack) -> None:
     """In the copy that nginx is asked about no real address or folder is left."""
     (check,) = nginx.checks(stack)
-    tree = services.tree_of(services.complete(stack))
+    tree = rendering.tree_of(announcing.complete(stack))
     for file in tree.files:
         if not file.path.startswith("nginx/"):
             continue

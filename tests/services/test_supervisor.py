@@ -9,16 +9,17 @@ import shlex
 import pytest
 from supervisor.options import ServerOptions
 
-from collective.recipe.productionstack import services
-from collective.recipe.productionstack.model import Stack
+from collective.recipe.productionstack.model.stack import Stack
+from collective.recipe.productionstack.plan import announcing
+from collective.recipe.productionstack.plan import rendering
 from tests.support import samples
 
 
 def parsed(stack: Stack) -> configparser.RawConfigParser:
     """Return the file as supervisor reads it."""
     parser = configparser.RawConfigParser(inline_comment_prefixes=(" ;",), strict=True)
-    whole = services.complete(stack)
-    parser.read_string(services.tree_of(whole).text_of("supervisor/supervisord.conf"))
+    whole = announcing.complete(stack)
+    parser.read_string(rendering.tree_of(whole).text_of("supervisor/supervisord.conf"))
     return parser
 
 
@@ -75,8 +76,8 @@ def test_supervisor_itself_reads_it(tmp_path: object) -> None:
         var=f"{folder}/var/stack",
         log=f"{folder}/var/log",
     )
-    stack = services.complete(dataclasses.replace(samples.STACK, folders=places))
-    services.tree_of(stack).write(folder, durable=False)
+    stack = announcing.complete(dataclasses.replace(samples.STACK, folders=places))
+    rendering.tree_of(stack).write(folder, durable=False)
     options = ServerOptions()
     path = str(folder / "supervisor/supervisord.conf")
     options.realize(["-c", path, "-n"])

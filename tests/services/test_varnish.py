@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 
-from collective.recipe.productionstack import services
-from collective.recipe.productionstack.model import Stack
-from collective.recipe.productionstack.services import varnish
+from collective.recipe.productionstack.daemons.varnish import config as varnish
+from collective.recipe.productionstack.model.stack import Stack
+from collective.recipe.productionstack.plan import announcing
+from collective.recipe.productionstack.plan import rendering
 from tests.support import samples
 
 
@@ -46,12 +47,14 @@ def test_health_needs_no_backend() -> None:
 
 def test_backend_is_the_next_tier() -> None:
     """Varnish asks HAProxy, or the clients where there is none."""
-    text = services.tree_of(services.complete(samples.STACK)).text_of(
+    text = rendering.tree_of(announcing.complete(samples.STACK)).text_of(
         "varnish/default.vcl"
     )
     assert '.port = "8004"' in text
     without = dataclasses.replace(samples.STACK, load_balancer="none")
-    text = services.tree_of(services.complete(without)).text_of("varnish/default.vcl")
+    text = rendering.tree_of(announcing.complete(without)).text_of(
+        "varnish/default.vcl"
+    )
     assert '.port = "8081"' in text
     assert '.port = "8082"' in text
     assert "8004" not in text

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from collective.recipe.productionstack.sources import Places
 from collective.recipe.productionstack.sources import backup
+from collective.recipe.productionstack.sources.reading import Places
 from tests.support.buildouts import Buildouts
 from tests.support.buildouts import Site
 from tests.support.buildouts import a_site

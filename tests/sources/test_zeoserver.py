@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from collective.recipe.productionstack.model import Storage
-from collective.recipe.productionstack.sources import Places
-from collective.recipe.productionstack.sources import UnreadableError
-from collective.recipe.productionstack.sources import listener
+from collective.recipe.productionstack.model.storage import Storage
 from collective.recipe.productionstack.sources import zeoserver
+from collective.recipe.productionstack.sources.reading import Places
+from collective.recipe.productionstack.sources.reading import UnreadableError
+from collective.recipe.productionstack.sources.reading import listener
 from tests.support.buildouts import Buildouts
 from tests.support.buildouts import Site
 from tests.support.buildouts import a_site

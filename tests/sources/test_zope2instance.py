@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from collective.recipe.productionstack.address import Address
-from collective.recipe.productionstack.model import Client
-from collective.recipe.productionstack.sources import Places
-from collective.recipe.productionstack.sources import UnreadableError
-from collective.recipe.productionstack.sources import listener
+from collective.recipe.productionstack.model.address import Address
+from collective.recipe.productionstack.model.clients import Client
 from collective.recipe.productionstack.sources import zope2instance
+from collective.recipe.productionstack.sources.reading import Places
+from collective.recipe.productionstack.sources.reading import UnreadableError
+from collective.recipe.productionstack.sources.reading import listener
 from tests.support.buildouts import Buildouts
 from tests.support.buildouts import Site
 from tests.support.buildouts import a_site

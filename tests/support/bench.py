@@ -15,31 +15,35 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 
-from collective.recipe.productionstack import run as runner
-from collective.recipe.productionstack.address import Address
-from collective.recipe.productionstack.announced import Health
-from collective.recipe.productionstack.announced import Job
-from collective.recipe.productionstack.announced import Program
-from collective.recipe.productionstack.ctl import processes
-from collective.recipe.productionstack.ctl import running
-from collective.recipe.productionstack.ctl import subreaper
-from collective.recipe.productionstack.ctl import survey
-from collective.recipe.productionstack.model import Client
-from collective.recipe.productionstack.model import Folders
-from collective.recipe.productionstack.model import Site
-from collective.recipe.productionstack.model import Stack
-from collective.recipe.productionstack.model import Storage
-from collective.recipe.productionstack.model import Watching
-from collective.recipe.productionstack.tree import File
-from collective.recipe.productionstack.tree import Tree
-from collective.recipe.productionstack.tree import Trees
+from collective.recipe.productionstack import machine
+from collective.recipe.productionstack.ctl.lifecycle.survey import Survey
+from collective.recipe.productionstack.ctl.lifecycle.survey import send
+from collective.recipe.productionstack.ctl.lifecycle.survey import take
+from collective.recipe.productionstack.daemons.nginx import subreaper
+from collective.recipe.productionstack.machine import own_processes
+from collective.recipe.productionstack.machine import processes
+from collective.recipe.productionstack.machine.run import Result
+from collective.recipe.productionstack.machine.run import run
+from collective.recipe.productionstack.model.address import Address
+from collective.recipe.productionstack.model.announced import Health
+from collective.recipe.productionstack.model.announced import Job
+from collective.recipe.productionstack.model.announced import Program
+from collective.recipe.productionstack.model.clients import Client
+from collective.recipe.productionstack.model.folders import Folders
+from collective.recipe.productionstack.model.site import Site
+from collective.recipe.productionstack.model.stack import Stack
+from collective.recipe.productionstack.model.stack import Watching
+from collective.recipe.productionstack.model.storage import Storage
+from collective.recipe.productionstack.tree.trees import File
+from collective.recipe.productionstack.tree.trees import Tree
+from collective.recipe.productionstack.tree.trees import Trees
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 HERE = Path(__file__).parent
 HOST = "www.example.com"
-SOURCE = Path(runner.__file__).parents[3]
+SOURCE = Path(machine.__file__).parents[4]
 
 
 def free_ports(number: int) -> list[int]:
@@ -185,16 +189,16 @@ class Bench:
 
     # -- using
 
-    def run(self, *words: str, env: dict[str, str] | None = None) -> runner.Result:
+    def run(self, *words: str, env: dict[str, str] | None = None) -> Result:
         """Run bin/stack."""
-        return runner.run(
+        return run(
             (sys.executable, str(self.folder / "bin" / self.name), *words),
             env=env,
             cwd=self.folder,
             timeout=120,
         )
 
-    def up(self) -> runner.Result:
+    def up(self) -> Result:
         result = self.run("up", "--timeout", "60")
         assert result.ok, result.text
         return result
@@ -212,8 +216,8 @@ class Bench:
             one["pid"] or 0 for one in self.status()["programs"] if one["name"] == name
         )
 
-    def survey(self) -> survey.Survey:
-        return survey.take(self.stack)
+    def survey(self) -> Survey:
+        return take(self.stack)
 
     def get(self, path: str = "/", host: str = HOST) -> tuple[int, str]:
         one = http.client.HTTPConnection("127.0.0.1", self.ports[0], timeout=5)
@@ -236,12 +240,14 @@ class Bench:
         lock = f"{var}/nginx.lock"
         for _ in range(100):
             table = processes.table()
-            tops = [pid for pids in running.roots(var, table).values() for pid in pids]
+            tops = [
+                pid for pids in own_processes.roots(var, table).values() for pid in pids
+            ]
             every = {one for pid in tops for one in processes.family(table, pid)}
             every |= set(subreaper.holders(lock))
             if not every:
                 return
-            survey.send(every, "KILL")
+            send(every, "KILL")
             time.sleep(0.05)
 
 

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from collective.recipe.productionstack import run
+from collective.recipe.productionstack import machine
 from tests.support import lean
 
 HERE = Path(__file__).parent
-SOURCE = Path(run.__file__).resolve().parents[3]
+SOURCE = Path(machine.__file__).resolve().parents[4]
 FAKE_DAEMONS = HERE / "daemons"
 PYTHON = str(Path.cwd() / sys.executable)
 SYSTEM = "/usr/bin:/bin"

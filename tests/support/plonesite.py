@@ -25,7 +25,8 @@ from urllib.parse import urlencode
 
 import lxml.html
 
-from collective.recipe.productionstack import run
+from collective.recipe.productionstack.machine.run import find
+from collective.recipe.productionstack.machine.run import run
 
 ROOT = Path(__file__).resolve().parents[2]
 HOST = "www.example.com"
@@ -160,7 +161,7 @@ class PloneSite:
     ) -> Timed:
         """Run a command in the folder as a user would: few files, no odd variables."""
         begun = time.monotonic()
-        done = run.run(
+        done = run(
             (*SMALL_LIMIT, *command),
             cwd=self.folder,
             env=self.environment(),
@@ -418,4 +419,4 @@ def new_folder() -> Path:
 
 
 def missing(programs: Iterable[str]) -> list[str]:
-    return [name for name in programs if run.find(name) is None]
+    return [name for name in programs if find(name) is None]

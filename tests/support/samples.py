@@ -7,14 +7,14 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from collective.recipe.productionstack.address import Address
-from collective.recipe.productionstack.model import Backup
-from collective.recipe.productionstack.model import Client
-from collective.recipe.productionstack.model import Folders
-from collective.recipe.productionstack.model import Site
-from collective.recipe.productionstack.model import Stack
-from collective.recipe.productionstack.model import Storage
-from collective.recipe.productionstack.parsers import SERVICE_NAMES
+from collective.recipe.productionstack.model.address import Address
+from collective.recipe.productionstack.model.clients import Client
+from collective.recipe.productionstack.model.folders import Folders
+from collective.recipe.productionstack.model.site import Site
+from collective.recipe.productionstack.model.stack import Stack
+from collective.recipe.productionstack.model.storage import Backup
+from collective.recipe.productionstack.model.storage import Storage
+from collective.recipe.productionstack.options.parse import SERVICE_NAMES
 
 FOLDERS = Folders(
     buildout="/b",

@@ -108,10 +108,10 @@ def prepare(request: dict[str, Any]) -> None:
     sys.argv[:] = ["buildout"]
     import tempfile
 
-    from collective.recipe.productionstack import run as running
+    from collective.recipe.productionstack.machine import run
 
     # This machine's own daemons are left out of it.
-    vars(running)["SYSTEM_FOLDERS"] = ()
+    vars(run)["SYSTEM_FOLDERS"] = ()
 
     tempfile.tempdir = None  # another TMPDIR may be meant
 

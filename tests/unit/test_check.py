@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from collective.recipe.productionstack import check
-from collective.recipe.productionstack import run
-from collective.recipe.productionstack import services
-from collective.recipe.productionstack.check import Verdict
+from collective.recipe.productionstack.machine import run
+from collective.recipe.productionstack.plan import announcing
+from collective.recipe.productionstack.plan import rendering
+from collective.recipe.productionstack.tree import check
+from collective.recipe.productionstack.tree.check import Verdict
 from tests.support import samples
 
 Daemon = Callable[[str, str], None]
@@ -33,10 +34,10 @@ def daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Daemon:
 
 def asked(tmp_path: Path, service: str) -> Verdict:
     """Return one service's verdict on the sample stack."""
-    stack = services.complete(samples.STACK)
+    stack = announcing.complete(samples.STACK)
     folder = tmp_path / "tree"
     folder.mkdir()
-    services.tree_of(stack).write(folder, durable=False)
+    rendering.tree_of(stack).write(folder, durable=False)
     (found,) = (v for v in check.verdicts(stack, folder) if v.service == service)
     return found
 

@@ -7,17 +7,17 @@ from typing import Any
 import pytest
 from zc.buildout.testing import Buildout
 
-from collective.recipe.productionstack import extension
-from collective.recipe.productionstack import guard
-from collective.recipe.productionstack import sections
-from collective.recipe.productionstack.clones import own_name
+from collective.recipe.productionstack.buildout import extension
+from collective.recipe.productionstack.buildout import guards
+from collective.recipe.productionstack.buildout import sections
+from collective.recipe.productionstack.buildout.clones import own_name
 
 
 @pytest.fixture
 def buildout(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Give a buildout whose sections are plain: no recipe is loaded."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(guard, "hold_lock", lambda _directory: None)
+    monkeypatch.setattr(guards, "hold_lock", lambda _directory: None)
     made = Buildout()
     made["buildout"]["extensions"] = "collective.recipe.productionstack"
     return made

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from collective.recipe.productionstack import guard
+from collective.recipe.productionstack.buildout import guards
 from collective.recipe.productionstack.errors import StackError
 
 
@@ -30,29 +30,29 @@ def root(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_root_is_refused(root: None) -> None:
     """Root gets one clear sentence."""
     with pytest.raises(StackError, match="Refusing to run buildout as root"):
-        guard.refuse_root(Buildout())
+        guards.refuse_root(Buildout())
 
 
 def test_root_may_insist(root: None, caplog: pytest.LogCaptureFixture) -> None:
     """``allow-root`` lifts that, with a warning."""
     with caplog.at_level(logging.WARNING):
-        guard.refuse_root(Buildout(**{"allow-root": "true"}))
+        guards.refuse_root(Buildout(**{"allow-root": "true"}))
     assert caplog.messages == ["running as root because of [buildout] allow-root"]
 
 
 def test_users_are_welcome() -> None:
     """Everybody else is let in without a word."""
     if os.geteuid() != 0:
-        guard.refuse_root(Buildout())
+        guards.refuse_root(Buildout())
 
 
 HOLD = """
 import os, subprocess, sys
-from collective.recipe.productionstack import guard
+from collective.recipe.productionstack.buildout import guards
 from collective.recipe.productionstack.errors import StackError
 try:
-    guard.hold_lock(sys.argv[1])
-    guard.hold_lock(sys.argv[1])
+    guards.hold_lock(sys.argv[1])
+    guards.hold_lock(sys.argv[1])
 except StackError as error:
     sys.exit(str(error))
 if sys.argv[2:]:
@@ -109,21 +109,21 @@ def test_live_stack_is_not_dropped(
     monkeypatch: pytest.MonkeyPatch, alive: list[str], said: str, *, installed: bool
 ) -> None:
     """A stack that still does something is not removed, and the way out is named."""
-    from collective.recipe.productionstack.ctl import crontab
-    from collective.recipe.productionstack.ctl import running
+    from collective.recipe.productionstack.daemons.cron import control as crontab
+    from collective.recipe.productionstack.machine import own_processes
 
-    monkeypatch.setattr(running, "is_running", lambda *_: alive)
+    monkeypatch.setattr(own_processes, "is_running", lambda *_: alive)
     monkeypatch.setattr(crontab, "installed", lambda *_: installed)
     with pytest.raises(StackError) as error:
-        guard.refuse_live("/b", "stack")
+        guards.refuse_live("/b", "stack")
     assert said in str(error.value)
 
 
 def test_stack_at_rest_may_go(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stack that does nothing is in nobody's way."""
-    from collective.recipe.productionstack.ctl import crontab
-    from collective.recipe.productionstack.ctl import running
+    from collective.recipe.productionstack.daemons.cron import control as crontab
+    from collective.recipe.productionstack.machine import own_processes
 
-    monkeypatch.setattr(running, "is_running", lambda *_: [])
+    monkeypatch.setattr(own_processes, "is_running", lambda *_: [])
     monkeypatch.setattr(crontab, "installed", lambda *_: False)
-    guard.refuse_live("/b", "stack")
+    guards.refuse_live("/b", "stack")

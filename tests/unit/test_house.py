@@ -9,18 +9,24 @@ from pathlib import Path
 
 import pytest
 
-from collective.recipe.productionstack import recipe
-from collective.recipe.productionstack import services
-from collective.recipe.productionstack.parsers import SERVICE_NAMES
+from collective.recipe.productionstack.buildout import recipe
+from collective.recipe.productionstack.daemons import registry
+from collective.recipe.productionstack.daemons.registry import Service
+from collective.recipe.productionstack.options.parse import SERVICE_NAMES
 
 CHECKOUT = Path(__file__).parents[2]
 SOURCE = CHECKOUT / "src/collective/recipe/productionstack"
 MODULES = sorted(SOURCE.rglob("*.py"))
 TEMPLATES = sorted((SOURCE / "templates").rglob("*.j2"))
-EXECUTES = {"run.py", "ctl/subreaper.py"}
+EXECUTES = {"machine/run.py", "daemons/nginx/subreaper.py"}
 """The second is a program of its own that must need nothing of ours."""
 
-WRITES = {"tree.py", "reference.py"}
+WRITES = {
+    "daemons/systemd/control.py",
+    "machine/files.py",
+    "reference.py",
+    "tree/trees.py",
+}
 
 
 def name(path: Path) -> str:
@@ -90,13 +96,17 @@ def missing_pieces(service: str) -> list[str]:
     files = CHECKOUT / "docs/reference/files.md"
     pages = files.read_text("utf-8") if files.exists() else ""
     pieces = {
-        f"services/{service}.py": (SOURCE / f"services/{service}.py").is_file(),
+        f"daemons/{service}/config.py": (
+            SOURCE / f"daemons/{service}/config.py"
+        ).is_file(),
         f"templates/{service}/": any((SOURCE / "templates" / service).rglob("*.j2")),
-        f"SERVICES in services/__init__.py: {service}": service
-        in {one.NAME for one in services.SERVICES},
-        f"SERVICE_NAMES in parsers.py: {service}": service in SERVICE_NAMES,
+        f"SERVICES in daemons/registry.py: {service}": service
+        in {one.NAME for one in registry.SERVICES},
+        f"SERVICE_NAMES in options/parse.py: {service}": service in SERVICE_NAMES,
         f"RECIPES in setup.py: {service}": f'"{service}":' in setup,
-        f"class {service.title()} in recipe.py": hasattr(recipe, service.title()),
+        f"class {service.title()} in buildout/recipe.py": hasattr(
+            recipe, service.title()
+        ),
         f"tests/services/test_{service}.py": (
             CHECKOUT / f"tests/services/test_{service}.py"
         ).is_file(),
@@ -109,7 +119,7 @@ def missing_pieces(service: str) -> list[str]:
 
 
 KNOWN = sorted(
-    {path.stem for path in (SOURCE / "services").glob("[a-z]*.py")}
+    {path.parent.name for path in (SOURCE / "daemons").glob("*/config.py")}
     | {path.name for path in (SOURCE / "templates").iterdir()}
     | set(SERVICE_NAMES)
 )
@@ -121,10 +131,10 @@ def test_service_is_whole(service: str) -> None:
     assert missing_pieces(service) == []
 
 
-@pytest.mark.parametrize("service", services.SERVICES, ids=lambda one: one.NAME)
-def test_members_in_order(service: services.Service) -> None:
+@pytest.mark.parametrize("service", registry.SERVICES, ids=lambda one: one.NAME)
+def test_members_in_order(service: Service) -> None:
     """Every service has the same members in the same order."""
-    path = SOURCE / f"services/{service.NAME}.py"
+    path = SOURCE / f"daemons/{service.NAME}/config.py"
     tree = ast.parse(path.read_text("utf-8"))
     found = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
     members = ["files", "programs", "logs", "jobs", "checks"]
@@ -133,7 +143,7 @@ def test_members_in_order(service: services.Service) -> None:
 
 def test_a_piece_that_is_missing_is_named() -> None:
     """The completeness test has teeth."""
-    assert "services/squid.py" in missing_pieces("squid")
+    assert "daemons/squid/config.py" in missing_pieces("squid")
     assert "tests/services/test_squid.py" in missing_pieces("squid")
 
 

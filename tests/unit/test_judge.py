@@ -8,12 +8,12 @@ from dataclasses import field
 
 import pytest
 
-from collective.recipe.productionstack.ctl import judge
-from collective.recipe.productionstack.ctl.judge import Judge
-from collective.recipe.productionstack.ctl.judge import Judgement
-from collective.recipe.productionstack.ctl.judge import Seen
+from collective.recipe.productionstack.ctl.watching import rules
+from collective.recipe.productionstack.ctl.watching.rules import Judge
+from collective.recipe.productionstack.ctl.watching.rules import Judgement
+from collective.recipe.productionstack.ctl.watching.rules import Seen
 
-LIMIT = 500 * judge.MEGABYTE
+LIMIT = 500 * rules.MEGABYTE
 
 
 @dataclass
@@ -64,7 +64,7 @@ def test_one_exit_is_told_and_forgotten_after_an_hour() -> None:
 def test_a_client_that_ends_again_and_again_is_given_up() -> None:
     clock = Clock()
     clock.look(one())
-    found = [clock.crash(after=60).give_up for _ in range(judge.EXITS)]
+    found = [clock.crash(after=60).give_up for _ in range(rules.EXITS)]
     assert found == [(), (), (), (), ("one",)]
     clock.judge.gave_up("one")
     stopped = one(pid=0, state="STOPPED", answers=False)

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collective.recipe.productionstack import services
-from collective.recipe.productionstack.address import Address
-from collective.recipe.productionstack.model import Stack
+from collective.recipe.productionstack.model.address import Address
+from collective.recipe.productionstack.model.stack import Stack
+from collective.recipe.productionstack.plan import announcing
+from collective.recipe.productionstack.plan import rendering
 from tests.support import samples
 
 HOSTS = st.sampled_from(["127.0.0.1", "localhost", "0.0.0.0", "::1", "::", "10.0.0.1"])
@@ -25,9 +26,9 @@ ADDRESSES = st.one_of(
 @given(samples.stacks())
 def test_json_round_trip(stack: Stack) -> None:
     """What is written to stack.json is read back as the same values."""
-    text = services.complete(stack).to_json()
+    text = announcing.complete(stack).to_json()
     again = Stack.from_json(text)
-    assert again == services.complete(stack)
+    assert again == announcing.complete(stack)
     assert again.to_json() == text
 
 
@@ -110,5 +111,5 @@ def test_maxconn(threads: int, maxconn: int) -> None:
 
 def test_same_input_same_bytes() -> None:
     """Nothing in a tree depends on when or how often it is made."""
-    stack = services.complete(samples.STACK)
-    assert services.tree_of(stack).digest == services.tree_of(stack).digest
+    stack = announcing.complete(samples.STACK)
+    assert rendering.tree_of(stack).digest == rendering.tree_of(stack).digest

@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collective.recipe.productionstack.address import Address
-from collective.recipe.productionstack.options import OPTIONS
-from collective.recipe.productionstack.options import StackOptions
-from collective.recipe.productionstack.options import load
-from collective.recipe.productionstack.parsers import address
-from collective.recipe.productionstack.parsers import file_path
-from collective.recipe.productionstack.parsers import host_name
-from collective.recipe.productionstack.parsers import zodb_path
-from collective.recipe.productionstack.reserved import RESERVED
+from collective.recipe.productionstack.model.address import Address
+from collective.recipe.productionstack.options.load import OPTIONS
+from collective.recipe.productionstack.options.load import RESERVED
+from collective.recipe.productionstack.options.load import StackOptions
+from collective.recipe.productionstack.options.load import load
+from collective.recipe.productionstack.options.parse import address
+from collective.recipe.productionstack.options.parse import file_path
+from collective.recipe.productionstack.options.parse import host_name
+from collective.recipe.productionstack.options.parse import zodb_path
 
 
 @pytest.mark.parametrize("name", OPTIONS)

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from collective.recipe.productionstack import render
-from collective.recipe.productionstack.address import UNSAFE
+from collective.recipe.productionstack.model.address import UNSAFE
+from collective.recipe.productionstack.tree import render
 
 ANY = st.text(alphabet=st.characters(codec="utf-8"), min_size=1, max_size=30)
 SAFE = ANY.filter(lambda text: not UNSAFE.search(text))

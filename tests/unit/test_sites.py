@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from collective.recipe.productionstack import sites
-from collective.recipe.productionstack.address import Address
-from collective.recipe.productionstack.model import Site
-from collective.recipe.productionstack.options import StackOptions
+from collective.recipe.productionstack.model.address import Address
+from collective.recipe.productionstack.model.site import Site
+from collective.recipe.productionstack.options.load import StackOptions
+from collective.recipe.productionstack.plan import sites
+from collective.recipe.productionstack.plan.sites import Front
 
-FRONT = sites.Front(http=Address("127.0.0.1", 8000), https=Address("127.0.0.1", 8443))
+FRONT = Front(http=Address("127.0.0.1", 8000), https=Address("127.0.0.1", 8443))
 
 
 def one(line: str, **options: str) -> Site:

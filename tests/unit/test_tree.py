@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collective.recipe.productionstack import tree
-from collective.recipe.productionstack.model import Folders
-from collective.recipe.productionstack.tree import File
-from collective.recipe.productionstack.tree import Tree
-from collective.recipe.productionstack.tree import Trees
+from collective.recipe.productionstack.machine.files import write_atomically
+from collective.recipe.productionstack.model.folders import Folders
+from collective.recipe.productionstack.tree import diff
+from collective.recipe.productionstack.tree.trees import File
+from collective.recipe.productionstack.tree.trees import Tree
+from collective.recipe.productionstack.tree.trees import Trees
+from collective.recipe.productionstack.tree.trees import digest_of
 
 ONE = Tree((File("a.conf", "one\n"), File("sub/b.conf", "b\n")))
 TWO = Tree((File("a.conf", "two\n"), File("sub/b.conf", "b\n")))
@@ -62,7 +64,7 @@ def test_digest_of_what_is_written(
     made = Tree(tuple(File(f"{name}/file", text) for name, text in texts.items()))
     folder = tmp_path_factory.mktemp("tree")
     made.write(folder, durable=False)
-    assert tree.digest_of(folder) == made.digest
+    assert digest_of(folder) == made.digest
 
 
 def test_install(trees: Trees) -> None:
@@ -152,7 +154,7 @@ def test_diff_masks_secrets(trees: Trees) -> None:
     trees.install(Tree((File("a.ini", "password = old\nport = 1\n"),)))
     old = trees.current()
     trees.install(Tree((File("a.ini", "password = new\nport = 2\nAPI_TOKEN: x\n"),)))
-    shown = "\n".join(tree.diff(old, trees.current()))
+    shown = "\n".join(diff.differences(old, trees.current()))
     assert "+port = 2" in shown
     assert "API_TOKEN: …" in shown
     for secret in ("old", "new", "TOKEN: x"):
@@ -165,12 +167,12 @@ def test_diff_names_a_changed_secret(trees: Trees) -> None:
     trees.install(Tree((File("a.ini", "password = old\n"),)))
     old = trees.current()
     trees.install(Tree((File("a.ini", "password = new\n"),)))
-    assert list(tree.diff(old, trees.current())) == [
+    assert list(diff.differences(old, trees.current())) == [
         "--- applied/a.ini",
         "+++ generated/a.ini",
         "@@ only a masked value differs @@",
     ]
-    assert tree.changed(old, trees.current()) == {"a.ini"}
+    assert diff.changed(old, trees.current()) == {"a.ini"}
 
 
 def test_diff_of_new_and_gone_files(trees: Trees) -> None:
@@ -178,10 +180,10 @@ def test_diff_of_new_and_gone_files(trees: Trees) -> None:
     trees.install(ONE)
     old = trees.current()
     trees.install(THREE)
-    shown = list(tree.diff(old, trees.current()))
+    shown = list(diff.differences(old, trees.current()))
     assert "--- applied/sub/b.conf" in shown
     assert "+++ /dev/null" in shown
-    assert tree.changed(old, trees.current()) == {"a.conf", "sub/b.conf"}
+    assert diff.changed(old, trees.current()) == {"a.conf", "sub/b.conf"}
 
 
 def test_remove(trees: Trees) -> None:
@@ -195,8 +197,8 @@ def test_remove(trees: Trees) -> None:
 def test_write_atomically(tmp_path: Path) -> None:
     """A text that is there already is not written again."""
     path = tmp_path / "new/file"
-    assert tree.write_atomically(path, "text")
-    assert not tree.write_atomically(path, "text")
-    assert tree.write_atomically(path, "text", 0o600)
+    assert write_atomically(path, "text")
+    assert not write_atomically(path, "text")
+    assert write_atomically(path, "text", 0o600)
     assert path.stat().st_mode & 0o777 == 0o600
     assert [entry.name for entry in path.parent.iterdir()] == ["file"]

@@ -15,20 +15,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 
-from collective.recipe.productionstack import render
-from collective.recipe.productionstack import services
-from collective.recipe.productionstack.address import Address
-from collective.recipe.productionstack.announced import Check
-from collective.recipe.productionstack.model import Folders
-from collective.recipe.productionstack.model import Site
-from collective.recipe.productionstack.model import Stack
-from collective.recipe.productionstack.options import OPTIONS
-from collective.recipe.productionstack.reserved import FREE
-from collective.recipe.productionstack.reserved import RESERVED
-from collective.recipe.productionstack.services import Service
+from collective.recipe.productionstack.daemons import registry
+from collective.recipe.productionstack.daemons.registry import Service
+from collective.recipe.productionstack.model.address import Address
+from collective.recipe.productionstack.model.announced import Check
+from collective.recipe.productionstack.model.folders import Folders
+from collective.recipe.productionstack.model.site import Site
+from collective.recipe.productionstack.model.stack import Stack
+from collective.recipe.productionstack.options.load import FREE
+from collective.recipe.productionstack.options.load import OPTIONS
+from collective.recipe.productionstack.options.load import RESERVED
+from collective.recipe.productionstack.tree import render
 
 if TYPE_CHECKING:
     import click
+
 
 COMMAND = "make docs"
 WIDE: dict[str, Any] = {
@@ -71,7 +72,7 @@ def options_page() -> Iterator[str]:
     yield "# Options"
     yield (
         "Of a part with `recipe = collective.recipe.productionstack`, or with one of"
-        f" its pieces ({', '.join(f'`:{s.NAME}`' for s in services.SERVICES)})."
+        f" its pieces ({', '.join(f'`:{s.NAME}`' for s in registry.SERVICES)})."
     )
     for name, field in OPTIONS.items():
         about = field.metadata
@@ -96,7 +97,7 @@ def files_page() -> Iterator[str]:
     )
     yield "`stack.json` is what `bin/PART` reads: the topology, programs, jobs, checks."
     sample = _sample()
-    for service in services.SERVICES:
+    for service in registry.SERVICES:
         yield f"## {service.NAME}"
         yield "\n".join(_file_table(service, sample))
         yield from map(_asked, service.checks(sample))
@@ -166,7 +167,7 @@ def _sample() -> Stack:
     listens: dict[str, Any] = {
         name: Address("127.0.0.1", 8000 + number) for number, name in enumerate(names)
     }
-    every = tuple(service.NAME for service in services.SERVICES)
+    every = tuple(service.NAME for service in registry.SERVICES)
     return Stack(name="stack", folders=places, services=every, sites=(site,), **listens)
 
 

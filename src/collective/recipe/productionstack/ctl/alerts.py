@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from dataclasses import field
 from typing import Any
 
-from collective.recipe.productionstack import run
 from collective.recipe.productionstack.errors import printable
-from collective.recipe.productionstack.model import Stack
+from collective.recipe.productionstack.machine import run
+from collective.recipe.productionstack.model.stack import Stack
 
 SECONDS = 10.0
 KEPT = 50

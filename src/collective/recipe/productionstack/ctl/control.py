@@ -13,9 +13,9 @@ from pathlib import Path
 
 from collective.recipe.productionstack.ctl.screen import Screen
 from collective.recipe.productionstack.errors import ControlError
-from collective.recipe.productionstack.model import Folders
-from collective.recipe.productionstack.model import Stack
-from collective.recipe.productionstack.tree import Trees
+from collective.recipe.productionstack.model.folders import Folders
+from collective.recipe.productionstack.model.stack import Stack
+from collective.recipe.productionstack.tree.trees import Trees
 
 
 @dataclass

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from collective.recipe.productionstack.announced import Job
-from collective.recipe.productionstack.model import Backup
-from collective.recipe.productionstack.model import Storage
-from collective.recipe.productionstack.sections import is_on
-from collective.recipe.productionstack.sources import Places
+from collective.recipe.productionstack.model.announced import Job
+from collective.recipe.productionstack.model.storage import Backup
+from collective.recipe.productionstack.model.storage import Storage
+from collective.recipe.productionstack.sources.reading import Places
+from collective.recipe.productionstack.sources.reading import is_on
 
 ODD = ("only_blobs", "archive_blob", "compress_blob", "incremental_blobs")
 """With these a backup is no filestorage with one folder of blobs for each day."""

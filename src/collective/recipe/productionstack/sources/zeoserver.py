@@ -9,15 +9,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
-from collective.recipe.productionstack.address import Address
-from collective.recipe.productionstack.announced import Health
-from collective.recipe.productionstack.announced import Job
-from collective.recipe.productionstack.announced import Log
-from collective.recipe.productionstack.announced import Program
-from collective.recipe.productionstack.model import Storage
-from collective.recipe.productionstack.sources import Places
-from collective.recipe.productionstack.sources import UnreadableError
-from collective.recipe.productionstack.sources import listener
+from collective.recipe.productionstack.model.address import Address
+from collective.recipe.productionstack.model.announced import Health
+from collective.recipe.productionstack.model.announced import Job
+from collective.recipe.productionstack.model.announced import Log
+from collective.recipe.productionstack.model.announced import Program
+from collective.recipe.productionstack.model.storage import Storage
+from collective.recipe.productionstack.sources.reading import Places
+from collective.recipe.productionstack.sources.reading import UnreadableError
+from collective.recipe.productionstack.sources.reading import listener
 
 RECIPE = "plone-recipe-zeoserver"
 

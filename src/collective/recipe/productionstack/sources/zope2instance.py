@@ -9,17 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from collective.recipe.productionstack.address import Address
-from collective.recipe.productionstack.announced import Health
-from collective.recipe.productionstack.announced import Log
-from collective.recipe.productionstack.announced import Program
 from collective.recipe.productionstack.errors import Problem
-from collective.recipe.productionstack.model import Client
-from collective.recipe.productionstack.sections import is_on
-from collective.recipe.productionstack.sources import Places
-from collective.recipe.productionstack.sources import UnreadableError
-from collective.recipe.productionstack.sources import addresses
-from collective.recipe.productionstack.sources import whole_number
+from collective.recipe.productionstack.model.address import Address
+from collective.recipe.productionstack.model.announced import Health
+from collective.recipe.productionstack.model.announced import Log
+from collective.recipe.productionstack.model.announced import Program
+from collective.recipe.productionstack.model.clients import Client
+from collective.recipe.productionstack.sources.reading import Places
+from collective.recipe.productionstack.sources.reading import UnreadableError
+from collective.recipe.productionstack.sources.reading import addresses
+from collective.recipe.productionstack.sources.reading import is_on
+from collective.recipe.productionstack.sources.reading import whole_number
 
 RECIPE = "plone-recipe-zope2instance"
 

@@ -1,0 +1,157 @@
+"""Set what production needs, only where the user has set nothing."""
+
+from __future__ import annotations
+
+import logging
+
+from collective.recipe.productionstack.buildout import sections
+from collective.recipe.productionstack.buildout.edits import Preparation
+from collective.recipe.productionstack.buildout.other_parts import places_of
+from collective.recipe.productionstack.plan import folders
+from collective.recipe.productionstack.sources import reading
+from collective.recipe.productionstack.sources import zeoserver
+
+logger = logging.getLogger("productionstack")
+
+WATCHED = "logging.handlers.WatchedFileHandler"
+
+CLIENT_DEFAULTS = {
+    # A port alone would mean every interface.
+    "http-address": "127.0.0.1:8080",
+    # Else the port opens long before Zope can answer, and health checks hang.
+    "http-fast-listen": "off",
+    # Reopens its file after a rotation; Zope knows no signal for that.
+    "event-log-handler": WATCHED,
+    "access-log-handler": WATCHED,
+    # Believe nginx about who the visitor is.
+    "zope-conf-additional": "trusted-proxy 127.0.0.1",
+}
+
+SERVER_DEFAULTS = {
+    # The health check asks ZEO every other second; at info that is three lines each.
+    "zeo-log-level": "WARN",
+}
+
+
+class Defaults:
+    """Defaults for the ZEO server, its clients and the backup."""
+
+    def __init__(self, work: Preparation) -> None:
+        """Prepare; nothing is changed yet."""
+        self.work, self.buildout = work, work.buildout
+
+    def set_all(self, stack: str) -> None:
+        """Set what production needs on the ZEO server and on every ZEO client."""
+        servers = sections.listed_with(self.buildout, sections.ZEO)
+        clients = [
+            name
+            for name in sections.listed_with(self.buildout, sections.ZOPE)
+            if reading.is_on(self.work.view(name).get("zeo-client", ""))
+        ]
+        # Two pages at a time (one Python runs one at a time anyway), one for the check.
+        wanted = self.work.view(stack).get("threads", "").strip()
+        threads = wanted if wanted.isdigit() else "3"
+        if len(servers) == 1:
+            self.set_meeting_place(stack, servers[0], clients)
+        for server in servers:
+            for key, value in SERVER_DEFAULTS.items():
+                if "zeo-conf" not in sections.flat(self.buildout, server):
+                    self.work.set_default(server, key, value)
+        for client in clients:
+            for key, value in CLIENT_DEFAULTS.items():
+                self.set_client_default(client, key, value)
+            self.work.set_default(client, "threads", threads)
+
+    def set_client_default(self, client: str, key: str, value: str) -> None:
+        """Set one default, unless a log was made for another handler."""
+        stem = key.removesuffix("-handler")
+        given = sections.flat(self.buildout, client)
+        if key.endswith("-handler") and (
+            f"{stem}-args" in given or f"{stem}-kwargs" in given
+        ):
+            return  # made for another handler
+        self.work.set_default(client, key, value)
+
+    def set_meeting_place(self, stack: str, server: str, clients: list[str]) -> None:
+        """Let server and clients meet on a private socket, and share blobs."""
+        typed = [
+            name
+            for name in clients
+            if "zeo-address" in sections.flat(self.buildout, name)
+        ]
+        if not typed:
+            places = folders.of(*self.folder_words(), stack)
+            self.work.set_default(
+                server, "zeo-address", f"{places.sockets}/{server}.sock"
+            )
+        address = self.server_address(server)
+        for client in clients:
+            if address:
+                self.work.set_default(client, "zeo-address", address)
+            flat = sections.flat(self.buildout, client)
+            blobs = "blob-storage" in flat or "var" in flat
+            if not blobs and not self.moved_blobs(server):
+                self.work.set_default(client, "shared-blob", "on")
+
+    def folder_words(self) -> tuple[str, str]:
+        """Return the folders that a stack's places are counted from."""
+        options = self.buildout["buildout"]
+        return options["directory"], options["bin-directory"]
+
+    def server_address(self, server: str) -> str:
+        """Return where clients reach the ZEO server, or nothing."""
+        try:
+            storage = zeoserver.read(
+                server, self.work.view(server), places_of(self.buildout)
+            )
+        except ValueError:
+            return ""  # the recipe names the faulty address
+        return str(storage.address.to_connect)
+
+    def moved_blobs(self, server: str) -> bool:
+        """Whether the server keeps its blobs elsewhere than clients expect."""
+        flat = sections.flat(self.buildout, server)
+        return any(key in flat for key in ("blob-storage", "var", "zeo-conf"))
+
+    def add_backup(self, before: str) -> None:
+        """See that a backup part is listed, making one where none is defined."""
+        raw = self.buildout._raw  # noqa: SLF001
+        defined = [
+            name
+            for name in raw
+            if sections.recipe_of(self.buildout, name) == sections.BACKUP
+        ]
+        if any(name in self.work.parts for name in defined):
+            return
+        servers = sections.listed_with(self.buildout, sections.ZEO)
+        if not defined and "backup" in raw:
+            self.work.problem(
+                "backup",
+                "recipe",
+                sections.flat(self.buildout, "backup").get("recipe", ""),
+                "the stack needs a backup part, and this name is taken",
+                "Rename this part, or add one with recipe = collective.recipe.backup.",
+            )
+            return
+        if not defined and len(servers) != 1:
+            return
+        name = defined[0] if defined else "backup"
+        if not defined:
+            raw[name] = self.backup_section(servers[0])
+        self.work.parts.insert(self.work.parts.index(before), name)
+        logger.info("added [%s] (collective.recipe.backup) to the parts", name)
+
+    def backup_section(self, server: str) -> dict[str, str]:
+        """Name every place: that recipe's own search mixes parts."""
+        section = {"recipe": "collective.recipe.backup"}
+        try:
+            storage = zeoserver.read(
+                server, self.work.view(server), places_of(self.buildout)
+            )
+        except ValueError:
+            return section
+        var = f"{places_of(self.buildout).directory}/var"
+        section |= {"datafs": storage.data_file, "locationprefix": var}
+        if storage.blob_dir:
+            return section | {"blob_storage": storage.blob_dir}
+        return section | {"backup_blobs": "false"}

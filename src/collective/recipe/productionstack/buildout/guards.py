@@ -1,0 +1,97 @@
+"""What stops a buildout run at once: root, a second run, a live stack."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+from collective.recipe.productionstack.errors import StackError
+from collective.recipe.productionstack.sources.reading import is_on
+
+logger = logging.getLogger("productionstack")
+
+HOLDER = "PRODUCTIONSTACK_BUILDOUT"
+"""Names the process that holds the lock: buildout restarts itself to upgrade."""
+
+PRIVATE = 0o027
+
+_held: dict[str, int] = {}
+
+
+def refuse_root(buildout: Any) -> None:
+    """Raise StackError for uid 0, unless ``[buildout] allow-root`` is set."""
+    if os.geteuid() != 0:
+        return
+    if is_on(buildout["buildout"].get("allow-root", "")):
+        logger.warning("running as root because of [buildout] allow-root")
+        return
+    raise StackError(
+        "Refusing to run buildout as root: its eggs' code would be root too."
+        " Run it as the site's user, for example: sudo -u plone -H bin/buildout"
+    )
+
+
+def hold_lock(directory: str) -> None:
+    """Take the lock of a buildout folder until this process ends.
+
+    Raises StackError at once when another run holds it. The folder itself is
+    locked, so no file is left behind.
+    """
+    if directory in _held:
+        return
+    handle = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        if os.environ.get(HOLDER) == str(os.getppid()):
+            return  # the run that waits for us is the holder
+        message = (
+            f"Another buildout runs in {directory} at this moment."
+            " Wait until it has ended, then run this again."
+        )
+        raise StackError(message) from None
+    os.environ[HOLDER] = str(os.getpid())
+    _held[directory] = handle
+
+
+def keep_private(buildout: Any) -> None:
+    """Let what this run writes be read by user and group alone.
+
+    buildout keeps every part's options in a file, passwords included.
+    """
+    os.umask(os.umask(PRIVATE) | PRIVATE)
+    settings = buildout["buildout"]
+    path = Path(settings["directory"], settings["installed"])
+    if path.is_file():
+        path.chmod(path.stat().st_mode & ~0o007)
+
+
+def refuse_live(directory: str, name: str) -> None:
+    """Raise StackError when a stack that is to be removed still does something."""
+    from collective.recipe.productionstack.daemons import boot
+    from collective.recipe.productionstack.daemons.cron import control as crontab
+    from collective.recipe.productionstack.machine import own_processes
+
+    alive = own_processes.is_running(directory, name)
+    if alive:
+        raise StackError(
+            f"[{name}] is no longer among the parts, but its programs run:"
+            f" {', '.join(alive)}. Stop them first: bin/{name} down;"
+            " or list the part again."
+        )
+    if crontab.installed(directory, name):
+        raise StackError(
+            f"[{name}] is no longer among the parts, but its jobs stand in your"
+            " crontab."
+            f" Take them out first: bin/{name} cron remove;"
+            " or list the part again."
+        )
+    if boot.installed(directory, name):
+        raise StackError(
+            f"[{name}] is no longer among the parts, but is started after a reboot."
+            f" Take that back first: bin/{name} boot remove; or list the part again."
+        )

@@ -1,0 +1,1 @@
+"""Make, judge, restore, send and pack."""

@@ -1,0 +1,92 @@
+"""Exchange files and folders for fresh ones, all or none, also when we are killed.
+
+What is to be renamed stands in a journal before the first of it is; while that is
+there, ``up`` and ``restore`` first put everything back.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from collective.recipe.productionstack.ctl.screen import Screen
+from collective.recipe.productionstack.machine import files
+from collective.recipe.productionstack.model.stack import Stack
+
+JOURNAL = "restore.json"
+FRESH = ".restoring"
+
+
+class Swap:
+    """Renames that belong together."""
+
+    def __init__(self, stack: Stack) -> None:
+        """Know where the journal lies; nothing is touched."""
+        self.stack = stack
+        self.journal = Path(stack.folders.var, JOURNAL)
+        self.mark = time.strftime("replaced-%Y-%m-%d-%H-%M-%S", time.gmtime())
+        self.moves: list[tuple[str, str]] = []
+        self.made: list[str] = []
+
+    @property
+    def aside(self) -> str:
+        """Where what was replaced lies."""
+        folders = {Path(new).parent for _, new in self.moves}
+        return ", ".join(sorted(str(one) for one in folders if one.name == self.mark))
+
+    def fresh(self, target: Path) -> Path:
+        """Return where to prepare what will take a place: beside it, on one disk."""
+        path = target.with_name(f"{target.name}{FRESH}")
+        self.made.append(str(path))
+        return path
+
+    def replace(self, target: Path, fresh: Path, also: Sequence[str] = ()) -> None:
+        """Plan that a fresh one takes the place of another; neighbours go with that."""
+        folder = target.parent / self.mark
+        self.moves.append((str(target), str(folder / target.name)))
+        self.moves.append((str(fresh), str(target)))
+        for suffix in also:
+            name = f"{target.name}{suffix}"
+            self.moves.append((str(target.with_name(name)), str(folder / name)))
+
+    def commit(self) -> None:
+        """Do all that is planned."""
+        values = {"moves": self.moves, "made": self.made}
+        files.write_atomically(self.journal, json.dumps(values) + "\n", 0o600)
+        for old, new in self.moves:
+            if os.path.lexists(old):
+                Path(new).parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+                Path(old).rename(new)
+        self.journal.unlink()
+
+    def undo(self) -> None:
+        """Put everything back; delete what was prepared."""
+        for old, new in reversed(self.moves) if self.journal.exists() else ():
+            if os.path.lexists(new) and not os.path.lexists(old):
+                Path(new).rename(old)
+        for one in self.made:
+            path = Path(one)
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+        self.journal.unlink(missing_ok=True)
+
+    def heal(self, screen: Screen) -> None:
+        """Undo what a killed run has left half done; delete what it had prepared."""
+        try:
+            values = json.loads(self.journal.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            for one in self.stack.backups:
+                for target in filter(None, (one.data_file, one.blob_dir)):
+                    self.fresh(Path(target))
+            self.undo()
+            return
+        self.moves = [(old, new) for old, new in values["moves"]]
+        self.made = values["made"]
+        self.undo()
+        screen.warn("note: a restore was interrupted; the data is as it was before it")

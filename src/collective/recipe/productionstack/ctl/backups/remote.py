@@ -1,0 +1,113 @@
+"""A folder on another machine, over ssh, or on this one: lists, renames, copies."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from collective.recipe.productionstack.ctl.jobs.task import Task
+from collective.recipe.productionstack.errors import ControlError
+from collective.recipe.productionstack.errors import printable
+from collective.recipe.productionstack.machine import run
+from collective.recipe.productionstack.machine.run import Result
+
+SECONDS = 600.0
+QUICK = 60.0
+SAID_LINES = 6
+LOST = 255
+"""What ssh ends with when it has no connection."""
+
+
+@dataclass(frozen=True)
+class Far:
+    """Where copies go: a host (empty for this machine), a folder, an ssh key."""
+
+    host: str
+    folder: str
+    key: str = ""
+
+    @classmethod
+    def of(cls, target: str, key: str) -> Far:
+        """Read ``[user@]host:/path`` or a path."""
+        host, _, folder = target.rpartition(":")
+        return cls(host, folder.rstrip("/"), key)
+
+    def __str__(self) -> str:
+        """Name it as the option does."""
+        return f"{self.host}:{self.folder}" if self.host else self.folder
+
+    @property
+    def ssh(self) -> tuple[str, ...]:
+        """Return ssh's command line without the host; it never asks anything."""
+        key = ("-i", self.key, "-o", "IdentitiesOnly=yes") if self.key else ()
+        alive = ("-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4")
+        return ("ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=15", *alive, *key)
+
+    def ask(self, *words: str, timeout: float = SECONDS) -> Result:
+        """Run a command there; another machine gives it to a shell."""
+        far = (*self.ssh, self.host, "--", shlex.join(words))
+        return run.run(far if self.host else words, timeout=timeout)
+
+    def do(self, *words: str) -> None:
+        """Run a command there; ControlError when it fails."""
+        done = self.ask(*words)
+        if not done.ok:
+            raise ControlError(self.trouble(done))
+
+    def names(self) -> list[str]:
+        """Return what lies in the folder, sorted; nothing where it is not there yet."""
+        done = self.ask("ls", "-1A", "--", self.folder, timeout=QUICK)
+        if done.ok:
+            return sorted(done.output.split())
+        if done.status != LOST and "No such file" in done.text:
+            return []
+        raise ControlError(self.trouble(done))
+
+    def copy(
+        self, work: Task, sources: Sequence[str], inner: str, like: str, timeout: float
+    ) -> None:
+        """Copy files, or what lies in a folder, to an inner folder there.
+
+        ``like`` is an inner folder whose files are linked where they are the same.
+        """
+        options = ("-aH", "--partial", "--delete")
+        links = (f"--link-dest={self.folder}/{like}",) if like else ()
+        done = run.work(
+            self._rsync(*options, *links, *sources, inner),
+            cwd=work.stack.folders.var,
+            timeout=timeout,
+            keep=(work.lock,),
+        )
+        if not done.ok:
+            raise ControlError(self.trouble(done))
+
+    def differs(self, work: Task, sources: Sequence[str], inner: str) -> str:
+        """Say what of a copy differs in name, size or time; empty when nothing does."""
+        done = run.work(
+            self._rsync("-aHni", "--delete", *sources, inner),
+            cwd=work.stack.folders.var,
+            timeout=SECONDS,
+            keep=(work.lock,),
+        )
+        if not done.ok:
+            raise ControlError(self.trouble(done))
+        # A folder's time changes with what is put into it.
+        lines = [one for one in done.output.splitlines() if one[1:2] != "d"]
+        return lines[0] if lines else ""
+
+    def trouble(self, done: Result) -> str:
+        """Say why something failed there."""
+        lines = done.text.splitlines()[-SAID_LINES:]
+        shown = "".join(f"\n    {printable(line)}" for line in lines)
+        lost = self.host and done.status in {LOST, 12, 30, 35, run.TOO_SLOW}
+        what = "cannot be reached" if lost else f"refuses (status {done.status})"
+        return f"{self} {what}; the last good copy there is untouched.{shown}"
+
+    def _rsync(self, *words: str) -> tuple[str, ...]:
+        *before, inner = words
+        target = f"{self.folder}/{inner}/"
+        if not self.host:
+            return ("rsync", *before, target)
+        shell = shlex.join(self.ssh)
+        return ("rsync", "-s", "-e", shell, *before, f"{self.host}:{target}")

@@ -1,0 +1,154 @@
+"""What a backup consists of: repozo's files and one folder of blobs for each day.
+
+The names are those of ZODB's repozo.py (6.x) and collective.recipe.backup (6.0):
+``2026-11-24-04-05-06.fsz`` is whole, ``.deltafsz`` follows it, and the ``.dat`` of the
+whole one lists all of them with offsets in Data.fs and MD5 sums. Times are UTC.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import re
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from collective.recipe.productionstack.model.storage import Backup
+
+WHOLE = (".fs", ".fsz")
+PIECE = re.compile(r"(\d{4}(?:-\d\d){5})\.(fs|fsz|deltafs|deltafsz)")
+FOLDER = re.compile(r"[^.]+\.(\d{4}(?:-\d\d){5})")
+
+CHUNK = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One of repozo's files; ``start`` and ``end`` are offsets in Data.fs."""
+
+    path: Path
+    start: int
+    end: int
+    md5: str
+
+    @property
+    def date(self) -> str:
+        """When it was made, as its name says."""
+        return self.path.name.partition(".")[0]
+
+    def trouble(self, write: Callable[[bytes], object] = len) -> str:
+        """Read all of it, hand it over; say what is wrong, empty when nothing is."""
+        if self.end < 0:
+            return f"{self.path.with_suffix('.dat')} does not list {self.path.name}"
+        digest, size = hashlib.md5(usedforsecurity=False), 0
+        opener = gzip.open if self.path.name.endswith("z") else open
+        try:
+            with opener(self.path, "rb") as stream:
+                while data := stream.read(CHUNK):
+                    digest.update(data)
+                    size += len(data)
+                    write(data)
+        except FileNotFoundError:
+            return f"{self.path} is missing"
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            return f"{self.path} is damaged ({error})"
+        if size != self.end - self.start:
+            return f"{self.path} holds {size} bytes, not {self.end - self.start}"
+        if digest.hexdigest() != self.md5:
+            return f"{self.path} has changed since it was written"
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """One backup: a whole file, what follows it, and the blobs of that time."""
+
+    pieces: tuple[Piece, ...]
+    blobs: Path | None
+
+    @property
+    def date(self) -> str:
+        """When the last of it was made (UTC), as its name says."""
+        return self.pieces[-1].date
+
+    @property
+    def size(self) -> int:
+        """Bytes of the Data.fs that it becomes."""
+        return self.pieces[-1].end
+
+    @property
+    def data(self) -> list[Path]:
+        """Every file that makes the Data.fs, those that may be absent too."""
+        return [one.path for one in self.pieces]
+
+    @property
+    def files(self) -> list[Path]:
+        """Those, and the list of them, which grows with each increment."""
+        head = self.pieces[0].path.with_suffix(".dat")
+        return [*self.data, head]
+
+
+def find(backup: Backup, date: str = "", root: Path | None = None) -> Copy | None:
+    """Return the newest copy, or the newest that is not younger than a date.
+
+    ``root`` holds the two folders of a copy elsewhere, under their own names.
+    """
+    location = _moved(backup.location, root)
+    found = _pieces(location, date)
+    if not found:
+        return None
+    blobs = _blobs(backup, found[-1].date, root) if backup.blob_dir else None
+    return Copy(tuple(found), blobs)
+
+
+def dates(backup: Backup, root: Path | None = None) -> list[str]:
+    """Return the dates of all copies, oldest first."""
+    location = _moved(backup.location, root)
+    return sorted({one[1] for one in map(PIECE.fullmatch, _names(location)) if one})
+
+
+def _moved(path: str, root: Path | None) -> Path:
+    return root / Path(path).name if root else Path(path)
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(one.name for one in folder.iterdir())
+    except OSError:
+        return []
+
+
+def _pieces(location: Path, date: str) -> list[Piece]:
+    """Return what the .dat of the last whole file lists, present or not."""
+    names = [one for one in _names(location) if PIECE.fullmatch(one)]
+    listed = [one for one in names if not date or one.partition(".")[0] <= date]
+    whole = [one for one in listed if one.endswith(WHOLE)]
+    if not whole:
+        # Its whole file is gone, but what follows it is not: say so by its name.
+        return [Piece(location / f"{one}", 0, -1, "") for one in listed[:1]]
+    found = []
+    try:
+        lines = (location / whole[-1]).with_suffix(".dat").read_text().splitlines()
+    except OSError:
+        lines = []
+    for line in lines:
+        words = line.rsplit(None, 3)
+        if len(words) == 4 and words[1].isdigit() and words[2].isdigit():  # noqa: PLR2004
+            path = location / os.path.basename(words[0])  # noqa: PTH119
+            piece = Piece(path, int(words[1]), int(words[2]), words[3])
+            if not date or piece.date <= date:
+                found.append(piece)
+    return found or [Piece(location / whole[-1], 0, -1, "")]
+
+
+def _blobs(backup: Backup, date: str, root: Path | None) -> Path | None:
+    """Return the blobs that were copied after a filestorage: the first not older."""
+    folder = _moved(backup.blob_location, root)
+    found = {one[1]: one[0] for one in map(FOLDER.fullmatch, _names(folder)) if one}
+    later = [one for one in sorted(found) if one >= date]
+    if not later:
+        return None
+    return folder / found[later[0]] / Path(backup.blob_dir).name

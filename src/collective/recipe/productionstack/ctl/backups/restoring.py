@@ -1,0 +1,146 @@
+"""``restore``: put a verified backup in the place of the data, or into a folder."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from collective.recipe.productionstack.ctl.backups import assembling
+from collective.recipe.productionstack.ctl.backups import making
+from collective.recipe.productionstack.ctl.backups import repozo
+from collective.recipe.productionstack.ctl.backups import verifying
+from collective.recipe.productionstack.ctl.backups.exchange import Swap
+from collective.recipe.productionstack.ctl.backups.repozo import Copy
+from collective.recipe.productionstack.ctl.backups.verifying import Settings
+from collective.recipe.productionstack.ctl.backups.verifying import Verification
+from collective.recipe.productionstack.ctl.control import Control
+from collective.recipe.productionstack.ctl.jobs.task import Task
+from collective.recipe.productionstack.ctl.jobs.task import Verdict
+from collective.recipe.productionstack.ctl.lifecycle import survey
+from collective.recipe.productionstack.daemons import health
+from collective.recipe.productionstack.errors import ControlError
+from collective.recipe.productionstack.errors import printable
+from collective.recipe.productionstack.machine import own_processes
+from collective.recipe.productionstack.machine import run
+from collective.recipe.productionstack.model.announced import Health
+from collective.recipe.productionstack.model.stack import Stack
+from collective.recipe.productionstack.model.storage import Backup
+
+Chosen = Sequence[tuple[Backup, Copy]]
+STAMP = "restore"
+PROBE_SECONDS = 3.0
+MOST = 20
+DAY = 24 * 3600
+
+
+def choose(stack: Stack, date: str, source: Path | None) -> Chosen:
+    """Return the backup of each part that is to be put in place."""
+    chosen = []
+    for one in making.of(stack):
+        copy = repozo.find(one, verifying.padded(date), source)
+        if copy is None:
+            known = ", ".join(repozo.dates(one, source)[-5:]) or "none"
+            message = f"[{one.name}] has no such backup. There are: {known} (UTC)."
+            raise ControlError(message)
+        chosen.append((one, copy))
+    return chosen
+
+
+def refuse_running(control: Control, stack: Stack) -> None:
+    """Refuse while the database runs."""
+    seen = survey.take(stack)
+    storage = stack.storage
+    answers = (
+        storage is not None
+        and health.probe(Health(address=storage.address.to_connect), PROBE_SECONDS)
+        == health.OK
+    )
+    held = any(own_processes.locked(f"{one.data_file}.lock") for one in stack.backups)
+    if not seen.is_empty or answers or held:
+        what = "the stack runs" if not seen.is_empty else "something uses the database"
+        message = f"{what}: what it writes now would be lost."
+        raise ControlError(f"{message} Run {control.script} down first.")
+
+
+def verify(work: Task, date: str, source: Path | None) -> None:
+    """Verify what is to be restored, as ``verify-backup`` does."""
+    settings = Settings(date=date, root=source)
+    for one in work.stack.backups:
+        report = Verification(work, one, settings).run()
+        if not report.ok:
+            name = f"{one.name} {report.date}"
+            lines = [
+                f"the backup {name} is not good; nothing was changed.",
+                *(f"    {printable(text)}" for text in report.troubles[:MOST]),
+                "Try an earlier one: --date",
+            ]
+            raise ControlError("\n".join(lines))
+
+
+def elsewhere(work: Task, chosen: Chosen, target: Path) -> Verdict:
+    """Restore into a new folder; leave none when that fails."""
+    made = not target.exists()
+    try:
+        for backup, copy in chosen:
+            folder = target / backup.name if len(chosen) > 1 else target
+            _unpack(
+                work,
+                copy,
+                folder / "filestorage" / Path(backup.data_file).name,
+                folder / "blobstorage",
+            )
+    except BaseException:
+        if made:
+            shutil.rmtree(target, ignore_errors=True)
+        raise
+    dates = ", ".join(copy.date for _, copy in chosen)
+    return Verdict(f"{dates} is in {target}; point file-storage and blob-storage there")
+
+
+def replace(work: Task, control: Control, chosen: Chosen) -> Verdict:
+    """Unpack beside the data, then exchange both by renaming."""
+    swap = Swap(work.stack)
+    try:
+        for backup, copy in chosen:
+            data, blobs = Path(backup.data_file), Path(backup.blob_dir)
+            fresh = swap.fresh(data)
+            fresh_blobs = swap.fresh(blobs) if backup.blob_dir else None
+            _unpack(work, copy, fresh, fresh_blobs)
+            swap.replace(data, fresh, also=(".index", ".tmp", ".old"))
+            if fresh_blobs:
+                swap.replace(blobs, fresh_blobs)
+        refuse_running(control, work.stack)
+        swap.commit()
+    except BaseException:
+        swap.undo()
+        raise
+    dates = ", ".join(copy.date for _, copy in chosen)
+    return Verdict(
+        f"{dates} is in place; what was there is in {swap.aside}. "
+        f"Run {control.script} up, look, then delete that"
+    )
+
+
+def _unpack(work: Task, copy: Copy, data: Path, blobs: Path | None) -> None:
+    """Write the Data.fs and the blobs of a backup; ControlError when that fails."""
+    data.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+    with suppress(FileNotFoundError):
+        data.unlink()
+    if troubles := assembling.assemble(copy, data, work.steps):
+        raise ControlError("; ".join(troubles))
+    if copy.blobs is None or blobs is None:
+        return
+    work.steps.begin("blobs", "copying them")
+    if blobs.exists():
+        shutil.rmtree(blobs)
+    done = run.work(
+        ("cp", "-a", "--reflink=auto", "--", str(copy.blobs), str(blobs)),
+        cwd=work.stack.folders.var,
+        timeout=DAY,
+        keep=(work.lock,),
+    )
+    if not done.ok:
+        raise ControlError(f"the blobs could not be copied: {printable(done.text)}")
+    work.steps.done("blobs", "are copied")

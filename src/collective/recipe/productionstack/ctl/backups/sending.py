@@ -1,0 +1,194 @@
+"""``sync-backup``: a copy of the newest backup on another machine, as a generation."""
+
+from __future__ import annotations
+
+import calendar
+import hashlib
+import re
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from collective.recipe.productionstack.ctl.backups import filestorage
+from collective.recipe.productionstack.ctl.backups import making
+from collective.recipe.productionstack.ctl.backups import manifest
+from collective.recipe.productionstack.ctl.backups import repozo
+from collective.recipe.productionstack.ctl.backups.manifest import Manifest
+from collective.recipe.productionstack.ctl.backups.remote import Far
+from collective.recipe.productionstack.ctl.backups.repozo import Copy
+from collective.recipe.productionstack.ctl.control import Control
+from collective.recipe.productionstack.ctl.jobs import outcomes
+from collective.recipe.productionstack.ctl.jobs.task import Task
+from collective.recipe.productionstack.ctl.jobs.task import Verdict
+from collective.recipe.productionstack.errors import ControlError
+from collective.recipe.productionstack.machine import run
+from collective.recipe.productionstack.model.stack import Stack
+from collective.recipe.productionstack.model.storage import Backup
+
+GENERATION = re.compile(r"\d{4}(-\d\d){5}")
+
+INCOMING, GONE, MARK = ".incoming-", ".gone-", ".copies-of-"
+Chosen = list[tuple[Backup, Copy]]
+
+
+def sync(work: Task, timeout: float) -> Verdict:
+    """Copy the newest backups; ControlError leaves the last good copy as it was."""
+    stack = work.stack
+    if not stack.keeping.sync_target:
+        message = (
+            f"[{stack.name}] sync-target is not set. Name a host and a path there."
+        )
+        raise ControlError(message)
+    if run.find("rsync") is None:
+        raise ControlError("there is no rsync. On Debian: apt-get install rsync")
+    far = Far.of(stack.keeping.sync_target, stack.keeping.sync_key)
+    chosen = _sound(stack)
+    name = max(copy.date for _, copy in chosen)
+    work.steps.begin("copy", f"looking at {far}")
+    names = _ours(control=work.control, far=far)
+    known = [one for one in names if GENERATION.fullmatch(one)]
+    if name not in known:
+        _send(work, far, chosen, (name, known[-1] if known else ""), timeout)
+        known = sorted([*known, name])
+    _compare(work, far, chosen, name)
+    _sweep(far, names, known, stack.keeping.sync_keep, name)
+    kept = known[-stack.keeping.sync_keep :]
+    work.steps.done("copy", f"is whole: {name}")
+    size = sum(max(0, copy.size) for _, copy in chosen)
+    return Verdict(f"{name} at {far}, {_age(kept[-1])} old, {len(kept)} there", size)
+
+
+def _ours(control: Control, far: Far) -> list[str]:
+    """Return what lies there; ControlError where another stack keeps its copies."""
+    text = f"{socket.gethostname()}:{control.directory}:{control.name}"
+    mark = f"{MARK}{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    names = far.names()
+    others = [one for one in names if one.startswith(MARK) and one != mark]
+    if others:
+        message = (
+            f"{far} holds the copies of another stack, which would be deleted in time. "
+            f"Use a path of its own; or, if this is that stack on a new machine, "
+            f"delete {others[0]} there."
+        )
+        raise ControlError(message)
+    if mark not in names:
+        far.do("mkdir", "-p", "-m", "700", "--", far.folder)
+        far.do("touch", "--", f"{far.folder}/{mark}")
+    return names
+
+
+def _sound(stack: Stack) -> Chosen:
+    """Return the newest backups; ControlError for one that must not be copied."""
+    stamp = outcomes.load(stack, "backup")
+    if stamp is not None and not stamp.ok:
+        message = (
+            f"the last backup was not good ({stamp.verdict}), so nothing is copied."
+        )
+        raise ControlError(f"{message} Run bin/{stack.name} backup.")
+    chosen = []
+    for backup in making.of(stack):
+        copy = repozo.find(backup)
+        known = manifest.load(backup, copy.date) if copy else None
+        if copy is None or known is None:
+            message = f"[{backup.name}] has no backup that bin/{stack.name} backup made"
+            raise ControlError(f"{message}, so nothing is copied. Run that first.")
+        if trouble := _lost(copy, known):
+            message = (
+                f"the backup {copy.date} is not whole: {trouble}. Nothing is copied"
+            )
+            raise ControlError(f"{message}; run bin/{stack.name} backup.")
+        chosen.append((backup, copy))
+    return chosen
+
+
+def _lost(copy: Copy, known: Manifest) -> str:
+    """Compare names and sizes with the manifest, and the filestorage's content too."""
+    for one in copy.data:
+        size, digest = known.files.get(one.name, (-1, ""))
+        if not one.is_file() or one.stat().st_size != size:
+            return f"{one} is missing or has another size"
+        if manifest.sha256(one) != digest:
+            return f"{one} has changed"
+    if copy.blobs is None:
+        return "its blobs are missing" if known.blobs else ""
+    there = {name: stat.st_size for name, stat in filestorage.blob_files(copy.blobs)}
+    for name, (size, _) in known.blobs.items():
+        if there.get(name) != size:
+            return f"the blob {name} is missing or has another size"
+    return ""
+
+
+def _send(
+    work: Task,
+    far: Far,
+    chosen: Chosen,
+    names: tuple[str, str],
+    timeout: float,
+) -> None:
+    """Send a generation under a name of passage, then give it its own."""
+    name, before = names
+    incoming = f"{INCOMING}{name}"
+    far.do("mkdir", "-p", "-m", "700", "--", f"{far.folder}/{incoming}")
+    for backup, copy in chosen:
+        for sources, inner in _parts(backup, copy):
+            work.steps.begin("copy", f"sending {inner}")
+            far.do("mkdir", "-p", "-m", "750", "--", f"{far.folder}/{incoming}/{inner}")
+            like = _like(far, before, inner)
+            far.copy(work, sources, f"{incoming}/{inner}", like, timeout)
+    far.do(
+        *("mv", "-T", "--", f"{far.folder}/{incoming}", f"{far.folder}/{name}"),
+    )
+
+
+def _like(far: Far, before: str, inner: str) -> str:
+    """Return the folder of the generation before whose files can be linked."""
+    if not before:
+        return ""
+    parent, _, last = inner.rpartition("/")
+    if parent and repozo.FOLDER.fullmatch(parent.rpartition("/")[2]):
+        # The folder of blobs has a date in its name.
+        top = parent.rpartition("/")[0]
+        inside = Far(far.host, f"{far.folder}/{before}/{top}", far.key).names()
+        return f"{before}/{top}/{inside[-1]}/{last}" if inside else ""
+    return f"{before}/{inner}"
+
+
+def _parts(backup: Backup, copy: Copy) -> Iterator[tuple[list[str], str]]:
+    """Yield what is copied, and the folder of a generation where it goes.
+
+    Blobs come first: a filestorage without its blobs would look like a backup.
+    """
+    if copy.blobs is not None:
+        place = "/".join(copy.blobs.parts[-3:])
+        yield [f"{copy.blobs}/"], place
+    files = [str(one) for one in copy.files]
+    yield files, Path(backup.location).name
+    noted = manifest.path(backup, copy.date)
+    yield [str(noted)], f"{manifest.FOLDER}/{backup.name}"
+
+
+def _compare(work: Task, far: Far, chosen: Chosen, name: str) -> None:
+    """See that the generation there is what is here."""
+    for backup, copy in chosen:
+        for sources, inner in _parts(backup, copy):
+            work.steps.begin("copy", f"comparing {inner}")
+            if found := far.differs(work, sources, f"{name}/{inner}"):
+                message = f"{far}/{name} is not what is here: {found}. Delete it there"
+                raise ControlError(f"{message}, and run this again.")
+
+
+def _sweep(far: Far, names: list[str], known: list[str], keep: int, name: str) -> None:
+    """Delete what is older than wanted, and what an interrupted copy has left."""
+    for one in known[:-keep]:
+        far.do("mv", "-T", "--", f"{far.folder}/{one}", f"{far.folder}/{GONE}{one}")
+    left = [one for one in names if one.startswith((INCOMING, GONE))]
+    left = [one for one in left if one != f"{INCOMING}{name}"]
+    for one in {*left, *(f"{GONE}{old}" for old in known[:-keep])}:
+        far.do("rm", "-rf", "--", f"{far.folder}/{one}")
+
+
+def _age(name: str) -> str:
+    made = calendar.timegm(time.strptime(name, "%Y-%m-%d-%H-%M-%S"))
+    hours = max(0.0, time.time() - made) / 3600
+    return f"{hours:.0f} h" if hours >= 1 else f"{hours * 60:.0f} min"

@@ -1,0 +1,1 @@
+"""Purge the cache, and prove that purging works."""

@@ -1,0 +1,110 @@
+"""How each job ended last, kept for ``status``, alerts and metrics."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from collective.recipe.productionstack.machine import files
+from collective.recipe.productionstack.model.stack import Stack
+
+FOLDER = "jobs"
+HOUR = 3600
+WEEK_HOURS = 7 * 24
+DAILY = ("backup", "sync")
+OFF = "off"
+UP = "up"
+"""The stamp of the first ``up``: a fresh stack has had no time for a backup."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stamp:
+    """One job: seconds since the epoch, bytes; ``good`` is when it was last good."""
+
+    name: str
+    ok: bool
+    ended: float
+    seconds: float = 0.0
+    verdict: str = ""
+    size: int = 0
+    good: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Age:
+    """How old the last good run of a job is, and how old it may be; in seconds."""
+
+    name: str
+    age: float | None
+    limit: float
+    ok: bool
+    stamp: Stamp | None
+
+
+def load(stack: Stack, name: str) -> Stamp | None:
+    """Return how a job ended last; None when it never ran."""
+    try:
+        values = json.loads(_path(stack, name).read_text(encoding="utf-8"))
+        return Stamp(**values)
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def save(stack: Stack, stamp: Stamp) -> None:
+    """Write down how a job ended; the time of its last success stays."""
+    before = load(stack, stamp.name)
+    good = stamp.ended if stamp.ok else (before.good if before else 0.0)
+    values = dataclasses.asdict(dataclasses.replace(stamp, good=good))
+    path = _path(stack, stamp.name)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    files.write_atomically(path, json.dumps(values, indent=1) + "\n", 0o600)
+
+
+def note_up(stack: Stack) -> None:
+    """Remember the first ``up``."""
+    if load(stack, UP) is None:
+        save(stack, Stamp(name=UP, ok=True, ended=time.time()))
+
+
+def names(stack: Stack) -> list[str]:
+    """Return the jobs that this stack is expected to run."""
+    backup_time, pack_time, verify_time = stack.keeping.times
+    planned = stack.writes("cron")
+    kept = planned and bool(stack.backups)
+    wanted = {
+        "backup": kept and backup_time != OFF,
+        "sync": kept and backup_time != OFF and bool(stack.keeping.sync_target),
+        "verify": kept and verify_time != OFF,
+        "pack": planned and stack.storage is not None and pack_time != OFF,
+    }
+    # Who runs one from elsewhere wants to see it too.
+    return [name for name in wanted if wanted[name] or load(stack, name)]
+
+
+def age(stack: Stack, name: str, now: float) -> Age:
+    """Judge one job: its last run must be good, and young enough."""
+    stamp, begun = load(stack, name), load(stack, UP)
+    hours = stack.keeping.age_limit + (0 if name in DAILY else WEEK_HOURS)
+    good = stamp.good if stamp else 0.0
+    since = max(good, begun.good if begun else now)
+    young = now - since <= hours * HOUR
+    return Age(
+        name=name,
+        age=now - good if good else None,
+        limit=hours * HOUR,
+        ok=young and (stamp is None or stamp.ok),
+        stamp=stamp,
+    )
+
+
+def ages(stack: Stack) -> list[Age]:
+    """Judge every job that is expected to run."""
+    now = time.time()
+    return [age(stack, name, now) for name in names(stack)]
+
+
+def _path(stack: Stack, name: str) -> Path:
+    return Path(stack.folders.var, FOLDER, f"{name}.json")

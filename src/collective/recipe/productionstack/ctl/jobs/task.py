@@ -1,0 +1,164 @@
+"""What every job on a database has: its turn, its verdict, its stamp, its alert."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from collective.recipe.productionstack.ctl.alerts import Alert
+from collective.recipe.productionstack.ctl.alerts import Post
+from collective.recipe.productionstack.ctl.control import Control
+from collective.recipe.productionstack.ctl.jobs import outcomes
+from collective.recipe.productionstack.ctl.jobs.outcomes import Stamp
+from collective.recipe.productionstack.ctl.screen import Steps
+from collective.recipe.productionstack.errors import ControlError
+from collective.recipe.productionstack.errors import printable
+from collective.recipe.productionstack.model.stack import Stack
+
+LOCK = "maintenance.lock"
+
+PATIENCE = 7200.0
+
+
+@contextmanager
+def turn(
+    control: Control, stack: Stack, what: str, seconds: float = PATIENCE
+) -> Iterator[int]:
+    """Wait for our turn; give the lock's descriptor, for programs to hold too.
+
+    Raises ControlError when others are still at work after that time.
+    """
+    folder = Path(stack.folders.var)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        _wait(control, handle, what, seconds)
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"{what} (pid {os.getpid()})".encode(), 0)
+        yield handle
+        os.ftruncate(handle, 0)
+    finally:
+        os.close(handle)
+
+
+def _wait(control: Control, handle: int, what: str, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    told = False
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            who = os.pread(handle, 200, 0).decode(errors="replace") or "another job"
+            if time.monotonic() > deadline:
+                message = (
+                    f"{who} still works on the database after {seconds:.0f} s; "
+                    f"{what} was not begun. Look at that one, then run this again."
+                )
+                raise ControlError(message) from None
+            if not told:
+                control.screen.say(f"{what}: waiting for {who} to end")
+            told = True
+            time.sleep(0.2)
+        else:
+            return
+
+
+NICE = 10
+PRIVATE = 0o027
+"""What a job writes is for the user and the group alone, as a database is."""
+
+waiting = click.option(
+    "--wait",
+    default=PATIENCE,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="Wait as long for another job on the database to end.",
+)
+
+
+def limited(seconds: float) -> Callable[[Any], Any]:
+    """Return the option that ends what takes too long."""
+    return click.option(
+        "--timeout",
+        default=float(seconds),
+        show_default=True,
+        type=click.FloatRange(min=1),
+        metavar="SECONDS",
+        help="End what takes longer.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One line about what was done; bytes."""
+
+    text: str
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A job that has its turn; programs that it starts hold the lock too."""
+
+    control: Control
+    stack: Stack
+    steps: Steps
+    lock: int
+
+
+def run(
+    control: Control, name: str, wait: float, work: Callable[[Task], Verdict]
+) -> int:
+    """Do a job in its turn; what it says and how it ended is kept.
+
+    Raises ControlError when it failed; that is noted, and told as the options say.
+    """
+    stack = control.newest()
+    begun = time.time()
+    try:
+        with turn(control, stack, name, wait) as lock:
+            os.nice(NICE)
+            os.umask(PRIVATE)
+            with control.screen.steps() as steps:
+                verdict = work(Task(control, stack, steps, lock))
+    except (ControlError, OSError, ValueError) as error:
+        _failed(control, stack, name, begun, str(error))
+        if isinstance(error, ControlError):
+            raise
+        message = f"{name} failed: {error}. Mend that, then run it again."
+        raise ControlError(message) from error
+    outcomes.save(stack, _stamp(name, begun, verdict, ok=True))
+    control.screen.say(f"{name}: {verdict.text}")
+    return 0
+
+
+def _failed(control: Control, stack: Stack, name: str, begun: float, said: str) -> None:
+    text = printable(said, limit=2000)
+    first = text.strip().splitlines()[0] if text.strip() else "no reason was given"
+    outcomes.save(stack, _stamp(name, begun, Verdict(first), ok=False))
+    post = Post(lambda _: None)
+    post.send(stack, Alert(f"{name} failed: {first}", text))
+    if post.waiting:
+        control.screen.fail("The alert about this could not be delivered.")
+
+
+def _stamp(name: str, begun: float, verdict: Verdict, *, ok: bool) -> Stamp:
+    now = time.time()
+    return Stamp(
+        name=name,
+        ok=ok,
+        ended=now,
+        seconds=round(now - begun, 1),
+        verdict=verdict.text,
+        size=verdict.size,
+    )

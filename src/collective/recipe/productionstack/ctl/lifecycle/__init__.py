@@ -1,0 +1,1 @@
+"""Start, stop, reload; what runs and what it was started with."""

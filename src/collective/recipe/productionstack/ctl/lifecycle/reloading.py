@@ -1,0 +1,186 @@
+"""``reload`` and ``rollback``: another configuration without dropping a request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from collective.recipe.productionstack.ctl.control import Control
+from collective.recipe.productionstack.ctl.lifecycle import signalling
+from collective.recipe.productionstack.ctl.lifecycle import start_record
+from collective.recipe.productionstack.ctl.lifecycle import survey
+from collective.recipe.productionstack.ctl.lifecycle.survey import Survey
+from collective.recipe.productionstack.ctl.screen import Steps
+from collective.recipe.productionstack.daemons import health
+from collective.recipe.productionstack.daemons.supervisor import control as supervisor
+from collective.recipe.productionstack.errors import ControlError
+from collective.recipe.productionstack.model.announced import Program
+from collective.recipe.productionstack.model.stack import Stack
+from collective.recipe.productionstack.tree import check
+from collective.recipe.productionstack.tree import diff
+from collective.recipe.productionstack.tree.check import Verdict
+
+
+def reload(control: Control) -> int:
+    """Apply the generated tree; return 1 while something needs a restart."""
+    stack = control.generated()
+    if stack.alone:
+        return _reload_alone(control, stack)
+    seen = survey.take(control.newest())
+    _refuse_stopped(control, seen)
+    before = control.trees.applied()
+    if before != control.trees.current():
+        _refuse_faults(control, stack)
+    control.trees.apply()
+    done = _take_in(control, stack, seen, before)
+    changes = supervisor.adopt(survey.connect(stack))
+    return _conclude(control, stack, seen, done, changes.removed)
+
+
+def _refuse_stopped(control: Control, seen: Survey) -> None:
+    if not seen.answers or seen.is_empty:
+        message = (
+            "nothing runs under supervisord, so there is nothing to reload. "
+            f"Run {control.script} up, which starts with the generated configuration."
+        )
+        raise ControlError(message)
+
+
+def _refuse_faults(control: Control, stack: Stack) -> None:
+    verdicts = [one for one in refusals(control, stack) if one.state != "missing"]
+    if verdicts:
+        shown = "\n".join(f"{one.service}: {one.text}" for one in verdicts)
+        message = (
+            f"the configuration is refused; nothing was changed.\n{shown}\n"
+            "Mend that in buildout.cfg, run bin/buildout, then "
+            f"{control.script} reload again."
+        )
+        raise ControlError(message)
+
+
+def _take_in(
+    control: Control, stack: Stack, seen: Survey, before: Path | None
+) -> list[str]:
+    """Let each running daemon read its files again; all go back if one refuses."""
+    known = start_record.load(stack)
+    done: list[Program] = []
+    with control.screen.steps() as steps:
+        for program in stack.programs:
+            if _is_behind(stack, program, seen, known):
+                try:
+                    _reload_one(stack, program, steps)
+                except ControlError as error:
+                    raise _gone_back(
+                        control, stack, [*done, program], before, error
+                    ) from error
+                done.append(program)
+    for program in done:
+        start_record.refresh(stack, program)
+    return [program.name for program in done]
+
+
+def _is_behind(
+    stack: Stack, program: Program, seen: Survey, known: dict[str, object]
+) -> bool:
+    """Whether a reload brings a running program nearer to the applied tree."""
+    info = seen.infos.get(program.name)
+    if not program.reload or info is None or not info.is_up:
+        return False
+    entry = known.get(program.name)
+    if not isinstance(entry, dict):
+        return True
+    now = start_record.look(stack, program, Path(stack.folders.applied).resolve())
+    return bool(now["tree"] != entry.get("tree"))
+
+
+def _reload_one(stack: Stack, program: Program, steps: Steps) -> None:
+    steps.begin(program.name, "reloading")
+    signalling.reload(stack, program)
+    steps.done(program.name, "reloaded")
+
+
+def _gone_back(
+    control: Control,
+    stack: Stack,
+    told: Iterable[Program],
+    before: Path | None,
+    error: ControlError,
+) -> ControlError:
+    """Apply the old tree again; return what to tell the user."""
+    if before is None or before == control.trees.current():
+        return error
+    control.trees.apply(before)
+    for program in told:
+        try:
+            signalling.reload(stack, program)
+        except ControlError as trouble:
+            control.screen.warn(f"{program.name}: {trouble}")
+    return ControlError(
+        f"{error}\nThe old configuration is applied again and serves on. Mend the "
+        f"cause, run bin/buildout, then {control.script} reload again."
+    )
+
+
+def _conclude(
+    control: Control,
+    stack: Stack,
+    seen: Survey,
+    done: list[str],
+    removed: Iterable[str],
+) -> int:
+    script = control.script
+    left = [
+        f"{name} must be restarted ({', '.join(one.reasons)}): "
+        f"{start_record.how_to_restart(control, stack, name)}"
+        for name, one in sorted(start_record.stale(stack, survey.take(stack)).items())
+    ]
+    left += [
+        f"{program.name} is new: {script} up starts it"
+        for program in stack.programs
+        if not program.standby and not seen.pid(program.name)
+    ]
+    left += [
+        f"{name} is no longer part of the stack but runs: {script} up ends it"
+        for name in removed
+        if seen.pid(name)
+    ]
+    control.screen.say(
+        f"reload: {', '.join(done)} took the new configuration in"
+        if done
+        else "reload: no running daemon had anything to take in"
+    )
+    for line in left:
+        control.screen.fail(line)
+    return 1 if left else 0
+
+
+def _reload_alone(control: Control, stack: Stack) -> int:
+    """Reload the one daemon whose configuration this part writes."""
+    before = control.trees.applied()
+    names = sorted(diff.changed(before, control.trees.current()))
+    _refuse_faults(control, stack)
+    control.trees.apply()
+    shown = ", ".join(names) or "nothing changed"
+    control.screen.say(f"reload: applied ({shown})")
+    for program in stack.programs:
+        if health.probe(program.health, 1) != health.OK:
+            command = " ".join(program.command)
+            control.screen.say(f"{program.name} does not run; start it: {command}")
+            continue
+        try:
+            signalling.reload(stack, program)
+        except ControlError as error:
+            raise _gone_back(control, stack, [program], before, error) from error
+    return 0
+
+
+def refusals(control: Control, stack: Stack) -> list[Verdict]:
+    """Return the verdicts that stand against a reload."""
+    return [one for one in check.verdicts(stack, generated_tree(control)) if not one.ok]
+
+
+def generated_tree(control: Control) -> Path:
+    """Return the folder of the generated tree."""
+    folder = control.trees.current()
+    assert folder is not None  # noqa: S101 (generated() has looked)
+    return folder

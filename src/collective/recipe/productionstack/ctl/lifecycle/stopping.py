@@ -1,0 +1,153 @@
+"""Stop programs cleanly, supervised or not, and supervisord itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from collective.recipe.productionstack.ctl.control import Control
+from collective.recipe.productionstack.ctl.lifecycle import survey
+from collective.recipe.productionstack.ctl.lifecycle.survey import Survey
+from collective.recipe.productionstack.ctl.screen import Steps
+from collective.recipe.productionstack.daemons.haproxy.control import Balancer
+from collective.recipe.productionstack.daemons.supervisor.control import Supervisor
+from collective.recipe.productionstack.errors import ControlError
+from collective.recipe.productionstack.machine import own_processes
+from collective.recipe.productionstack.model.address import Address
+from collective.recipe.productionstack.model.announced import Health
+from collective.recipe.productionstack.model.announced import Program
+from collective.recipe.productionstack.model.stack import Stack
+
+REQUESTS_SECONDS = 30.0
+SHUTDOWN_SECONDS = 20.0
+LEFT_OVER_SECONDS = 30
+
+
+def everything(control: Control, stack: Stack, steps: Steps) -> None:
+    """Stop all programs, the outermost first, then supervisord."""
+    seen = survey.take(stack)
+    if seen.supervisor and not seen.answers:
+        # It cannot be talked to; without it the programs are stopped in order below.
+        control.screen.warn(f"supervisord (pid {seen.supervisor}) hangs: killing it")
+        survey.end([seen.supervisor], "KILL", 5)
+        seen = survey.take(stack)
+    for group in groups(stack, seen):
+        if group[0].kind == "haproxy":
+            _let_requests_end(control, stack)
+        programs(control, stack, group, steps)
+    supervisord(control, stack, survey.take(stack))
+
+
+def groups(stack: Stack, seen: Survey) -> list[list[Program]]:
+    """Return what runs in the order of stopping; a group stops side by side."""
+    known = {program.name for program in stack.programs}
+    names = sorted({*seen.infos, *seen.roots} - known - {own_processes.SUPERVISOR})
+    strangers = [_unknown(name) for name in names]
+    backwards = list(reversed(stack.programs))
+    clients = [one for one in backwards if one.kind == "client"]
+    outer = [one for one in backwards if one.kind not in {"client", "zeo"}]
+    inner = [one for one in backwards if one.kind == "zeo"]
+    ordered = [
+        *([one] for one in outer),
+        [*clients, *strangers],
+        *([one] for one in inner),
+    ]
+    running_now = [[one for one in group if _runs(seen, one)] for group in ordered]
+    return [group for group in running_now if group]
+
+
+def programs(
+    control: Control, stack: Stack, group: Sequence[Program], steps: Steps
+) -> None:
+    """Stop a group of programs with their own signals and wait for their end."""
+    seen = survey.take(stack)
+    begun = time.monotonic()
+    supervisor = survey.connect(stack) if seen.answers else None
+    for program in group:
+        steps.begin(program.name, "stopping")
+        if supervisor and program.name in seen.infos and seen.infos[program.name].is_up:
+            supervisor.stop(program.name)
+        # Told now, so that all of a group end side by side; waited for below.
+        survey.send(seen.leftovers.get(program.name, ()), program.stop_signal)
+    for program in group:
+        killed = supervisor is not None and _wait_stopped(supervisor, program, begun)
+        if loose := seen.leftovers.get(program.name):
+            killed |= survey.finish(loose, seen.table, program.stop_seconds)
+        if killed:
+            control.screen.warn(
+                f"{program.name} did not end within {program.stop_seconds} s: killed"
+            )
+        steps.done(program.name, "killed" if killed else "stopped")
+
+
+def strangers(
+    control: Control, stack: Stack, names: Sequence[str], steps: Steps
+) -> None:
+    """Stop what the configuration no longer holds, and let supervisord forget it."""
+    supervisor = survey.connect(stack)
+    infos = supervisor.infos()
+    for name in names:
+        if name in infos:
+            programs(control, stack, [_unknown(name)], steps)
+            supervisor.remove(name)
+
+
+def supervisord(control: Control, stack: Stack, seen: Survey) -> None:
+    """Let supervisord end, if it runs."""
+    if not seen.supervisor:
+        return
+    if seen.answers:
+        with suppress(ControlError):
+            survey.connect(stack).shutdown()
+    else:
+        survey.send([seen.supervisor], "TERM")
+    if not survey.wait_gone([seen.supervisor], SHUTDOWN_SECONDS):
+        control.screen.warn(f"supervisord (pid {seen.supervisor}) hangs: killed")
+        survey.end([seen.supervisor], "KILL", 5)
+    Path(stack.folders.var, f"{own_processes.SUPERVISOR}.pid").unlink(missing_ok=True)
+
+
+def _let_requests_end(control: Control, stack: Stack) -> None:
+    """Wait for requests in the clients: Zope gives them 5 s when it is stopped."""
+    balancer = Balancer(stack)
+    if not balancer.wait_idle(
+        {client.name for client in stack.clients}, REQUESTS_SECONDS
+    ):
+        control.screen.warn(
+            f"requests still ran after {REQUESTS_SECONDS:.0f} s: "
+            "stopping the clients anyway"
+        )
+
+
+def _wait_stopped(supervisor: Supervisor, program: Program, begun: float) -> bool:
+    """Wait until supervisor has stopped a program; return whether it had to kill."""
+    # supervisor itself sends KILL after stop_seconds; some time more for that.
+    while time.monotonic() - begun < program.stop_seconds + 15:
+        info = supervisor.infos().get(program.name)
+        if info is None or not (info.is_up or info.state == "STOPPING"):
+            return time.monotonic() - begun >= program.stop_seconds
+        time.sleep(0.05)
+    message = (
+        f"{program.name} cannot be stopped (pid {info.pid if info else '?'}). "
+        "It hangs in the kernel, mostly for a disk: see dmesg."
+    )
+    raise ControlError(message)
+
+
+def _runs(seen: Survey, program: Program) -> bool:
+    info = seen.infos.get(program.name)
+    supervised = info is not None and (info.is_up or info.state == "STOPPING")
+    return supervised or bool(seen.roots.get(program.name))
+
+
+def _unknown(name: str) -> Program:
+    """Return a stand-in for what an earlier configuration started."""
+    return Program(
+        name=name,
+        kind="client",
+        command=(),
+        health=Health(address=Address()),
+        stop_seconds=LEFT_OVER_SECONDS,
+    )

@@ -1,0 +1,1 @@
+"""Ask Plone itself; ``inside`` is what runs there."""

@@ -1,0 +1,78 @@
+"""Ask Plone itself, through the debug client."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from collective.recipe.productionstack.ctl.control import Control
+from collective.recipe.productionstack.daemons import health
+from collective.recipe.productionstack.errors import ControlError
+from collective.recipe.productionstack.errors import printable
+from collective.recipe.productionstack.machine import run
+from collective.recipe.productionstack.model.announced import Health
+from collective.recipe.productionstack.model.clients import Client
+from collective.recipe.productionstack.model.site import Site
+from collective.recipe.productionstack.model.stack import Stack
+
+INSIDE = Path(__file__).with_name("inside")
+RESULT = "PRODUCTIONSTACK "
+TIMEOUT = 300
+PROBE_SECONDS = 5.0
+SAID_LINES = 8
+
+
+def sites(stack: Stack) -> list[Site]:
+    """Return one site for each path: two may show the same."""
+    return list({site.path: site for site in reversed(stack.sites)}.values())[::-1]
+
+
+def client(control: Control, stack: Stack) -> Client:
+    """Return the client to ask; refuse where it would wait for nothing."""
+    if stack.proxy_cache == "none":
+        message = (
+            f"this stack has no cache (proxy-cache = none). "
+            f"Write proxy-cache = varnish in [{stack.name}] to get one."
+        )
+        raise ControlError(message)
+    if not stack.all_clients or not stack.sites:
+        message = f"[{stack.name}] has no sites and clients. Ask the stack that has."
+        raise ControlError(message)
+    found = stack.debug_client or stack.clients[0]
+    # Zope itself would wait half a minute for a database that is not there.
+    answers = {
+        address: health.probe(Health(address=address.to_connect), PROBE_SECONDS)
+        for address in found.zeo_addresses
+    }
+    if answers and health.OK not in answers.values():
+        shown = "; ".join(f"{address}: {answer}" for address, answer in answers.items())
+        message = (
+            f"the database does not answer ({shown}). Run {control.script} up first."
+        )
+        raise ControlError(message)
+    return found
+
+
+def ask(stack: Stack, asked: Client, module: str, wanted: dict[str, Any]) -> Any:
+    """Run one of our modules inside Zope; return the values that it answers.
+
+    Raises ControlError with the last lines that Zope said when it answers none.
+    """
+    told = {"folder": str(INSIDE), "module": module, "timeout": TIMEOUT, **wanted}
+    done = run.run(
+        (asked.script, "run", str(INSIDE / "run.py")),
+        cwd=stack.folders.buildout,
+        text=json.dumps(told),
+        timeout=TIMEOUT + 60,
+    )
+    for line in done.output.splitlines():
+        if done.ok and line.startswith(RESULT):
+            return json.loads(line.removeprefix(RESULT))
+    said = done.text.splitlines()[-SAID_LINES:]
+    shown = "".join(f"\n    {printable(line)}" for line in said)
+    message = (
+        f"{asked.script} could not do it; nothing was changed.{shown}\n"
+        f"Mend that, then try again; {asked.script} debug opens the same database."
+    )
+    raise ControlError(message)

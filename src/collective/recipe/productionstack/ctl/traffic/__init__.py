@@ -1,0 +1,1 @@
+"""Who gets visitors: rolling restart, clients, warm pages, maintenance."""

@@ -1,0 +1,102 @@
+"""The clients that HAProxy knows: which are meant, and which come and go."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import time
+from collections.abc import Sequence
+
+from collective.recipe.productionstack.ctl.control import Control
+from collective.recipe.productionstack.ctl.lifecycle import survey
+from collective.recipe.productionstack.daemons.haproxy.control import Balancer
+from collective.recipe.productionstack.errors import ControlError
+from collective.recipe.productionstack.model.address import Address
+from collective.recipe.productionstack.model.announced import Program
+from collective.recipe.productionstack.model.stack import Stack
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+HOST = re.compile(r"[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:]{2,45}\]")
+
+
+def running(control: Control) -> Stack:
+    """Return the stack that runs; ControlError where HAProxy cannot be asked."""
+    stack = control.newest()
+    if stack.alone or stack.load_balancer == "none":
+        message = (
+            f"[{stack.name}] has no load balancer of its own, so nothing can keep "
+            "visitors away from a client. Use load-balancer = haproxy."
+        )
+        raise ControlError(message)
+    if not survey.take(stack).answers:
+        message = f"nothing runs under supervisord. Run {control.script} up."
+        raise ControlError(message)
+    if not Balancer(stack).servers():
+        message = f"HAProxy does not answer. Run {control.script} up, which starts it."
+        raise ControlError(message)
+    return stack
+
+
+def programs(stack: Stack, names: Sequence[str]) -> list[Program]:
+    """Return the balanced clients of those names, or all of them."""
+    clients = {one.name for one in stack.clients}
+    for name in names:
+        if name not in clients:
+            raise ControlError(_unknown(stack, name, clients))
+    return [
+        program
+        for program in stack.programs
+        if program.name in (names or clients) and program.name in clients
+    ]
+
+
+def _unknown(stack: Stack, name: str, clients: set[str]) -> str:
+    known = ", ".join(sorted(clients))
+    if stack.debug_client and name == stack.debug_client.name:
+        return f"{name} is the debug client, which gets no visitors. Clients: {known}."
+    if name in {program.name for program in stack.programs}:
+        return (
+            f"{name} is no client: it is restarted by down and up, "
+            f"or killed and started again by supervisord. Clients: {known}."
+        )
+    near = difflib.get_close_matches(name, sorted(clients), n=1)
+    hint = f"Did you mean {near[0]}?" if near else f"Clients: {known}."
+    return f"there is no client {name}. {hint}"
+
+
+def address(stack: Stack, name: str, text: str | None) -> Address:
+    """Read the address of a client that is not of this stack."""
+    if not NAME.fullmatch(name):
+        message = f"{name!r} is no name for HAProxy. Use letters, digits, - and _."
+        raise ControlError(message)
+    host, _, port = (text or "").rpartition(":")
+    if not host or not port.isdigit() or not HOST.fullmatch(host):
+        message = (
+            f"{name} is no client of [{stack.name}], so it needs an address such as "
+            f"127.0.0.1:8099, not {text!r}."
+        )
+        raise ControlError(message)
+    return Address(host.strip("[]"), int(port))
+
+
+UP_SECONDS = 15.0
+
+
+def not_known(balancer: Balancer, name: str) -> str:
+    """Say that HAProxy has no such client, and which it has."""
+    return f"HAProxy knows no {name}, only {', '.join(sorted(balancer.servers()))}."
+
+
+def wait_up(balancer: Balancer, names: list[str]) -> list[str]:
+    """Wait until HAProxy finds clients well; return those that are not."""
+    deadline = time.monotonic() + UP_SECONDS
+    while late := [name for name in names if not _is_up(balancer, name)]:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.1)
+    return late
+
+
+def _is_up(balancer: Balancer, name: str) -> bool:
+    server = balancer.servers().get(name)
+    return server is not None and server.is_up

@@ -1,0 +1,166 @@
+"""Fetch a real page of every site the way a visitor does."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+import time
+from dataclasses import dataclass
+
+from collective.recipe.productionstack.ctl.control import Control
+from collective.recipe.productionstack.ctl.lifecycle.starting import Starter
+from collective.recipe.productionstack.ctl.traffic import maintenance
+from collective.recipe.productionstack.errors import ControlError
+from collective.recipe.productionstack.machine.http import connection
+from collective.recipe.productionstack.model.address import Address
+from collective.recipe.productionstack.model.site import Site
+from collective.recipe.productionstack.model.stack import Stack
+
+MISSING = 404
+ANSWERS = frozenset({*range(200, 400), 401, 403, MISSING})
+TIMEOUT = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What came back; ``status`` 0 when nothing did."""
+
+    status: int
+    trouble: str = ""
+    cache: str = ""
+    control: str = ""
+    location: str = ""
+
+
+class _NamedConnection(http.client.HTTPSConnection):
+    """HTTPS to an address of ours in the name of a site (SNI)."""
+
+    def __init__(self, address: Address, name: str, timeout: float) -> None:
+        # The chain is asked, not the certificate: it is for visitors to judge.
+        context = ssl._create_unverified_context()  # noqa: S323, SLF001
+        super().__init__(name, timeout=timeout, context=context)
+        self.address = address
+        self.trust = context
+
+    def connect(self) -> None:
+        """Connect to the address, not to the name."""
+        plain = http.client.HTTPConnection(
+            self.address.host, self.address.port, timeout=self.timeout
+        )
+        plain.connect()
+        self.sock = self.trust.wrap_socket(plain.sock, server_hostname=self.host)
+
+
+def wait_for_all(starter: Starter) -> dict[Site, Page]:
+    """Wait until every site gives a page; return the pages."""
+    pages: dict[Site, Page] = {}
+    for site in starter.stack.sites:
+        pages[site] = _wait(starter, site)
+    return pages
+
+
+def hints(control: Control, stack: Stack, pages: dict[Site, Page]) -> list[str]:
+    """Return what a user should know about the pages."""
+    found = [
+        missing(stack, site) for site, page in pages.items() if page.status == MISSING
+    ]
+    good = [site for site, page in pages.items() if page.status == http.HTTPStatus.OK]
+    if good and any(_is_never_cached(stack, site) for site in good):
+        found.append(f"pages are not cached yet: run {control.script} plone-caching")
+    return found
+
+
+def fetch(stack: Stack, site: Site, timeout: float = TIMEOUT) -> Page:
+    """Fetch a site's front page through the outermost tier that is ours."""
+    one, path = entry(stack, site, site.host, timeout)
+    return ask(one, path, site.host)
+
+
+def ask(
+    one: http.client.HTTPConnection, path: str, host: str, method: str = "GET"
+) -> Page:
+    """Send one request over a connection, and close it."""
+    try:
+        headers = {"Host": host, "Connection": "close"}
+        one.request(method, path, headers=headers)
+        answer = one.getresponse()
+        answer.read()
+    except (OSError, http.client.HTTPException) as error:
+        return Page(0, f"{type(error).__name__}: {error}")
+    finally:
+        one.close()
+    return Page(
+        answer.status,
+        f"status {answer.status}",
+        answer.getheader("X-Cache", ""),
+        answer.getheader("Cache-Control", ""),
+        answer.getheader("Location", ""),
+    )
+
+
+def entry(
+    stack: Stack, site: Site, host: str, timeout: float
+) -> tuple[http.client.HTTPConnection, str]:
+    """Return a connection to the outermost tier, and the front page's path there."""
+    kinds = {program.kind for program in stack.programs}
+    if host in maintenance.hosts(stack):
+        # nginx would answer with its page for visitors.
+        kinds -= {"nginx"}
+    if "nginx" in kinds and stack.https and site.certificate:
+        return _NamedConnection(stack.https.to_connect, host, timeout), "/"
+    if "nginx" in kinds:
+        return connection(stack.http, timeout), "/"
+    inner = {"varnish": stack.cache, "haproxy": stack.balancer}
+    address = next(
+        (inner[kind] for kind in inner if kind in kinds), stack.clients[0].address
+    )
+    return connection(address, timeout), f"{site.virtual_host}/"
+
+
+def _wait(starter: Starter, site: Site) -> Page:
+    step = site.host
+    starter.steps.begin(step, "waiting for a page")
+    while (page := _patient_fetch(starter, site)).status not in ANSWERS:
+        starter.steps.begin(step, page.trouble)
+        if time.monotonic() > starter.deadline:
+            message = (
+                f"{site.host} gives no page ({page.trouble}) though everything runs. "
+                f"See {starter.control.script} status and the logs in "
+                f"{starter.stack.folders.log}."
+            )
+            raise ControlError(message)
+        time.sleep(0.3)
+    starter.steps.done(step, f"status {page.status}")
+    return page
+
+
+def _patient_fetch(starter: Starter, site: Site) -> Page:
+    left = starter.deadline - time.monotonic()
+    return fetch(starter.stack, site, max(1.0, min(TIMEOUT, left)))
+
+
+def _is_never_cached(stack: Stack, site: Site) -> bool:
+    """Whether two visits in a row both went to Plone, which allows no cache to keep it.
+
+    Plone says ``private``, or nothing at all before its caching is set up.
+    """
+    visits = (fetch(stack, site), fetch(stack, site))
+    return all(
+        page.cache == "MISS" and (not page.control or "private" in page.control)
+        for page in visits
+    )
+
+
+def missing(stack: Stack, site: Site) -> str:
+    """Say that a site is not in the database, and how to create it."""
+    where, _, name = site.path.rpartition("/")
+    text = f"{site.host}: there is no {site.path} in the database yet. Create it: "
+    client = stack.debug_client
+    if client is None:
+        return f"{text}add a debug client, see the option debug-client."
+    port = client.address.port
+    script = client.script.removeprefix(f"{stack.folders.buildout}/")
+    return (
+        f"{text}{script} fg; from your machine ssh -L {port}:{client.address} "
+        f"THIS-HOST; then http://localhost:{port}{where}/@@plone-addsite?site_id={name}"
+    )

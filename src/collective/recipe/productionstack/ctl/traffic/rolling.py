@@ -1,0 +1,267 @@
+"""Restart clients one after the other while the rest serve."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from dataclasses import field
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from collective.recipe.productionstack.ctl.control import Control
+from collective.recipe.productionstack.ctl.lifecycle import hooks
+from collective.recipe.productionstack.ctl.lifecycle import stopping
+from collective.recipe.productionstack.ctl.lifecycle import survey
+from collective.recipe.productionstack.ctl.lifecycle.starting import Starter
+from collective.recipe.productionstack.ctl.screen import Steps
+from collective.recipe.productionstack.ctl.traffic import warming
+from collective.recipe.productionstack.daemons.haproxy.control import BACKEND
+from collective.recipe.productionstack.daemons.haproxy.control import Balancer
+from collective.recipe.productionstack.daemons.supervisor.control import adopt
+from collective.recipe.productionstack.errors import ControlError
+from collective.recipe.productionstack.model.announced import Program
+from collective.recipe.productionstack.model.stack import Stack
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+BACK_SECONDS = 60.0
+"""HAProxy needs two good checks before it sends visitors again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RollSettings:
+    """How a roll is done; times in seconds."""
+
+    timeout: float = 60
+    start_timeout: float = 300
+    paths: Sequence[str] = ("/",)
+    before: str = ""
+    after: str = ""
+    force: bool = False
+
+
+class Halt:
+    """The first Ctrl-C lets the client at hand come back; the second ends at once.
+
+    A lost terminal (HUP) and TERM count too.
+    """
+
+    SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        """Remember how to tell the user."""
+        self.say = say
+        self.wanted = False
+
+    def __enter__(self) -> Self:
+        """Take the signals over."""
+        self.before = {one: signal.signal(one, self.note) for one in self.SIGNALS}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give them back."""
+        for one, handler in self.before.items():
+            signal.signal(one, handler)
+
+    def note(self, number: int, frame: FrameType | None) -> None:
+        """Note the first; the second is Python's own Ctrl-C."""
+        del number, frame
+        if self.wanted:
+            raise KeyboardInterrupt
+        self.wanted = True
+        with suppress(OSError):
+            self.say("stopping as soon as this client serves; once more: at once")
+
+
+@dataclass
+class Roll:
+    """A rolling restart that is going on."""
+
+    control: Control
+    stack: Stack
+    steps: Steps
+    settings: RollSettings
+    halt: Halt
+    away: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Know the balancer."""
+        self.balancer = Balancer(self.stack)
+
+    def group(self, programs: Sequence[Program]) -> None:
+        """Restart some clients at a time; ControlError leaves them drained."""
+        names = {program.name for program in programs}
+        refuse_last(self.control, self.balancer, names, force=self.settings.force)
+        hooks.run_one(self.stack, self.settings.before, names)
+        self.drain(programs)
+        self.away |= names
+        stopping.programs(self.control, self.stack, self.running(programs), self.steps)
+        supervisor = survey.connect(self.stack)
+        adopt(supervisor)
+        deadline = time.monotonic() + self.settings.start_timeout
+        Starter(self.control, self.stack, supervisor, self.steps, deadline).start(
+            programs
+        )
+        for program in programs:
+            warming.warm(self.stack, program.name, self.settings.paths, self.steps)
+        self.take_back(names)
+        self.away -= names
+        hooks.run_one(self.stack, self.settings.after, names)
+
+    def running(self, programs: Sequence[Program]) -> list[Program]:
+        """Return those that run now, supervised or not."""
+        seen = survey.take(self.stack)
+        return [one for one in programs if seen.pid(one.name)]
+
+    def drain(self, programs: Sequence[Program]) -> None:
+        """Let the requests of clients end; who is not up has none to wait for."""
+        known = self.balancer.servers()
+        names = {program.name for program in programs} & known.keys()
+        for name in names:
+            self.balancer.set_state(name, "drain")
+            self.steps.begin(name, "drained, waiting for its requests to end")
+        idle = self.balancer.wait_idle(
+            {name for name in names if known[name].is_up or known[name].requests},
+            self.settings.timeout,
+            lambda: self.halt.wanted,
+        )
+        if self.halt.wanted or not (idle or self.settings.force):
+            self.release(names)
+            raise ControlError(self.busy(names))
+        for name in names:
+            self.steps.done(name, "drained" if idle else "drained; requests are cut")
+
+    def busy(self, names: Iterable[str]) -> str:
+        """Say why clients were left running."""
+        shown = ", ".join(sorted(names))
+        if self.halt.wanted:
+            return f"interrupted: {shown} was not stopped and serves again."
+        seconds = self.settings.timeout
+        return (
+            f"{shown} still had requests after {seconds:.0f} s, so it was not stopped "
+            "and serves again. Wait longer with --timeout, or stop it all the same "
+            "with --force: those requests are lost then."
+        )
+
+    def take_back(self, names: set[str]) -> None:
+        """Let visitors in again and see that HAProxy sends them."""
+        self.release(names)
+        deadline = time.monotonic() + BACK_SECONDS
+        for name in sorted(names):
+            self.steps.begin(name, "waiting for HAProxy's own check")
+        while late := {name for name in names if not self.serves(name)}:
+            if time.monotonic() > deadline:
+                states = self.balancer.servers()
+                shown = ", ".join(
+                    f"{name} is {states[name].status if name in states else 'unknown'}"
+                    for name in sorted(late)
+                )
+                message = f"for HAProxy {shown} though it answers; see its log."
+                raise ControlError(message)
+            time.sleep(0.1)
+        for name in sorted(names):
+            self.steps.done(name, "serves")
+
+    def serves(self, name: str) -> bool:
+        """Whether HAProxy sends visitors to a client."""
+        server = self.balancer.servers().get(name)
+        return server is not None and server.is_up
+
+    def release(self, names: Iterable[str]) -> None:
+        """Let HAProxy send visitors again."""
+        for name in names:
+            self.balancer.set_state(name, "ready")
+
+
+def refuse_last(
+    control: Control, balancer: Balancer, names: set[str], *, force: bool
+) -> None:
+    """Refuse to take away the last clients that serve, unless forced."""
+    # A pool's visitors go to the others while none of it serves.
+    servers = [one for one in balancer.servers().values() if one.backend == BACKEND]
+    serving = {one.name for one in servers if one.is_up}
+    if force or serving - names or not serving & names:
+        return
+    shown = ", ".join(sorted(serving & names))
+    only = "is the only client that serves" if len(serving) == 1 else "are all clients"
+    message = (
+        f"{shown} {only}. Without it visitors see pages that the cache still has, and "
+        '"Back soon" (503) for everything else until Zope has started again. '
+        f"Do it all the same with --force; see {control.script} status for the others."
+    )
+    raise ControlError(message)
+
+
+def roll(
+    control: Control,
+    stack: Stack,
+    wanted: Sequence[Program],
+    parallel: int,
+    settings: RollSettings,
+) -> None:
+    """Restart clients, so many at a time; ControlError says what serves on."""
+    begun = time.monotonic()
+    left = [program.name for program in _weakest_first(stack, wanted)]
+    known = {program.name: program for program in wanted}
+    done: list[str] = []
+    with control.screen.steps() as steps, Halt(control.screen.warn) as halt:
+        ours = Roll(control, stack, steps, settings, halt)
+        while left:
+            names, left = left[:parallel], left[parallel:]
+            try:
+                ours.group([known[name] for name in names])
+            except (ControlError, KeyboardInterrupt) as error:
+                raise _halted(control, ours, error, done, left) from error
+            done += names
+            if halt.wanted and left:
+                raise _halted(control, ours, KeyboardInterrupt(), done, left)
+    number = "1 client" if len(done) == 1 else f"{len(done)} clients"
+    seconds = time.monotonic() - begun
+    control.screen.say(f"restart: {number} restarted and serving ({seconds:.0f} s)")
+
+
+def _weakest_first(stack: Stack, wanted: Sequence[Program]) -> list[Program]:
+    """Begin with what does not serve: it takes nobody away."""
+    servers = Balancer(stack).servers()
+    return sorted(
+        wanted,
+        key=lambda one: one.name in servers and servers[one.name].is_up,
+    )
+
+
+def _halted(
+    control: Control,
+    roll: Roll,
+    error: BaseException,
+    done: Sequence[str],
+    left: Sequence[str],
+) -> ControlError:
+    """Leave what failed without visitors; say what serves and what comes next."""
+    away = sorted(roll.away)
+    for name in away:
+        with suppress(ControlError):
+            roll.balancer.set_state(name, "drain")
+    text = str(error) or "interrupted."
+    lines = [text if text.endswith((".", "\n")) else f"{text}."]
+    if away:
+        pids = survey.take(roll.stack)
+        state = ", ".join(f"{one} ({pids.state(one).lower()})" for one in away)
+        again = " ".join(away)
+        lines.append(
+            f"Without visitors now: {state}. Mend the cause, then run "
+            f"{control.script} restart {again}"
+        )
+    up = [name for name, one in roll.balancer.servers().items() if one.is_up]
+    lines.append(f"Serving: {', '.join(sorted(up)) or 'none'}.")
+    if done:
+        lines.append(f"Restarted: {', '.join(done)}.")
+    if left:
+        lines.append(f"Not restarted: {', '.join(left)}.")
+    return ControlError("\n".join(lines))

@@ -1,0 +1,1 @@
+"""One file per verb, named as it is typed: options, the story, the wording."""

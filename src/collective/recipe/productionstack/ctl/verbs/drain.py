@@ -1,0 +1,51 @@
+"""Give clients no new requests and wait until they have none.
+
+They stay so until ready, restart, or the next start of HAProxy; a reload keeps it.
+
+\b
+Example: bin/stack drain instance2
+"""
+
+from __future__ import annotations
+
+import click
+
+from collective.recipe.productionstack.ctl.control import Control
+from collective.recipe.productionstack.ctl.traffic import rolling
+from collective.recipe.productionstack.ctl.traffic.clients import programs
+from collective.recipe.productionstack.ctl.traffic.clients import running
+from collective.recipe.productionstack.daemons.haproxy.control import Balancer
+
+
+@click.command("drain", help=__doc__)
+@click.argument("clients", nargs=-1, required=True)
+@click.option(
+    "--timeout",
+    default=60.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="Wait as long for requests to end; 0 does not wait.",
+)
+@click.option("--force", is_flag=True, help="Drain the last client too.")
+@click.pass_obj
+def command(
+    control: Control, *, clients: tuple[str, ...], timeout: float, force: bool
+) -> int:
+    with control.lock():
+        stack = running(control)
+        names = {one.name for one in programs(stack, clients)}
+        balancer = Balancer(stack)
+        rolling.refuse_last(control, balancer, names, force=force)
+        for name in names:
+            balancer.set_state(name, "drain")
+        with control.screen.steps() as steps:
+            for name in names:
+                steps.begin(name, "waiting for its requests to end")
+            idle = balancer.wait_idle(names, timeout)
+            for name in sorted(names):
+                steps.done(name, "drained" if idle else "drained, requests still run")
+        control.screen.say(
+            f"{control.script} ready {' '.join(sorted(names))} lets visitors in again"
+        )
+    return 0 if idle or not timeout else 1

@@ -1,0 +1,96 @@
+"""Show the topology with its ports and files, or the option behind a line.
+
+With FILE:LINE, show which option made a generated line; with FILE alone, every
+line of it that an option made.
+
+\b
+Example: bin/stack explain
+         bin/stack explain etc/stack/haproxy/haproxy.cfg:40
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+
+from collective.recipe.productionstack.ctl.control import Control
+from collective.recipe.productionstack.ctl.watching.topology import Branch
+from collective.recipe.productionstack.ctl.watching.topology import topology
+from collective.recipe.productionstack.errors import ControlError
+from collective.recipe.productionstack.model.stack import Stack
+
+ORIGIN = re.compile(r"\[[^\]\s]+\] [a-z][a-z-]*")
+PLACE = re.compile(r"(?P<file>.*?)(?::(?P<line>\d+))?")
+
+
+@click.command("explain", help=__doc__)
+@click.argument("place", required=False, metavar="[FILE[:LINE]]")
+@click.pass_obj
+def command(control: Control, *, place: str | None) -> None:
+    stack = control.generated()
+    if place is None:
+        _show(control, stack)
+        return
+    found = PLACE.fullmatch(place)
+    assert found is not None  # noqa: S101 (the pattern matches everything)
+    path = _path_of(control, found["file"])
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    for line in _explained(path, lines, int(found["line"] or 0)):
+        control.screen.say(line)
+
+
+def _show(control: Control, stack: Stack) -> None:
+    from rich.text import Text
+    from rich.tree import Tree
+
+    base = f"{stack.folders.buildout}/"
+
+    def grow(tree: Tree, branches: list[Branch]) -> None:
+        for text, below in branches:
+            grow(tree.add(Text(text.replace(base, ""), no_wrap=True)), below)
+
+    whole = Tree(Text(f"[{stack.name}] in {stack.folders.buildout}", no_wrap=True))
+    grow(whole, topology(stack))
+    control.screen.console(width=400).print(whole)
+
+
+def _path_of(control: Control, name: str) -> Path:
+    folder = control.trees.current()
+    inside = [folder / name] if folder else []
+    for path in (Path(name), control.directory / name, *inside):
+        if path.is_file():
+            return path
+    message = (
+        f"there is no file {name}. Name one below etc/{control.name}, "
+        f"such as etc/{control.name}/stack.json."
+    )
+    raise ControlError(message)
+
+
+def _explained(path: Path, lines: list[str], number: int) -> list[str]:
+    if number > len(lines):
+        message = f"{path} has {len(lines)} lines only. Give one of these."
+        raise ControlError(message)
+    if number:
+        return _one_line(lines, number)
+    return [
+        f"{at}: {found[0]}"
+        for at, line in enumerate(lines, 1)
+        if (found := ORIGIN.search(_comment(line)))
+    ] or ["no line of this file is made by an option"]
+
+
+def _one_line(lines: list[str], number: int) -> list[str]:
+    for at in range(number, 0, -1):
+        if found := ORIGIN.search(_comment(lines[at - 1])):
+            where = "this line" if at == number else f"line {at}, the nearest above,"
+            return [lines[number - 1].strip(), f"{where} comes from {found[0]}"]
+    return [lines[number - 1].strip(), "no option made this line: it is always so"]
+
+
+def _comment(line: str) -> str:
+    """Return a line's comment: where the option's name stands."""
+    found = re.search(r"(?:^|\s)(?:[#;]|//)(.*)", line)
+    return found[1] if found else ""

@@ -1,0 +1,68 @@
+"""Prove for every host of every site that an edit's PURGE empties the cache.
+
+Asks Plone, through the debug client, what it would send for an edit of the front
+page. Then, as a visitor: the page is stored, the PURGE drops it, and a PURGE from
+outside is refused. A step that fails names the hop and the remedy.
+
+\b
+Example: bin/stack purge-check
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from collective.recipe.productionstack.ctl.caching.proving import FailedError
+from collective.recipe.productionstack.ctl.caching.proving import Visit
+from collective.recipe.productionstack.ctl.control import Control
+from collective.recipe.productionstack.ctl.plone import ask
+from collective.recipe.productionstack.errors import printable
+from collective.recipe.productionstack.model.stack import Stack
+
+
+@click.command("purge-check", help=__doc__)
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.pass_obj
+def command(control: Control, *, as_json: bool) -> int:
+    stack = control.newest()
+    client = ask.client(control, stack)
+    with control.screen.steps() as steps:
+        if not as_json:
+            steps.begin(client.name, "asking Plone what it would send")
+        plan = ask.ask(stack, client, "purging", {"fronts": _fronts(stack)})
+        if not as_json:
+            steps.done(client.name, "told what it would send")
+    results = [
+        _result(control, Visit(control, stack, site, host, plan))
+        for site in stack.sites
+        for host in site.hosts
+    ]
+    if as_json:
+        click.echo(json.dumps(results, indent=1))
+    for one in results:
+        if one["ok"] and not as_json:
+            control.screen.say(f"{one['host']}: {one['said']}")
+        elif not one["ok"]:
+            control.screen.fail(f"Error: {one['host']}: {one['said']}")
+    return 0 if all(one["ok"] for one in results) else 1
+
+
+def _fronts(stack: Stack) -> dict[str, list[tuple[str, str, str]]]:
+    """Return each site's path and the addresses that it is edited at."""
+    fronts: dict[str, list[tuple[str, str, str]]] = {}
+    for site in stack.sites:
+        front = (site.scheme, site.url_host, str(site.url_port))
+        fronts.setdefault(site.path, []).append(front)
+    return fronts
+
+
+def _result(control: Control, visit: Visit) -> dict[str, Any]:
+    del control
+    base = {"host": visit.host, "site": visit.site.path}
+    try:
+        return {**base, "ok": True, "said": visit.prove()}
+    except FailedError as error:
+        return {**base, "ok": False, "said": printable(str(error), limit=2000)}

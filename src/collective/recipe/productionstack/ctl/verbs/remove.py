@@ -1,0 +1,51 @@
+"""Let HAProxy forget a client until the next reload; the process goes on.
+
+\b
+Example: bin/stack remove instance2
+"""
+
+from __future__ import annotations
+
+import click
+
+from collective.recipe.productionstack.ctl.control import Control
+from collective.recipe.productionstack.ctl.traffic import rolling
+from collective.recipe.productionstack.ctl.traffic.clients import not_known
+from collective.recipe.productionstack.ctl.traffic.clients import running
+from collective.recipe.productionstack.daemons.haproxy.control import Balancer
+from collective.recipe.productionstack.errors import ControlError
+
+
+@click.command("remove", help=__doc__)
+@click.argument("client")
+@click.option(
+    "--timeout",
+    default=60.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="Wait as long for its requests to end.",
+)
+@click.option("--force", is_flag=True, help="Remove the last one; cut its requests.")
+@click.pass_obj
+def command(control: Control, *, client: str, timeout: float, force: bool) -> int:
+    with control.lock():
+        stack = running(control)
+        balancer = Balancer(stack)
+        if client not in balancer.servers():
+            raise ControlError(not_known(balancer, client))
+        rolling.refuse_last(control, balancer, {client}, force=force)
+        balancer.set_state(client, "drain")
+        if not balancer.wait_idle({client}, timeout) and not force:
+            balancer.set_state(client, "ready")
+            message = (
+                f"{client} still had requests after {timeout:.0f} s and serves again. "
+                "Wait longer with --timeout, or cut them with --force."
+            )
+            raise ControlError(message)
+        balancer.remove(client)
+    control.screen.say(
+        f"remove: HAProxy has forgotten {client} until the next reload; "
+        f"{control.script} add {client} takes it back"
+    )
+    return 0

@@ -1,0 +1,101 @@
+"""Restart clients one after the other while the rest serve.
+
+Each gets no new visitors, finishes its requests, is stopped and started, warmed
+up and takes visitors again. At the first failure everything else goes on
+serving. Without names: all clients.
+
+A command of yours finds the clients' names in PRODUCTIONSTACK_CLIENTS; when it
+fails, the restart halts.
+
+\b
+Example: bin/stack restart
+         bin/stack restart instance2 --warm / --warm /news
+         bin/stack restart --parallel 2 --timeout 300
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from collective.recipe.productionstack.ctl.control import Control
+from collective.recipe.productionstack.ctl.lifecycle import hooks
+from collective.recipe.productionstack.ctl.traffic import rolling
+from collective.recipe.productionstack.ctl.traffic.clients import programs
+from collective.recipe.productionstack.ctl.traffic.clients import running
+from collective.recipe.productionstack.ctl.traffic.rolling import RollSettings
+from collective.recipe.productionstack.errors import ControlError
+
+SECONDS = click.FloatRange(min=0)
+
+
+@click.command("restart", help=__doc__)
+@click.argument("clients", nargs=-1)
+@click.option(
+    "--only", multiple=True, metavar="CLIENT", help="The same as naming it; repeatable."
+)
+@click.option(
+    "--parallel",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="So many clients at a time.",
+)
+@click.option(
+    "--timeout",
+    default=60.0,
+    show_default=True,
+    type=SECONDS,
+    metavar="SECONDS",
+    help="Wait as long for the requests of a client to end.",
+)
+@click.option(
+    "--start-timeout",
+    default=300.0,
+    show_default=True,
+    type=SECONDS,
+    metavar="SECONDS",
+    help="Wait as long for a client to answer.",
+)
+@click.option(
+    "--warm",
+    "paths",
+    multiple=True,
+    default=("/",),
+    metavar="PATH",
+    help="Fetch this page of every site before visitors come (/); repeatable.",
+)
+@click.option("--before", default="", metavar="COMMAND", help="Run before each client.")
+@click.option("--after", default="", metavar="COMMAND", help="Run after each client.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Take the last client away too; cut requests that do not end.",
+)
+@click.pass_obj
+def command(
+    control: Control,
+    /,
+    *,
+    clients: tuple[str, ...],
+    only: tuple[str, ...],
+    parallel: int,
+    **given: object,
+) -> int:
+    settings = RollSettings(**given)  # type: ignore[arg-type]
+    for text in (settings.before, settings.after):
+        hooks.words(text)
+    _refuse_odd_paths(settings.paths)
+    with control.lock():
+        stack = running(control)
+        wanted = programs(stack, (*clients, *only))
+        rolling.roll(control, stack, wanted, parallel, settings)
+    return 0
+
+
+def _refuse_odd_paths(paths: Sequence[str]) -> None:
+    for path in paths:
+        if not path.startswith("/") or not path.isascii() or not path.isprintable():
+            message = f"--warm {path}: not a path such as /news; encode other letters."
+            raise ControlError(message)

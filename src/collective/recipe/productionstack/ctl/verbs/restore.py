@@ -1,0 +1,116 @@
+"""Verify a backup and put it in the place of the data, which is kept aside.
+
+Refused while anything of the stack runs. When something fails, everything is as
+it was.
+
+\b
+Example: bin/stack restore
+         bin/stack restore --date 2026-11-24
+         bin/stack restore --to /srv/staging/data
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from collective.recipe.productionstack.ctl.backups import making
+from collective.recipe.productionstack.ctl.backups import restoring
+from collective.recipe.productionstack.ctl.backups.exchange import Swap
+from collective.recipe.productionstack.ctl.backups.restoring import Chosen
+from collective.recipe.productionstack.ctl.control import Control
+from collective.recipe.productionstack.ctl.jobs import task
+from collective.recipe.productionstack.ctl.jobs.task import Task
+from collective.recipe.productionstack.ctl.jobs.task import Verdict
+from collective.recipe.productionstack.errors import ControlError
+from collective.recipe.productionstack.model.stack import Stack
+
+
+@click.command("restore", help=__doc__)
+@click.option("--date", default="", help="The newest until then: 2026-11-24[-04[-30]].")
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A generation that sync-backup made, here.",
+)
+@click.option(
+    "--to",
+    "target",
+    type=click.Path(path_type=Path),
+    help="Restore into this new folder; nothing live is touched.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@task.waiting
+@click.pass_obj
+def command(  # noqa: PLR0913 (one argument for each option)
+    control: Control,
+    *,
+    date: str,
+    source: Path | None,
+    target: Path | None,
+    yes: bool,
+    wait: float,
+) -> int:
+    stack = control.newest()
+    source = source.resolve() if source else None
+    chosen = restoring.choose(stack, date, source)
+    _prepare(control, stack, target)
+    _show(control, chosen, target)
+    _ask(yes=yes)
+
+    def work(one: Task) -> Verdict:
+        if target is not None:
+            restoring.verify(one, date, source)
+            return restoring.elsewhere(one, chosen, target.resolve())
+        # Nothing is started while the data is exchanged.
+        with control.lock():
+            restoring.verify(one, date, source)
+            return restoring.replace(one, control, chosen)
+
+    return task.run(control, restoring.STAMP, wait, work)
+
+
+def _prepare(control: Control, stack: Stack, target: Path | None) -> None:
+    """Refuse what cannot be replaced; put back what a killed restore has left."""
+    if target is None:
+        with control.lock():
+            Swap(stack).heal(control.screen)
+        restoring.refuse_running(control, stack)
+    elif target.exists() and any(target.iterdir()):
+        message = f"{target} is not empty. Name a folder that is not there yet."
+        raise ControlError(message)
+
+
+def _ask(*, yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise ControlError("nobody can be asked here. Add --yes.")
+    if not click.confirm("Go on?", default=False):
+        raise ControlError("nothing was changed.")
+
+
+def _show(control: Control, chosen: Chosen, target: Path | None) -> None:
+    for backup, copy in chosen:
+        size = making.megabytes(max(0, copy.size))
+        control.screen.say(f"Backup {backup.name} of {copy.date} (UTC), {size} of data")
+        for place in (backup.data_file, backup.blob_dir):
+            if place and target is None:
+                control.screen.say(f"  replaces {place}{_state(Path(place))}")
+    if target is None:
+        control.screen.say("What is replaced is kept beside it.")
+    else:
+        control.screen.say(f"  goes to {target}; nothing else is touched")
+
+
+def _state(path: Path) -> str:
+    if not path.exists():
+        return " (not there now)"
+    changed = time.strftime("%Y-%m-%d %H:%M", time.localtime(path.stat().st_mtime))
+    if path.is_file():
+        return f" ({making.megabytes(path.stat().st_size)}, changed {changed})"
+    return ""

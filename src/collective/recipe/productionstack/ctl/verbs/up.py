@@ -1,0 +1,147 @@
+"""Start everything in order and wait until it answers.
+
+What runs already is left alone; run it as often as you like. A site that is
+not in the database yet is no failure: you are told how to create it.
+
+\b
+Example: bin/stack up
+         bin/stack --quiet up --timeout 600
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import click
+
+from collective.recipe.productionstack.ctl.backups.exchange import Swap
+from collective.recipe.productionstack.ctl.control import Control
+from collective.recipe.productionstack.ctl.jobs import outcomes
+from collective.recipe.productionstack.ctl.lifecycle import intruders
+from collective.recipe.productionstack.ctl.lifecycle import leftovers
+from collective.recipe.productionstack.ctl.lifecycle import starting
+from collective.recipe.productionstack.ctl.lifecycle import stopping
+from collective.recipe.productionstack.ctl.lifecycle import supervisord
+from collective.recipe.productionstack.ctl.lifecycle import survey
+from collective.recipe.productionstack.ctl.lifecycle.starting import Starter
+from collective.recipe.productionstack.ctl.lifecycle.survey import Survey
+from collective.recipe.productionstack.ctl.screen import Steps
+from collective.recipe.productionstack.ctl.traffic import pages
+from collective.recipe.productionstack.daemons.supervisor.control import adopt
+from collective.recipe.productionstack.errors import ControlError
+from collective.recipe.productionstack.model.announced import Program
+from collective.recipe.productionstack.model.stack import Stack
+
+
+@click.command("up", help=__doc__)
+@click.option(
+    "--timeout", default=300, show_default=True, metavar="SECONDS", help="Give up then."
+)
+@click.pass_obj
+def command(control: Control, *, timeout: int) -> int:
+    with control.lock():
+        Swap(control.newest()).heal(control.screen)
+        stack = _settle(control)
+        deadline = time.monotonic() + timeout
+        with control.screen.steps() as steps:
+            found = _bring_up(control, stack, steps, deadline)
+        outcomes.note_up(stack)
+        _conclude(control, stack, found)
+    return 0
+
+
+def _settle(control: Control) -> Stack:
+    """Choose the configuration to start from; refuse before anything is started."""
+    wanted = control.newest()
+    if not wanted.programs:
+        message = (
+            f"[{wanted.name}] starts nothing: it writes configuration alone. "
+            "Start the daemon from your own supervisor."
+        )
+        raise ControlError(message)
+    seen = survey.take(wanted)
+    if seen.is_empty:
+        wanted = control.generated()
+        _refuse_intruders(control, wanted, seen)
+        stopping.supervisord(control, wanted, seen)
+        control.trees.apply()
+    else:
+        _refuse_intruders(control, wanted, seen)
+    supervisord.make_folders(wanted)
+    return wanted
+
+
+def _refuse_intruders(control: Control, stack: Stack, seen: Survey) -> None:
+    ours = {name: seen.pids(name) for name in seen.roots}
+    found = intruders.found(stack, ours)
+    if found:
+        shown = "\n".join(f"    {one}" for one in found)
+        message = (
+            f"addresses of this stack are taken; nothing was started.\n{shown}\n"
+            "Stop that or choose another port-base, then run "
+            f"{control.script} up again."
+        )
+        raise ControlError(message)
+
+
+def _bring_up(
+    control: Control, stack: Stack, steps: Steps, deadline: float
+) -> dict[str, list[str]]:
+    supervisor = supervisord.ensure(control, stack)
+    changes = adopt(supervisor)
+    stopping.strangers(control, stack, changes.removed, steps)
+    starter = Starter(control, stack, supervisor, steps, deadline)
+    leftovers.replace(starter, control.screen)
+    started = [
+        program.name for group in _groups(stack) for program in _start(starter, group)
+    ]
+    found = pages.wait_for_all(starter)
+    starter.settle()
+    return {"started": started, "hints": pages.hints(control, stack, found)}
+
+
+def _groups(stack: Stack) -> list[list[Program]]:
+    """Return programs in the order of their start; a group starts side by side."""
+    wanted = [program for program in stack.programs if not program.standby]
+    clients = [program for program in wanted if program.kind == "client"]
+    before = [one for one in wanted if one.kind == "zeo"]
+    after = [one for one in wanted if one.kind not in {"zeo", "client"}]
+    return [*([one] for one in before), clients, *([one] for one in after)]
+
+
+def _start(starter: Starter, group: Sequence[Program]) -> list[Program]:
+    if (
+        len(group) > 1
+        and group[0].kind == "client"
+        and starting.is_empty(starter.stack)
+    ):
+        # Two clients would both create the root of the database, and one would die.
+        first = starter.start(group[:1])
+        starting.forget_index(starter.stack)
+        return first + starter.start(group[1:])
+    started = starter.start(group)
+    if any(one.kind == "haproxy" for one in started):
+        starter.wait_for_server()
+    return started
+
+
+def _conclude(control: Control, stack: Stack, found: dict[str, list[str]]) -> None:
+    screen = control.screen
+    number = sum(not program.standby for program in stack.programs)
+    started = len(found["started"])
+    screen.say(
+        f"up: {number} programs answer"
+        + (
+            f", {started} of them started now"
+            if started
+            else ", nothing was to be started"
+        )
+    )
+    for hint in found["hints"]:
+        screen.warn(f"note: {hint}")
+    if control.trees.applied() != control.trees.current():
+        screen.warn(
+            "note: what runs is not what buildout generated last: "
+            f"run {control.script} reload"
+        )

@@ -1,0 +1,52 @@
+"""The numbers of ``status`` as Prometheus reads them (text format 0.0.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from collective.recipe.productionstack.ctl.jobs.outcomes import Age
+
+PREFIX = "productionstack"
+HELP = {
+    "program_up": "Whether a program runs and answers.",
+    "program_memory_bytes": "Memory of a program and its children.",
+    "program_uptime_seconds": "Seconds since a program started.",
+    "job_ok": "Whether the last run of a job was good and is young enough.",
+    "job_age_seconds": "Seconds since the last good run of a job.",
+    "job_limit_seconds": "Seconds after which a job is too old.",
+    "job_duration_seconds": "Seconds that the last run of a job took.",
+    "job_size_bytes": "What the last run of a job reported as its size.",
+}
+
+
+def text(stack: str, programs: Iterable[dict[str, Any]], ages: Iterable[Age]) -> str:
+    """Return every number that is known; one line each."""
+    found: dict[str, list[str]] = {name: [] for name in HELP}
+
+    def add(metric: str, label: str, name: str, value: float | None) -> None:
+        if value is not None:
+            labels = f'stack="{_quoted(stack)}",{label}="{_quoted(name)}"'
+            found[metric].append(f"{PREFIX}_{metric}{{{labels}}} {value:.15g}")
+
+    for one in programs:
+        up = one["health"] == "ok"
+        add("program_up", "program", one["name"], float(up))
+        add("program_memory_bytes", "program", one["name"], one["memory"])
+        add("program_uptime_seconds", "program", one["name"], one["uptime"])
+    for age in ages:
+        add("job_ok", "job", age.name, float(age.ok))
+        add("job_age_seconds", "job", age.name, age.age)
+        add("job_limit_seconds", "job", age.name, age.limit)
+        if age.stamp:
+            add("job_duration_seconds", "job", age.name, age.stamp.seconds)
+            add("job_size_bytes", "job", age.name, age.stamp.size)
+    lines = []
+    for metric, values in found.items():
+        head = f"{PREFIX}_{metric}"
+        lines += [f"# HELP {head} {HELP[metric]}", f"# TYPE {head} gauge", *values]
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -1,0 +1,208 @@
+"""``status``: what runs and answers, in less than a second."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from typing import Any
+
+from collective.recipe.productionstack.ctl.control import Control
+from collective.recipe.productionstack.ctl.jobs import outcomes
+from collective.recipe.productionstack.ctl.jobs.outcomes import Age
+from collective.recipe.productionstack.ctl.lifecycle import boot
+from collective.recipe.productionstack.ctl.lifecycle import start_record
+from collective.recipe.productionstack.ctl.lifecycle import survey
+from collective.recipe.productionstack.ctl.lifecycle.start_record import Stale
+from collective.recipe.productionstack.ctl.lifecycle.survey import Survey
+from collective.recipe.productionstack.ctl.traffic.maintenance import hosts
+from collective.recipe.productionstack.ctl.watching import troubles
+from collective.recipe.productionstack.daemons import health
+from collective.recipe.productionstack.daemons.haproxy.control import Balancer
+from collective.recipe.productionstack.errors import ControlError
+from collective.recipe.productionstack.errors import printable
+from collective.recipe.productionstack.model.announced import Program
+from collective.recipe.productionstack.model.stack import Stack
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+PROBE_SECONDS = 0.5
+MEGABYTE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Everything that ``status`` shows."""
+
+    stack: Stack
+    seen: Survey
+    answers: Mapping[str, str]
+    stale: Mapping[str, Stale]
+    applied: str | None
+    current: str | None
+    drained: tuple[str, ...] = ()
+    maintenance: tuple[str, ...] = ()
+    alerts: tuple[str, ...] = ()
+    ages: tuple[Age, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether every program and every job is as it should be."""
+        return self.runs and all(one.ok for one in self.ages)
+
+    @property
+    def runs(self) -> bool:
+        """Whether every program that should run is supervised and answers."""
+        return self.seen.answers and all(
+            self.is_good(program)
+            for program in self.stack.programs
+            if not program.standby
+        )
+
+    def is_good(self, program: Program) -> bool:
+        """Whether one program runs and answers."""
+        # STARTING is RUNNING that supervisor has not watched for long enough yet.
+        running = self.seen.state(program.name) in {"RUNNING", "STARTING"}
+        return running and self.answers.get(program.name) == health.OK
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what a machine reads."""
+        more = {"maintenance": self.maintenance, "alerts": self.alerts}
+        return {
+            "ok": self.ok,
+            "configuration": {"applied": self.applied, "current": self.current},
+            "programs": [self.program(program) for program in self.stack.programs],
+            "jobs": [_job(one) for one in self.ages],
+            **{name: list(texts) for name, texts in more.items() if texts},
+        }
+
+    def program(self, program: Program) -> dict[str, Any]:
+        """Return one program's line."""
+        pid = self.seen.pid(program.name)
+        process = self.seen.table.get(pid)
+        memory = sum(
+            self.seen.table[one].memory
+            for one in self.seen.pids(program.name)
+            if one in self.seen.table
+        )
+        return {
+            "name": program.name,
+            "state": self.seen.state(program.name),
+            "pid": pid or None,
+            "uptime": int(process.uptime) if process else None,
+            "address": str(program.health.address),
+            "health": self.answers.get(program.name, "not running"),
+            "memory": memory or None,
+        }
+
+
+def look(control: Control) -> Status:
+    """Look at everything at once; nothing that hangs holds the rest up."""
+    stack = control.newest()
+    answers: dict[str, str] = {}
+
+    def ask() -> None:
+        answers.update(health.probe_all(stack.programs, PROBE_SECONDS))
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    seen = survey.take(stack, PROBE_SECONDS)
+    asking.join()
+    drained = _drained(stack) if seen.pid("haproxy") else ()
+    applied, current = control.trees.applied(), control.trees.current()
+    return Status(
+        stack=stack,
+        seen=seen,
+        answers={name: text for name, text in answers.items() if seen.pid(name)},
+        stale=start_record.stale(stack, seen) if applied else {},
+        applied=applied.name if applied else None,
+        current=current.name if current else None,
+        drained=drained,
+        maintenance=tuple(sorted(hosts(stack))),
+        ages=tuple(outcomes.ages(stack)),
+        alerts=tuple(sorted(troubles.load(stack).values())),
+    )
+
+
+def _drained(stack: Stack) -> tuple[str, ...]:
+    return tuple(sorted(Balancer(stack, PROBE_SECONDS).drained()))
+
+
+def remarks(control: Control, status: Status) -> list[str]:
+    """Return what is to be said below the programs."""
+    script = control.script
+    lines = [f"configuration: {status.applied or 'none'} applied, {_current(status)}"]
+    if status.current and status.applied != status.current:
+        lines[0] += f": {script} diff, {script} reload"
+    for name, one in sorted(status.stale.items()):
+        what = start_record.how_to_restart(control, status.stack, name)
+        what = f"{script} reload" if one.reload else what
+        lines.append(f"{name} has not taken in {', '.join(one.reasons)}: {what}")
+    if status.drained:
+        names = " ".join(status.drained)
+        lines.append(f"{names}: drained, no visitors: {script} ready {names}")
+    if status.maintenance:
+        shown = ", ".join(status.maintenance)
+        lines.append(
+            f"maintenance: visitors of {shown} see 503; backup, pack, watchdog wait: "
+            f"{script} maintenance off"
+        )
+    lines += [_job_line(control, one) for one in status.ages]
+    lines += [f"watchdog: {text}" for text in status.alerts]
+    lines.append(f"after a reboot: {_boot(control)}")
+    if not status.seen.answers:
+        gone = "hangs" if status.seen.supervisor else "does not run"
+        lines.append(f"supervisord {gone}: {script} up")
+    for name, pids in sorted(status.seen.leftovers.items()):
+        shown = ", ".join(map(str, pids))
+        lines.append(f"{name} runs without supervisord (pid {shown}): {script} up")
+    return lines
+
+
+def _job(one: Age) -> dict[str, Any]:
+    stamp = one.stamp
+    more = {"verdict": stamp.verdict, "size": stamp.size} if stamp else {}
+    return {
+        "name": one.name,
+        "age": one.age,
+        "limit": one.limit,
+        "ok": one.ok,
+        **more,
+    }
+
+
+def _job_line(control: Control, one: Age) -> str:
+    """Say how old a job's last good run is, and what is wrong with the last one."""
+    age = "never yet" if one.age is None else f"{span(int(one.age))} ago"
+    verb = {"verify": "verify-backup", "sync": "sync-backup"}.get(one.name, one.name)
+    if one.stamp and not one.stamp.ok:
+        text = printable(one.stamp.verdict, limit=200)
+        return f"{one.name}: FAILED: {text} (good: {age})"
+    if not one.ok:
+        return f"{one.name}: TOO OLD: {age}: {control.script} {verb}"
+    return f"{one.name}: {age}" + (f", {one.stamp.verdict}" if one.stamp else "")
+
+
+def _boot(control: Control) -> str:
+    try:
+        return boot.how(control, PROBE_SECONDS)
+    except ControlError:
+        return f"unknown, your crontab cannot be read: {control.script} boot"
+
+
+def _current(status: Status) -> str:
+    if status.applied == status.current:
+        return "the current one"
+    return f"{status.current or 'none'} generated since"
+
+
+def span(seconds: int | None) -> str:
+    """Return seconds in two units at the most, such as ``3d 4h``."""
+    if seconds is None:
+        return "-"
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"

@@ -1,0 +1,207 @@
+"""``watch``: what supervisord runs to look after the other programs."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from collective.recipe.productionstack.ctl.alerts import Alert
+from collective.recipe.productionstack.ctl.alerts import Post
+from collective.recipe.productionstack.ctl.control import Control
+from collective.recipe.productionstack.ctl.jobs import outcomes
+from collective.recipe.productionstack.ctl.lifecycle import start_record
+from collective.recipe.productionstack.ctl.lifecycle import survey
+from collective.recipe.productionstack.ctl.lifecycle.survey import Survey
+from collective.recipe.productionstack.ctl.traffic import clients
+from collective.recipe.productionstack.ctl.traffic import maintenance
+from collective.recipe.productionstack.ctl.traffic import rolling
+from collective.recipe.productionstack.ctl.traffic.rolling import RollSettings
+from collective.recipe.productionstack.ctl.watching import troubles
+from collective.recipe.productionstack.ctl.watching.rules import MEGABYTE
+from collective.recipe.productionstack.ctl.watching.rules import Judge
+from collective.recipe.productionstack.ctl.watching.rules import Judgement
+from collective.recipe.productionstack.ctl.watching.rules import Seen
+from collective.recipe.productionstack.daemons import health
+from collective.recipe.productionstack.daemons.haproxy.control import Balancer
+from collective.recipe.productionstack.errors import ControlError
+from collective.recipe.productionstack.machine import own_processes
+from collective.recipe.productionstack.machine import processes
+from collective.recipe.productionstack.model.announced import Health
+from collective.recipe.productionstack.model.announced import Program
+from collective.recipe.productionstack.model.stack import Stack
+
+NAME = "watchdog"
+LOOK_SECONDS = 5.0
+RETRY_SECONDS = 60.0
+PROBE_SECONDS = 3.0
+
+
+class Watchdog:
+    """Looks, judges, acts and tells."""
+
+    def __init__(self, control: Control) -> None:
+        """Remember what was wrong when it looked last."""
+        self.control = control
+        stack = control.newest()
+        self.open = troubles.load(stack)
+        self.judge = Judge(stack.watching.memory_limit, _given_up(self.open))
+        self.post = Post(control.screen.say)
+        self.retry_at = 0.0
+
+    def watch(self, interval: float) -> None:
+        """Look for ever."""
+        _open_door(self.control.newest())
+        while True:
+            time.sleep(interval)
+            self.turn(time.monotonic())
+
+    def turn(self, now: float) -> None:
+        """Look once, unless somebody is at work."""
+        stack = self.control.newest()
+        if self.post.waiting and now >= self.retry_at:
+            self.post.deliver(stack)
+            self.retry_at = now + RETRY_SECONDS
+        if maintenance.hosts(stack):
+            self.judge = Judge(stack.watching.memory_limit, _given_up(self.open))
+            return
+        self.judge.limit = stack.watching.memory_limit
+        seen = look(stack)
+        # Half of what a verb does is no trouble; what it has done is seen next time.
+        if seen is None or own_processes.locked(str(self.control.var / "control.lock")):
+            return
+        judged = self.judge.look(now, seen, zeo=_zeo_answers(stack, seen))
+        self._tell(stack, {**judged.troubles, **_too_old(stack)})
+        self._act(stack, judged, now)
+
+    def _tell(self, stack: Stack, found: dict[str, str]) -> None:
+        """Send what is new and what is well again; a trouble is told once."""
+        before, self.open = self.open, found
+        if before != found:
+            troubles.save(stack, found)
+        for key in sorted(found.keys() - before.keys()):
+            self.post.send(stack, Alert(found[key], self._advice(stack, key)))
+        for key in sorted(before.keys() - found.keys()):
+            name, _, trouble = key.partition(" ")
+            if trouble != "exits":
+                self.post.send(stack, Alert(f"{name} is well again ({trouble})"))
+
+    def _advice(self, stack: Stack, key: str) -> str:
+        name = key.partition(" ")[0]
+        again = f"{self.control.script} up"
+        if name in {one.name for one in stack.clients}:
+            again = f"{self.control.script} restart {name}"
+        elif key.endswith(" age"):
+            again = f"{self.control.script} cron install"
+        return (
+            f"See {stack.folders.log} and {self.control.script} status "
+            f"in {stack.folders.buildout}. Once the cause is mended: {again}"
+        )
+
+    def _act(self, stack: Stack, judged: Judgement, now: float) -> None:
+        for name in judged.restart:
+            self._restart(stack, name, now)
+        for name in judged.give_up:
+            self._give_up(stack, name)
+
+    def _restart(self, stack: Stack, name: str, now: float) -> None:
+        """Restart a client for its memory, as the verb does it and never harder."""
+        limit = stack.watching.memory_limit // MEGABYTE
+        over = f"{name} uses more than memory-limit ({limit} MB)"
+        program = next(one for one in stack.programs if one.name == name)
+        refusal = ""
+        try:
+            clients.running(self.control)
+            with self.control.lock():
+                rolling.roll(self.control, stack, [program], 1, RollSettings())
+        except ControlError as error:
+            refusal = f"{over} and cannot be restarted: {error}"
+        self.judge.tried(name, now, refusal)
+        if not refusal:
+            text = f"{over} and was restarted; no request was lost"
+            self.post.send(stack, Alert(text))
+
+    def _give_up(self, stack: Stack, name: str) -> None:
+        """Stop a client that ends again and again, if others serve."""
+        servers = Balancer(stack).servers()
+        if not any(one.is_up for one in servers.values() if one.name != name):
+            return
+        with suppress(ControlError), self.control.lock():
+            survey.connect(stack).stop(name)
+            self.judge.gave_up(name)
+
+
+def look(stack: Stack) -> list[Seen] | None:
+    """Look at every program but the debug client; None without supervisord."""
+    wanted = [one for one in stack.programs if not one.standby and one.name != NAME]
+    answers = health.probe_all(wanted, PROBE_SECONDS)
+    seen = survey.take(stack)
+    if not seen.answers:
+        return None
+    known = start_record.load(stack)
+    return [
+        _seen(one, seen, known.get(one.name, {}), answers[one.name]) for one in wanted
+    ]
+
+
+def _seen(program: Program, seen: Survey, entry: dict[str, int], answer: str) -> Seen:
+    info = seen.infos.get(program.name)
+    process = seen.table.get(info.pid) if info else None
+    return Seen(
+        name=program.name,
+        kind=program.kind,
+        state=info.state if info else "STOPPED",
+        pid=process.pid if process else 0,
+        ours=process is not None
+        and (entry.get("pid"), entry.get("ticks")) == (process.pid, process.ticks),
+        answers=answer == health.OK,
+        memory=processes.memory(seen.table, [process.pid]) if process else 0,
+        uptime=process.uptime if process else 0.0,
+    )
+
+
+def _too_old(stack: Stack) -> dict[str, str]:
+    """Return the jobs that nobody has run; one that failed has told so itself."""
+    return {
+        f"{one.name} age": f"{one.name}: the last good one is too old, or there is none"
+        for one in outcomes.ages(stack)
+        if not one.ok and (one.stamp is None or one.stamp.ok)
+    }
+
+
+def _zeo_answers(stack: Stack, seen: Iterable[Seen]) -> bool:
+    """Whether the clients have a database; one elsewhere is asked when it matters."""
+    if ours := [one for one in seen if one.kind == "zeo"]:
+        return all(one.answers for one in ours)
+    if all(one.answers for one in seen):
+        return True
+    addresses = {one for client in stack.clients for one in client.zeo_addresses}
+    asked = (health.probe(Health(address=one), PROBE_SECONDS) for one in addresses)
+    return any(answer == health.OK for answer in asked)
+
+
+def _given_up(found: Iterable[str]) -> list[str]:
+    return [key.partition(" ")[0] for key in found if key.endswith(" down")]
+
+
+def _open_door(stack: Stack) -> None:
+    """Greet whoever connects: that is how ``status`` sees that it lives."""
+    path = Path(stack.socket(NAME).path)
+    if health.probe(Health(address=stack.socket(NAME)), 1) == health.OK:
+        raise ControlError("a watchdog of this stack runs already.")
+    path.unlink(missing_ok=True)
+    door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    door.bind(str(path))
+    door.listen()
+    threading.Thread(target=_greet, args=(door,), daemon=True).start()
+
+
+def _greet(door: socket.socket) -> None:
+    while True:
+        with suppress(OSError):
+            visitor, _ = door.accept()
+            with visitor:
+                visitor.sendall(b"watching\n")

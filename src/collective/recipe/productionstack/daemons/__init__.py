@@ -1,0 +1,1 @@
+"""One folder per daemon: ``config`` is what we write, ``control`` how we talk to it."""

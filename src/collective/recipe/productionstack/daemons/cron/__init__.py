@@ -1,0 +1,1 @@
+"""cron: the jobs in the user's crontab."""

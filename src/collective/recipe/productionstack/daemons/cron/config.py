@@ -1,0 +1,106 @@
+"""cron: backup, pack and rotation, as a block for the user's own crontab."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from collective.recipe.productionstack.model.announced import Check
+from collective.recipe.productionstack.model.announced import Job
+from collective.recipe.productionstack.model.announced import Log
+from collective.recipe.productionstack.model.announced import Program
+from collective.recipe.productionstack.model.stack import Stack
+
+NAME = "cron"
+
+OFF = "off"
+
+SUNDAY, MONDAY = 0, 1
+
+
+def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
+    """Return path in the tree, template and further values of each file."""
+    return (("crontab", "cron/crontab.j2", {"lock": _lock(stack)}),)
+
+
+def programs(stack: Stack) -> tuple[Program, ...]:  # noqa: ARG001 (a service's member)
+    """Return what is to be supervised."""
+    return ()
+
+
+def logs(stack: Stack) -> tuple[Log, ...]:  # noqa: ARG001
+    """Return the files to rotate."""
+    return ()
+
+
+def jobs(stack: Stack) -> tuple[Job, ...]:
+    """Return the lines for the crontab: verbs, which wait for each other themselves."""
+    if stack.alone:
+        return ()
+    backup_time, pack_time, verify_time = stack.keeping.times
+    verb = (f"{stack.folders.bin}/{stack.name}", "--quiet")
+    sync = ((*verb, "sync-backup"),) if stack.keeping.sync_target else ()
+    copied = ((*verb, "backup"), *sync) if stack.backups else ()
+    wanted = []
+    if copied:
+        wanted += [
+            Job(
+                name="backup",
+                why="Back up the database and its blobs, and judge the result.",
+                schedule=backup_time or daily(stack, "backup"),
+                command=copied[0],
+                then=copied[1:],
+                waits=True,
+            ),
+            Job(
+                name="verify",
+                why="Restore the newest backup into a scratch folder and read it.",
+                schedule=verify_time or weekly(stack, "verify", MONDAY),
+                command=(*verb, "verify-backup"),
+                waits=True,
+            ),
+        ]
+    if stack.storage:
+        wanted.append(
+            Job(
+                name="pack",
+                why="Pack the database: old revisions go; back it up whole.",
+                schedule=pack_time or weekly(stack, "pack", SUNDAY),
+                command=(*verb, "pack"),
+                then=copied,
+                waits=True,
+            )
+        )
+    return tuple(one for one in wanted if one.schedule != OFF)
+
+
+def _lock(stack: Stack) -> tuple[str, ...]:
+    """Return what keeps jobs apart that are no verbs, which do it themselves."""
+    if not stack.alone:
+        return ()
+    return ("/usr/bin/flock", "-w", "7200", f"{stack.folders.var}/maintenance.lock")
+
+
+def checks(stack: Stack) -> tuple[Check, ...]:  # noqa: ARG001
+    """Return how the daemon is asked: crontab(1) has no portable dry run."""
+    return ()
+
+
+def daily(stack: Stack, job: str) -> str:
+    """Return a time between 04:00 and 05:59, spread by name and folder.
+
+    Hours 1 to 3 are left out: they come twice, or not at all, when clocks change.
+    """
+    number = _spread(stack, job)
+    return f"{number % 60} {4 + number // 60 % 2} * * *"
+
+
+def weekly(stack: Stack, job: str, day: int) -> str:
+    """Return a time on a day between 06:00 and 07:59, after the daily backup."""
+    number = _spread(stack, job)
+    return f"{number % 60} {6 + number // 60 % 2} * * {day}"
+
+
+def _spread(stack: Stack, job: str) -> int:
+    text = f"{stack.folders.buildout}:{stack.name}:{job}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")

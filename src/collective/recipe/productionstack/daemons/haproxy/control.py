@@ -1,0 +1,178 @@
+"""Talk to HAProxy over its runtime socket."""
+
+from __future__ import annotations
+
+import csv
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from collective.recipe.productionstack.errors import ControlError
+from collective.recipe.productionstack.model.address import Address
+from collective.recipe.productionstack.model.announced import Program
+from collective.recipe.productionstack.model.stack import Stack
+
+BACKEND = "plone"
+IDLE_SECONDS = 15.0
+
+FORCED_MAINT, FORCED_DRAIN = 0x01, 0x08
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One server of a backend: its state and how many requests it has now."""
+
+    name: str
+    status: str
+    requests: int
+    backend: str = BACKEND
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it gets requests (``UP 1/2`` is on its way down or up)."""
+        return self.status == "UP" or self.status.startswith("no check")
+
+
+class Balancer:
+    """A running HAProxy."""
+
+    def __init__(self, stack: Stack, timeout: float = 2) -> None:
+        """Remember the socket; nothing is connected yet."""
+        self.path = stack.socket("haproxy").path
+        self.timeout = timeout
+        pools = stack.balancing.pools
+        self.pools = {name: pool.name for pool in pools for name in pool.clients}
+        # HAProxy sends who is sticky even to a drained server.
+        self.away = "maint" if stack.balancing.sticky else "drain"
+
+    def servers(self) -> dict[str, Server]:
+        """Return the servers of all backends; empty when HAProxy does not answer."""
+        try:
+            lines = self.ask("show stat").lstrip("# ").splitlines()
+        except ControlError:
+            return {}
+        ours = {BACKEND, *self.pools.values()}
+        return {
+            row["svname"]: Server(
+                row["svname"], row["status"], int(row["scur"] or 0), row["pxname"]
+            )
+            for row in csv.DictReader(lines)
+            if row["pxname"] in ours and row["svname"] not in {"BACKEND", "FRONTEND"}
+        }
+
+    def drained(self) -> list[str]:
+        """Return the servers that were told to take nothing new, up or down.
+
+        The bits are those of HAProxy's management guide, "show servers state".
+        """
+        try:
+            lines = self.ask("show servers state").splitlines()
+        except ControlError:
+            return []
+        names = next((one[2:].split() for one in lines if one.startswith("# ")), [])
+        rows = [
+            dict(zip(names, line.split(), strict=False))
+            for line in lines
+            if line and not line.startswith("#")
+        ]
+        return [
+            row["srv_name"]
+            for row in rows
+            if int(row.get("srv_admin_state", 0)) & (FORCED_MAINT | FORCED_DRAIN)
+        ]
+
+    def worker(self) -> int:
+        """Return the pid of the worker that answers, 0 when none does."""
+        try:
+            lines = self.ask("show info").splitlines()
+        except ControlError:
+            return 0
+        found = [line.partition(":")[2] for line in lines if line.startswith("Pid:")]
+        return int(found[0]) if found else 0
+
+    def set_state(self, name: str, state: str) -> None:
+        """Give a server ``drain`` (nothing new) or ``ready``."""
+        wanted = self.away if state == "drain" else state
+        self._tell(f"set server {self._place(name)} state {wanted}")
+
+    def add(self, name: str, address: Address, most: int) -> None:
+        """Make a server until the next reload; ``most`` requests at a time."""
+        check = "check inter 2s fastinter 500ms downinter 1s rise 2 fall 3"
+        watch = "observe layer4 error-limit 3 on-error mark-down"
+        place = self._place(name)
+        self._tell(
+            f"add server {place} {address} maxconn {most} {check} {watch}",
+            "New server registered",
+        )
+        self._tell(f"enable server {place}")
+        self._tell(f"enable health {place}")
+
+    def remove(self, name: str) -> None:
+        """Forget a server until the next reload; its connections are closed."""
+        self.set_state(name, "maint")
+        self._tell(f"shutdown sessions server {BACKEND}/{name}")
+        deadline = time.monotonic() + IDLE_SECONDS
+        while "Server deleted" not in (
+            said := self.ask(f"del server {BACKEND}/{name}")
+        ):
+            # Kept connections take a moment to end.
+            if time.monotonic() > deadline:
+                self.set_state(name, "ready")
+                message = (
+                    f"HAProxy does not forget {name}: {said.strip()}. It serves on."
+                )
+                raise ControlError(message)
+            time.sleep(0.2)
+
+    def wait_idle(
+        self,
+        names: set[str],
+        seconds: float,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> bool:
+        """Wait until servers have no requests; return whether that came true."""
+        deadline = time.monotonic() + seconds
+        while busy := self._busy(names):
+            if time.monotonic() > deadline or stop():
+                return False
+            time.sleep(min(0.2, 0.05 * busy))
+        return True
+
+    def ask(self, text: str) -> str:
+        """Send one command and return the answer."""
+        try:
+            return self._exchange(text)
+        except OSError as error:
+            message = f"HAProxy does not answer on {self.path} ({error}). See var/log."
+            raise ControlError(message) from None
+
+    def _place(self, name: str) -> str:
+        return f"{self.pools.get(name, BACKEND)}/{name}"
+
+    def _tell(self, text: str, answer: str = "") -> None:
+        """Send a command that must be answered by silence, or by these words."""
+        said = self.ask(text).strip()
+        if answer not in said or (said and not answer):
+            message = f"HAProxy refuses: {text}: {said}. Its log is in var/log."
+            raise ControlError(message)
+
+    def _busy(self, names: set[str]) -> int:
+        return sum(one.requests for one in self.servers().values() if one.name in names)
+
+    def _exchange(self, text: str) -> str:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as one:
+            one.settimeout(self.timeout)
+            one.connect(self.path)
+            one.sendall(f"{text}\n".encode())
+            parts = []
+            while data := one.recv(65536):
+                parts.append(data)
+        return b"".join(parts).decode(errors="replace")
+
+
+def worker_of(stack: Stack, program: Program) -> frozenset[int]:
+    """Return the process that answers now; empty when none does."""
+    del program
+    worker = Balancer(stack).worker()
+    return frozenset({worker} - {0})

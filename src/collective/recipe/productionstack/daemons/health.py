@@ -1,0 +1,93 @@
+"""Does a process answer? Short questions with a time limit."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import threading
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from collective.recipe.productionstack.machine.http import connection
+from collective.recipe.productionstack.model.announced import Health
+from collective.recipe.productionstack.model.announced import Program
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+OK = "ok"
+CLOSED = 444
+"""nginx's word for closing the connection without an answer."""
+
+UNKNOWN_HOST = "unknown-host.invalid"
+
+
+def probe_all(programs: Iterable[Program], timeout: float) -> Mapping[str, str]:
+    """Ask all programs at once; none of them can hold the others up."""
+    asked = list(programs)
+    answers = {program.name: f"no answer in {timeout:g} s" for program in asked}
+
+    def ask(program: Program) -> None:
+        answers[program.name] = probe(program.health, timeout)
+
+    # Daemon threads: one that hangs must not keep the interpreter alive.
+    threads = [threading.Thread(target=ask, args=(one,), daemon=True) for one in asked]
+    deadline = time.monotonic() + timeout
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return dict(answers)
+
+
+def probe(health: Health, timeout: float) -> str:
+    """Return ``ok`` or in a few words what is wrong."""
+    closes = _closes if health.status == CLOSED else _answers
+    ask = closes if health.path or health.status == CLOSED else _greets
+    try:
+        return ask(health, timeout)
+    except FileNotFoundError:
+        return "no socket"
+    except ConnectionRefusedError:
+        return "refuses connections"
+    except TimeoutError:
+        return f"no answer in {timeout:g} s"
+    except (OSError, http.client.HTTPException) as error:
+        return f"no answer ({type(error).__name__})"
+
+
+def _answers(health: Health, timeout: float) -> str:
+    status = _get(health, timeout, "localhost")
+    return OK if status == health.status else f"status {status}, not {health.status}"
+
+
+def _closes(health: Health, timeout: float) -> str:
+    try:
+        status = _get(health, timeout, UNKNOWN_HOST)
+    except (http.client.RemoteDisconnected, ConnectionResetError):
+        return OK
+    return f"status {status} for an unknown host"
+
+
+def _get(health: Health, timeout: float, host: str) -> int:
+    one = connection(health.address, timeout)
+    try:
+        headers = {"Host": host, "Connection": "close"}
+        one.request("GET", health.path or "/", headers=headers)
+        return one.getresponse().status
+    finally:
+        one.close()
+
+
+def _greets(health: Health, timeout: float) -> str:
+    address = health.address
+    kind = socket.AF_UNIX if address.path else socket.AF_INET
+    if ":" in address.host:
+        kind = socket.AF_INET6
+    target = address.to_connect
+    with socket.socket(kind, socket.SOCK_STREAM) as one:
+        one.settimeout(timeout)
+        one.connect(address.path or (target.host, target.port))
+        return OK if one.recv(1) else "closes the connection"

@@ -1,0 +1,1 @@
+"""logrotate: rotates the logs."""

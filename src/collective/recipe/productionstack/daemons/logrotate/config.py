@@ -1,0 +1,67 @@
+"""logrotate: rotates what the others write, run by the user with a state of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from collective.recipe.productionstack.model.announced import Check
+from collective.recipe.productionstack.model.announced import Job
+from collective.recipe.productionstack.model.announced import Log
+from collective.recipe.productionstack.model.announced import Program
+from collective.recipe.productionstack.model.stack import Stack
+
+NAME = "logrotate"
+
+PROGRAM = "/usr/sbin/logrotate"
+"""Cron's PATH does not lead there."""
+
+
+def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:  # noqa: ARG001
+    """Return path in the tree, template and further values of each file."""
+    return (("logrotate/logrotate.conf", "logrotate/logrotate.conf.j2", {}),)
+
+
+def programs(stack: Stack) -> tuple[Program, ...]:  # noqa: ARG001 (a service's member)
+    """Return what is to be supervised."""
+    return ()
+
+
+def logs(stack: Stack) -> tuple[Log, ...]:  # noqa: ARG001
+    """Return the files to rotate."""
+    return ()
+
+
+def jobs(stack: Stack) -> tuple[Job, ...]:
+    """Return the lines for the crontab."""
+    conf = f"{stack.folders.applied}/logrotate/logrotate.conf"
+    if stack.alone:
+        conf = f"{stack.folders.etc}/logrotate/logrotate.conf"
+    state = f"{stack.folders.var}/logrotate.state"
+    return (
+        Job(
+            name="logrotate",
+            why="Rotate the logs that have grown or are a day old.",
+            schedule="17 * * * *",
+            command=(PROGRAM, "-s", state, conf),
+        ),
+    )
+
+
+def checks(stack: Stack) -> tuple[Check, ...]:  # noqa: ARG001
+    """Return how logrotate is asked; it reports most faults with status 0."""
+    return (
+        Check(
+            service=NAME,
+            daemon="logrotate",
+            minimum=(3, 8),
+            version_argument="--version",
+            command=(
+                "logrotate",
+                "-d",
+                "-s",
+                "{scratch}/state",
+                "{tree}/logrotate/logrotate.conf",
+            ),
+            complains=r"^error:",
+        ),
+    )

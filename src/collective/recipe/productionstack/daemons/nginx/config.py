@@ -1,0 +1,141 @@
+"""nginx: the web server that visitors reach."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from collective.recipe.productionstack.model.announced import Check
+from collective.recipe.productionstack.model.announced import Health
+from collective.recipe.productionstack.model.announced import Job
+from collective.recipe.productionstack.model.announced import Log
+from collective.recipe.productionstack.model.announced import Program
+from collective.recipe.productionstack.model.site import Site
+from collective.recipe.productionstack.model.stack import Stack
+
+NAME = "nginx"
+
+SUBREAPER = str(Path(__file__).with_name("subreaper.py"))
+
+
+def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
+    """Return path in the tree, template and further values of each file."""
+    version = stack.version(NAME)
+    common = {
+        "ids": _ids(stack.sites),
+        "upstream": stack.upstream_of(NAME),
+        "can_reject": version >= (1, 19, 4),
+        "http2_listen": " http2" if version < (1, 25, 1) else "",
+    }
+    shared = (
+        (f"nginx/{name}", f"nginx/{name}.j2", common)
+        for name in ("nginx.conf", "guard.conf", "maps.conf", "proxy.conf", "tls.conf")
+    )
+    sites = (
+        (
+            f"nginx/sites/{_file_name(site)}.conf",
+            "nginx/sites/site.conf.j2",
+            {**common, "site": site},
+        )
+        for site in stack.sites
+    )
+    return (*shared, *sites)
+
+
+def programs(stack: Stack) -> tuple[Program, ...]:
+    """Return what is to be supervised.
+
+    QUIT lets requests finish. A killed master leaves workers that hold the ports,
+    so nginx runs under a subreaper that ends them.
+    """
+    early = ("-e", error_log(stack)) if stack.version(NAME) >= (1, 19, 5) else ()
+    conf = f"{stack.folders.applied}/nginx/nginx.conf"
+    nginx = ("nginx", "-p", f"{stack.folders.var}/", *early, "-c", conf)
+    return (
+        Program(
+            name=NAME,
+            kind=NAME,
+            command=(sys.executable, "-I", "-S", SUBREAPER, *nginx),
+            health=Health(address=stack.http.to_connect, path="/", status=444),
+            listens=(stack.http, *([stack.https] if stack.https else [])),
+            stop_signal="QUIT",
+            reload="HUP",
+            tree_files=("nginx/",),
+        ),
+    )
+
+
+def logs(stack: Stack) -> tuple[Log, ...]:
+    """Return the files to rotate."""
+    pid_file = f"{stack.folders.var}/nginx.pid"
+    return tuple(
+        Log(path=path, signal="USR1", pid_file=pid_file)
+        for path in (access_log(stack), error_log(stack))
+    )
+
+
+def jobs(stack: Stack) -> tuple[Job, ...]:  # noqa: ARG001 (a service's member)
+    """Return the lines for the crontab."""
+    return ()
+
+
+def checks(stack: Stack) -> tuple[Check, ...]:
+    """Return how nginx is asked; it would bind, write logs and make folders."""
+    listen = [(stack.http, "http"), *([(stack.https, "https")] if stack.https else [])]
+    early = ("-e", "stderr") if stack.version(NAME) >= (1, 19, 5) else ()
+    return (
+        Check(
+            service=NAME,
+            daemon="nginx",
+            minimum=(1, 18),
+            version_argument="-v",
+            command=(
+                "nginx",
+                "-t",
+                "-q",
+                *early,
+                "-p",
+                "{scratch}/",
+                "-c",
+                "{tree}/nginx/nginx.conf",
+            ),
+            replace=(
+                *(
+                    (f"listen {address}", f"listen unix:{{scratch}}/{name}.sock")
+                    for address, name in listen
+                ),
+                (f'_log "{stack.folders.log}/', '_log "{scratch}/log/'),
+                (f'_path "{stack.folders.var}/', '_path "{scratch}/var/'),
+                (f'include "{stack.folders.var}/', 'include "{scratch}/var/'),
+                (f'pid "{stack.folders.var}/', 'pid "{scratch}/var/'),
+            ),
+            complains=r"\[warn\].*conflicting server name",
+            harmless=(
+                '"user" directive',
+                "could not open error log file",
+                "worker_connections",
+            ),
+        ),
+    )
+
+
+def access_log(stack: Stack) -> str:
+    """Return the path of the access log."""
+    return f"{stack.folders.log}/{stack.name}-nginx-access.log"
+
+
+def error_log(stack: Stack) -> str:
+    """Return the path of the error log."""
+    return f"{stack.folders.log}/{stack.name}-nginx-error.log"
+
+
+def _ids(sites: tuple[Site, ...]) -> tuple[str, ...]:
+    """Return every id on the way to a site: acquisition would find them all."""
+    return tuple(
+        sorted({one for site in sites for one in site.path.strip("/").split("/")})
+    )
+
+
+def _file_name(site: Site) -> str:
+    return site.host.strip("[]").replace(":", "_")

@@ -1,0 +1,1 @@
+"""supervisor: keeps the programs running."""

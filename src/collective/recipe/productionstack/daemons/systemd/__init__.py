@@ -1,0 +1,1 @@
+"""systemd: a unit in the user's own manager."""

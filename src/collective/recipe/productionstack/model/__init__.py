@@ -1,0 +1,1 @@
+"""The stack as frozen values."""

@@ -1,0 +1,97 @@
+"""What parts and services announce: programs, logs, jobs and checks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from collective.recipe.productionstack.model.address import Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
+    """A file that logrotate rotates.
+
+    ``how`` is ``rename`` for writers that reopen it and ``truncate`` for those
+    that do not; ``signal`` goes to the process in ``pid_file`` after a rename.
+    """
+
+    path: str
+    how: Literal["rename", "truncate"] = "rename"
+    signal: str = ""
+    pid_file: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """How to see that a process answers.
+
+    A ``path`` is fetched and must give ``status``; status 444 means that the
+    connection is closed without an answer (nginx's word for it). Without a path
+    something must be read after connecting (ZEO greets).
+    """
+
+    address: Address
+    path: str = ""
+    status: int = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """Something supervised.
+
+    ``reload`` is a signal's name, ``vcl``, or empty where only a restart makes a
+    new configuration work. ``files`` are configuration outside our tree that a
+    restart picks up. One that is ``standby`` (the debug client) is not started with
+    the rest. Times are in seconds.
+    """
+
+    name: str
+    kind: str
+    command: tuple[str, ...]
+    health: Health
+    listens: tuple[Address, ...] = ()
+    standby: bool = False
+    stop_signal: str = "TERM"
+    stop_seconds: int = 30
+    start_seconds: int = 2
+    start_retries: int = 10
+    reload: str = ""
+    tree_files: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A line of the crontab; one that ``waits`` is left out during maintenance.
+
+    ``then`` is run after a command that was good.
+    """
+
+    name: str
+    why: str
+    schedule: str
+    command: tuple[str, ...]
+    then: tuple[tuple[str, ...], ...] = ()
+    waits: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """How a daemon is asked whether it accepts the configuration.
+
+    ``{tree}`` and ``{scratch}`` stand in the command for a copy of the tree and
+    an empty folder; ``replace`` is applied to every file of the copy, so that
+    the check neither writes nor binds anything real. ``remedies`` are pairs: what a
+    complaint holds, and what to do about it.
+    """
+
+    service: str
+    daemon: str
+    minimum: tuple[int, ...]
+    version_argument: str
+    command: tuple[str, ...]
+    replace: tuple[tuple[str, str], ...] = ()
+    complains: str = ""
+    harmless: tuple[str, ...] = ()
+    remedies: tuple[tuple[str, str], ...] = ()

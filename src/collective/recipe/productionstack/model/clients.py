@@ -1,0 +1,54 @@
+"""Zope clients, and how requests are spread over them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from collective.recipe.productionstack.model.address import Address
+from collective.recipe.productionstack.model.announced import Log
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """A Zope client process, from a ``plone.recipe.zope2instance`` part."""
+
+    name: str
+    addresses: tuple[Address, ...]
+    threads: int
+    script: str
+    zeo_addresses: tuple[Address, ...]
+    max_body: int
+    fast_listen: bool
+    files: tuple[str, ...] = ()
+    logs: tuple[Log, ...] = ()
+
+    @property
+    def address(self) -> Address:
+        """Where the balancer reaches it."""
+        return self.addresses[0].to_connect
+
+    @property
+    def maxconn(self) -> int:
+        """Requests at a time: one worker stays free for the health check."""
+        return max(1, self.threads - 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """Clients for a path of every site, or without one for who is logged in."""
+
+    name: str
+    clients: tuple[str, ...]
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balancing:
+    """How the balancer spreads requests; times in seconds."""
+
+    algorithm: str = "leastconn"
+    sticky: bool = False
+    slow_start: int = 5
+    queue_timeout: int = 10
+    queue_length: int = 32
+    pools: tuple[Pool, ...] = ()

@@ -1,0 +1,28 @@
+"""Where a stack keeps its things."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folders:
+    """Where the stack keeps its things; all absolute."""
+
+    buildout: str
+    bin: str
+    etc: str
+    var: str
+    log: str
+    sockets: str
+
+    @property
+    def applied(self) -> str:
+        """The tree that programs start from."""
+        return f"{self.var}/applied"
+
+    @property
+    def trees(self) -> str:
+        """The folder that holds every kept tree."""
+        head, _, name = self.etc.rpartition("/")
+        return f"{head}/.{name}"

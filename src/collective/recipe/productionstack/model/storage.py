@@ -1,0 +1,56 @@
+"""The ZEO server, its backups and how they are kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from collective.recipe.productionstack.model.address import Address
+from collective.recipe.productionstack.model.announced import Log
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storage:
+    """A ZEO server, from a ``plone.recipe.zeoserver`` part."""
+
+    name: str
+    address: Address
+    command: tuple[str, ...]
+    data_file: str
+    blob_dir: str
+    quiet_log: bool
+    pack_script: str
+    files: tuple[str, ...] = ()
+    logs: tuple[Log, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backup:
+    """A ``collective.recipe.backup`` part.
+
+    ``unreadable`` names the option that makes copies which we cannot judge, if any.
+    """
+
+    name: str
+    script: str
+    location: str
+    data_file: str = ""
+    blob_dir: str = ""
+    blob_location: str = ""
+    blobs: bool = True
+    unreadable: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeping:
+    """How backups are kept: limit in hours; where they are copied, how many there.
+
+    ``times`` are those of backup, pack and verification as crontab(5) has them, or
+    ``off``; empty where they are spread.
+    """
+
+    age_limit: int = 36
+    sync_target: str = ""
+    sync_key: str = ""
+    sync_keep: int = 14
+    mailto: str = ""
+    times: tuple[str, str, str] = ("", "", "")

@@ -1,0 +1,1 @@
+"""Options of a part: declared once, parsed, complained about all at once."""

@@ -1,0 +1,84 @@
+"""The options of HAProxy: who gets which request, and what happens under load."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from collective.recipe.productionstack.options.declare import option
+from collective.recipe.productionstack.options.parse import choice
+from collective.recipe.productionstack.options.parse import lines
+from collective.recipe.productionstack.options.parse import number
+from collective.recipe.productionstack.options.parse import seconds
+from collective.recipe.productionstack.options.parse import words
+
+
+@dataclass(frozen=True, kw_only=True)
+class BalancingOptions:
+    """How requests are spread over the clients."""
+
+    threads: int = option(
+        "Worker threads of each client that has no `threads` of its own. One of them"
+        " is kept for the health check; the others serve, and so many requests does"
+        " HAProxy give to a client at a time.",
+        number(1, 64),
+        kind="number",
+        example="4",
+        default=3,
+    )
+    balance: str = option(
+        "Who gets the next request: the client with the fewest (`leastconn`), each in"
+        " turn (`roundrobin`), the first that has room (`first`), or always the same"
+        " for a visitor's address (`source`).",
+        choice("leastconn", "roundrobin", "first", "source"),
+        kind="leastconn, roundrobin, first or source",
+        example="roundrobin",
+        default="leastconn",
+    )
+    sticky: str = option(
+        "Whether who is logged in stays with one client while that serves; known by"
+        " the cookie of the login, no other is set.",
+        choice("on", "off"),
+        kind="on or off",
+        example="on",
+        default="off",
+    )
+    slow_start: int = option(
+        "Seconds in which a client that has come up gets its full share of requests.",
+        seconds(0, 600),
+        kind="seconds",
+        example="30",
+        default=5,
+    )
+    queue_timeout: int = option(
+        "Seconds that a request waits for a client before it gets 503.",
+        seconds(1, 300),
+        kind="seconds",
+        example="20",
+        default=10,
+    )
+    queue_length: int | None = option(
+        "So many requests may wait; the next gets 503 at once. Eight for each that the"
+        " clients can serve keeps the wait near eight pages.",
+        number(1, 10000),
+        kind="number",
+        example="100",
+        shown="8 for each request served at a time, at least 32",
+    )
+    editors_clients: tuple[str, ...] = option(
+        "Clients for those who are logged in, and for nobody else. While none of them"
+        " serves, the others do.",
+        words,
+        kind="part names",
+        example="instance4",
+        default=(),
+        shown="none",
+    )
+    path_clients: tuple[str, ...] = option(
+        "Clients for some paths of every site and for nothing else, one path per line:"
+        " `/PATH CLIENT [CLIENT…]`. While none of them serves, the others do.",
+        lines,
+        kind="lines",
+        example="/import instance3",
+        default=(),
+        shown="none",
+    )

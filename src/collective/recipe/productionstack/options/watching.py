@@ -1,0 +1,53 @@
+"""The options of the watchdog and of who is told what it sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from collective.recipe.productionstack.model.stack import Watching
+from collective.recipe.productionstack.options.declare import option
+from collective.recipe.productionstack.options.parse import mail_addresses
+from collective.recipe.productionstack.options.parse import memory_size
+from collective.recipe.productionstack.options.parse import web_address
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchingOptions:
+    """What is too much, and who is told."""
+
+    memory_limit: int | None = option(
+        "A client that uses more memory for half a minute is restarted as `restart`"
+        " does it: drained first, never the last one that serves.",
+        memory_size,
+        kind="size",
+        example="1500M",
+        shown="no limit",
+    )
+    alert_mail: tuple[str, ...] = option(
+        "Who gets a mail when something is wrong, and when it is well again; sent with"
+        " the system's `sendmail`.",
+        mail_addresses,
+        kind="words",
+        example="admin@example.com",
+        default=(),
+        shown="nobody",
+    )
+    alert_webhook: str = option(
+        "An address that gets the same as a POST of JSON, whose `text` is for people"
+        " (Slack, Mattermost and others show it).",
+        web_address,
+        kind="URL",
+        example="https://chat.example.com/hooks/x",
+        default="",
+        shown="none",
+        secret=True,
+    )
+
+    @property
+    def watching(self) -> Watching:
+        """All of them as the model has them."""
+        return Watching(
+            memory_limit=self.memory_limit or 0,
+            mail=self.alert_mail,
+            webhook=self.alert_webhook,
+        )

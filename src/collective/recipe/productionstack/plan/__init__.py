@@ -1,0 +1,1 @@
+"""From options and other recipes' parts to the stack and its files; pure."""

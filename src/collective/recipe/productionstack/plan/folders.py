@@ -1,0 +1,69 @@
+"""Where a stack keeps its things, and whether daemons can read such a path."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+from collective.recipe.productionstack.errors import Problem
+from collective.recipe.productionstack.model.address import unsafe_in
+from collective.recipe.productionstack.model.folders import Folders
+
+SOCKET_LIMIT = 97
+"""Bytes of a socket's path that HAProxy accepts; the others take a few more."""
+
+SEPARATORS = re.compile(r"[:,\[]")
+"""Varnish splits paths at the first two, nginx reads the last in an include."""
+
+LONGEST_SOCKET = "/supervisor.sock"
+
+
+def of(directory: str, bin_folder: str, name: str) -> Folders:
+    """Return where a stack keeps its things."""
+    var = f"{directory}/var/{name}"
+    return Folders(
+        buildout=directory,
+        bin=bin_folder,
+        etc=f"{directory}/etc/{name}",
+        var=var,
+        log=f"{directory}/var/log",
+        sockets=socket_folder(var, name),
+    )
+
+
+def socket_folder(var: str, name: str, longest: str = LONGEST_SOCKET) -> str:
+    """Return the folder for sockets: ``var``, unless their paths get too long.
+
+    White space is too much as well: ``zeo-address`` is split there.
+    """
+    fits = len(f"{var}{longest}".encode()) <= SOCKET_LIMIT
+    if fits and len(var.split()) == 1:
+        return var
+    digest = sha256(var.encode()).hexdigest()[:10]
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    if (
+        runtime
+        and Path(runtime).is_dir()
+        and Path(runtime).stat().st_uid == os.getuid()
+    ):
+        return f"{runtime}/{name}-{digest}"
+    return f"{tempfile.gettempdir()}/{name}-{os.getuid()}-{digest}"
+
+
+def problems(directory: str) -> Iterator[Problem]:
+    """Yield the problem of a buildout folder that no configuration can name."""
+    separator = SEPARATORS.search(directory)
+    if unsafe := unsafe_in(directory) or (
+        separator and f"the character {separator[0]}"
+    ):
+        yield Problem(
+            part="buildout",
+            option="directory",
+            value=directory,
+            message=f"{unsafe} in the path would be read as syntax by the daemons",
+            remedy="Move the buildout to a folder whose path has no such thing.",
+        )

@@ -1,0 +1,118 @@
+"""Who listens where, and who gets in whose way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from collective.recipe.productionstack.errors import Problem
+from collective.recipe.productionstack.model.address import Address
+from collective.recipe.productionstack.model.clients import Client
+from collective.recipe.productionstack.model.stack import Stack
+from collective.recipe.productionstack.model.storage import Storage
+from collective.recipe.productionstack.options.load import StackOptions
+from collective.recipe.productionstack.options.load import name_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """Who wants an address: which option says so, with which value, and for what."""
+
+    part: str
+    option: str
+    value: str
+    address: Address
+    purpose: str
+
+    @property
+    def derived(self) -> bool:
+        """Whether the address follows from an option of another meaning."""
+        return self.option != self.purpose
+
+
+def of_parts(
+    clients: Iterable[Client], storages: Iterable[Storage]
+) -> Iterator[Listener]:
+    """Yield what the other recipes' parts listen on."""
+    for client in clients:
+        for address in client.addresses:
+            yield _typed(client.name, "http-address", address)
+    for storage in storages:
+        yield _typed(storage.name, "zeo-address", storage.address)
+
+
+def _typed(part: str, option: str, address: Address) -> Listener:
+    return Listener(
+        part=part, option=option, value=str(address), address=address, purpose=option
+    )
+
+
+USED_BY = {
+    "nginx": ("http_address", "https_address"),
+    "varnish": ("cache_address", "purge_address"),
+    "haproxy": ("balancer_address", "stats_address"),
+}
+
+
+def of_stack(
+    stack: Stack, options: StackOptions, faulty: frozenset[str] = frozenset()
+) -> Iterator[Listener]:
+    """Yield what a stack's own daemons listen on.
+
+    What follows from a faulty option is left out: it is not what the user wants.
+    """
+    tiers = {
+        "nginx": stack.web_server,
+        "varnish": stack.proxy_cache,
+        "haproxy": stack.load_balancer,
+    }
+    for service, names in USED_BY.items():
+        elsewhere = stack.alone and not stack.writes(service)
+        if tiers[service] == "none" or elsewhere:
+            continue
+        for name in names:
+            address = getattr(stack, name.removesuffix("_address"))
+            if address is None or faulty & {name_of(name), "port-base"}:
+                continue
+            yield _own(stack.name, options, name, address)
+
+
+def _own(part: str, options: StackOptions, name: str, address: Address) -> Listener:
+    """Name the option that decides an address: its own, else ``port-base``."""
+    if getattr(options, name) is not None:
+        return _typed(part, name_of(name), address)
+    return Listener(
+        part=part,
+        option="port-base",
+        value=str(options.port_base),
+        address=address,
+        purpose=name_of(name),
+    )
+
+
+def clashes(listeners: Iterable[Listener]) -> Iterator[Problem]:
+    """Yield a problem for every two that cannot listen at the same time."""
+    by_port: dict[tuple[int, str], list[Listener]] = {}
+    for listener in listeners:
+        key = (listener.address.port, listener.address.path)
+        for other in by_port.setdefault(key, []):
+            if listener.address.clashes_with(other.address):
+                yield _clash(listener, other)
+        by_port[key].append(listener)
+
+
+def _clash(listener: Listener, other: Listener) -> Problem:
+    """Word a clash for the user to whom either option may belong."""
+    wants = f"[{other.part}] {other.purpose} wants {other.address} too"
+    remedy = "Give one of them another port."
+    if listener.derived:
+        wants = f"{listener.purpose} would be {listener.address}, but {wants}"
+        remedy = f"Write another port-base, or an own {listener.purpose}."
+    return Problem(
+        part=listener.part,
+        option=listener.option,
+        value=listener.value,
+        message=wants.removesuffix(" too") if listener.derived else wants,
+        remedy=remedy,
+    )

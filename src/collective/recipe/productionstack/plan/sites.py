@@ -1,0 +1,196 @@
+"""The ``sites`` option: one line per site, host names and a path in the ZODB."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from collective.recipe.productionstack.errors import Problem
+from collective.recipe.productionstack.model.address import Address
+from collective.recipe.productionstack.model.site import Site
+from collective.recipe.productionstack.options.load import StackOptions
+from collective.recipe.productionstack.options.parse import choice
+from collective.recipe.productionstack.options.parse import file_path
+from collective.recipe.productionstack.options.parse import host_name
+from collective.recipe.productionstack.options.parse import port
+from collective.recipe.productionstack.options.parse import zodb_path
+from collective.recipe.productionstack.sources.reading import is_on
+
+EXAMPLE = "Write for example: www.example.com,example.com /Plone"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Front:
+    """Where visitors arrive, as far as this machine knows."""
+
+    http: Address
+    https: Address | None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A site line taken apart; nothing in it depends on other options yet."""
+
+    hosts: tuple[str, ...]
+    path: str
+    names: dict[str, Any]
+
+
+def lines(part: str, options: StackOptions) -> tuple[list[Line], list[Problem]]:
+    """Take every line apart; a faulty one becomes a problem and is left out."""
+    good: list[Line] = []
+    problems: list[Problem] = []
+    for text in options.sites:
+        try:
+            good.append(_line(text))
+        except ValueError as error:
+            problems.append(_problem(part, text, str(error)))
+    problems += _doubled(part, good)
+    return good, problems
+
+
+def sites(
+    part: str, found: list[Line], options: StackOptions, front: Front
+) -> tuple[tuple[Site, ...], list[Problem]]:
+    """Build the sites; certificates and addresses come from the other options."""
+    built = tuple(_site(line, options, front) for line in found)
+    problems = [
+        _problem(
+            part,
+            f"{site.host} {site.path}",
+            "a certificate and a key belong together",
+            "Give both or neither: certificate=/path/chain.pem key=/path/key.pem",
+        )
+        for site in built
+        if bool(site.certificate) != bool(site.key)
+    ]
+    problems += [
+        _problem(
+            part,
+            f"{site.host} {site.path}",
+            f"visitors are to type {site.url}, but its certificate sends them to https",
+            "Write url=https://…, or give this site no certificate.",
+        )
+        for site in built
+        if site.certificate and site.scheme != "https"
+    ]
+    return built, problems
+
+
+def has_certificate(found: list[Line], options: StackOptions) -> bool:
+    """Whether any site is served over TLS."""
+    return bool(options.certificate) or any(
+        "certificate" in line.names for line in found
+    )
+
+
+def _line(text: str) -> Line:
+    words = text.split()
+    if not words[1:]:
+        raise ValueError("a site needs host names and the path of a Plone site")
+    hosts = tuple(_host(name) for name in words[0].split(","))
+    if len(set(hosts)) < len(hosts):
+        raise ValueError("a host name stands there twice")
+    pairs = [_pair(word) for word in words[2:]]
+    if len({name for name, _ in pairs}) < len(pairs):
+        raise ValueError("a name stands there twice")
+    return Line(hosts, zodb_path(words[1]), dict(pairs))
+
+
+def _host(name: str) -> str:
+    try:
+        return host_name(name)
+    except ValueError:
+        raise ValueError(f"{name!r} is no host name") from None
+
+
+def _pair(word: str) -> tuple[str, Any]:
+    name, equals, value = word.partition("=")
+    if not equals or name not in NAMES:
+        near = difflib.get_close_matches(name, NAMES, n=1)
+        hint = (
+            f" (did you mean {near[0]}=…)"
+            if near
+            else f" (there are {', '.join(sorted(NAMES))})"
+        )
+        raise ValueError(f"{word!r} is not name=value of a site{hint}")
+    try:
+        return name, NAMES[name](value)
+    except ValueError as error:
+        raise ValueError(f"{name}={value}: {error}") from None
+
+
+def _switch(value: str) -> bool:
+    if value.lower() not in {"on", "off", "true", "false", "yes", "no"}:
+        raise ValueError("neither on nor off")
+    return is_on(value)
+
+
+def _url(value: str) -> tuple[str, str, int]:
+    parts = urlsplit(value)
+    usual = {"http": 80, "https": 443}
+    if parts.scheme not in usual or not parts.hostname:
+        raise ValueError("not an address such as https://www.example.com")
+    if parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc:
+        raise ValueError("only scheme, host and port are allowed")
+    _, colon, number = parts.netloc.rpartition("]")[2].partition(":")
+    seen = port(number) if colon else usual[parts.scheme]
+    return parts.scheme, host_name(parts.hostname), seen
+
+
+NAMES: dict[str, Any] = {
+    "redirect": _switch,
+    "url": _url,
+    "certificate": file_path,
+    "key": file_path,
+    "frontend": choice("classic"),
+}
+
+
+def _site(line: Line, options: StackOptions, front: Front) -> Site:
+    certificate = line.names.get("certificate", options.certificate)
+    key = line.names.get("key", "" if "certificate" in line.names else options.key)
+    scheme, host, port = line.names.get("url") or _seen(
+        line, front, tls=bool(certificate)
+    )
+    return Site(
+        host=line.hosts[0],
+        aliases=line.hosts[1:],
+        path=line.path,
+        redirect=line.names.get("redirect", True),
+        scheme=scheme,
+        url_host=host,
+        url_port=port,
+        certificate=certificate,
+        key=key,
+        own_certificate="certificate" in line.names,
+    )
+
+
+def _seen(line: Line, front: Front, *, tls: bool) -> tuple[str, str, int]:
+    if tls and front.https:
+        return "https", line.hosts[0], front.https.port
+    return "http", line.hosts[0], front.http.port
+
+
+def _doubled(part: str, found: list[Line]) -> Iterator[Problem]:
+    owners: dict[str, str] = {}
+    for line in found:
+        for host in line.hosts:
+            if host in owners:
+                yield _problem(
+                    part,
+                    f"{host} {line.path}",
+                    f"the host {host} already belongs to {owners[host]}",
+                    "Name every host once.",
+                )
+            owners.setdefault(host, line.path)
+
+
+def _problem(part: str, value: str, message: str, remedy: str = EXAMPLE) -> Problem:
+    return Problem(
+        part=part, option="sites", value=value, message=message, remedy=remedy
+    )

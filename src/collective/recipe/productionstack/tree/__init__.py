@@ -1,0 +1,1 @@
+"""The generated files as one tree: rendered, checked, compared, exchanged."""
