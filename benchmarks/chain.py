@@ -25,7 +25,7 @@ from tests.daemons.stage import CACHED
 from tests.daemons.stage import HTML
 from tests.daemons.stage import Answer
 from tests.daemons.stage import Stage
-from tests.daemons.stage import free_ports
+from tests.support import ports
 
 ROUNDS = 5
 SECONDS = 3
@@ -70,7 +70,7 @@ def usual(stage: Stage, gzip: str) -> Iterator[tuple[str, set[int]]]:
     """Run the usual chain in front of the same client; give address and sessions."""
     folder = stage.top / f"usual-{gzip}"
     folder.mkdir()
-    http, cache = free_ports(2)
+    http, cache = ports.take(2)
     values = {
         "cache": cache,
         "folder": folder,

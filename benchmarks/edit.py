@@ -15,6 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.support import plonesite
+from tests.support import ports
 from tests.support.plonesite import Editor
 from tests.support.plonesite import PloneSite
 
@@ -43,7 +44,7 @@ def measure(site: PloneSite) -> list[float]:
 
 def main() -> int:
     """Build a buildout, start it, measure, end it."""
-    site = PloneSite(plonesite.new_folder(), plonesite.free_base())
+    site = PloneSite(plonesite.new_folder(), ports.take()[0])
     try:
         site.bootstrap()
         site.buildout().good()

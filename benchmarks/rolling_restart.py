@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from collective.recipe.productionstack.daemons.supervisor.control import Supervisor
 from tests.support import plonesite
+from tests.support import ports
 from tests.support.crowd import Crowd
 from tests.support.crowd import crowd
 from tests.support.plonesite import PloneSite
@@ -89,7 +90,7 @@ def under_load(
 
 def main() -> int:
     """Build a buildout, start it, measure, end it."""
-    site = PloneSite(plonesite.new_folder(), plonesite.free_base())
+    site = PloneSite(plonesite.new_folder(), ports.take()[0])
     try:
         site.bootstrap()
         site.buildout().good()

@@ -1,7 +1,7 @@
 """A whole stack for one test: the real daemons around small real HTTP servers.
 
 The configuration comes from the real code. Everything listens on the loopback at
-ports that were free a moment ago, and ends with the ``with`` block.
+ports of its own, and ends with the ``with`` block.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ from collective.recipe.productionstack.plan import rendering
 from collective.recipe.productionstack.tree.trees import File
 from collective.recipe.productionstack.tree.trees import Tree
 from collective.recipe.productionstack.tree.trees import Trees
+from tests.support import ports
 
 CACHED = ("Cache-Control", "max-age=0, s-maxage=600, must-revalidate")
 PRIVATE = ("Cache-Control", "max-age=0, must-revalidate, private")
@@ -108,7 +109,7 @@ class Plone:
         self.servers: dict[str, _Server] = {}
         self.lock = threading.Lock()
 
-    def start(self, name: str, port: int = 0) -> Address:
+    def start(self, name: str, port: int) -> Address:
         """Listen as one client; return where."""
         server = _Server(self, name, port)
         self.servers[name] = server
@@ -291,7 +292,8 @@ class Stage:
         self.plone = Plone()
         base = str(self.top / folder) if folder else str(self.top)
         names = [f"instance{number + 1}" for number in range(clients)]
-        one, two, three, four, five, six = free_ports(6)
+        self.ports = ports.take(6 + clients)
+        one, two, three, four, five, six = self.ports[:6]
         where = folders.of(base, f"{base}/bin", "stack")
         for needed in (where.bin, where.var, where.log, where.sockets):
             Path(needed).mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -311,8 +313,8 @@ class Stage:
             balancer=Address("127.0.0.1", four),
             stats=Address("127.0.0.1", five),
             clients=tuple(
-                client(name, self.plone.start(name), where.log, threads)
-                for name in names
+                client(name, self.plone.start(name, port), where.log, threads)
+                for name, port in zip(names, self.ports[6:], strict=True)
             ),
             storage=storage(Address(path=self.zeo.path), where.log),
             versions=_versions(),
@@ -344,6 +346,7 @@ class Stage:
             self.stop(name)
         self.plone.close()
         self.zeo.stop()
+        ports.give_back(self.ports)
         shutil.rmtree(self.top, ignore_errors=True)
         if not self.stack.folders.sockets.startswith(str(self.top)):
             shutil.rmtree(self.stack.folders.sockets, ignore_errors=True)
@@ -489,15 +492,6 @@ def _changed(file: File, changes: Iterable[tuple[str, str]]) -> File:
     for old, new in changes:
         text = text.replace(old, new)
     return dataclasses.replace(file, text=text)
-
-
-def free_ports(count: int) -> tuple[int, ...]:
-    """Return ports that nobody listens on at the moment."""
-    with contextlib.ExitStack() as opened:
-        sockets = [opened.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return tuple(one.getsockname()[1] for one in sockets)
 
 
 def connect(address: Address, source: str = "") -> socket.socket:

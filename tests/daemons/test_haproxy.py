@@ -18,6 +18,7 @@ from tests.daemons.stage import Answer
 from tests.daemons.stage import Reply
 from tests.daemons.stage import Stage
 from tests.daemons.stage import ask
+from tests.support import ports
 
 pytestmark = pytest.mark.daemon
 
@@ -239,7 +240,6 @@ def _pid(one: Stage) -> int:
 def test_ipv6_clients_and_listeners() -> None:
     from collective.recipe.productionstack.model.address import Address
 
-    ports = stage.free_ports(2)
-    balancer, stats = (Address("::1", port) for port in ports)
+    balancer, stats = (Address("::1", port) for port in ports.take(2))
     with Stage(balancer=balancer, stats=stats).start("haproxy") as one:
         assert _get(one).status == 200

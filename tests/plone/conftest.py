@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import plonesite
+from tests.support import ports
 from tests.support.plonesite import Editor
 from tests.support.plonesite import PloneSite
 
@@ -37,7 +38,7 @@ def plone() -> Iterator[PloneSite]:
         if os.environ.get("PRODUCTIONSTACK_REQUIRE_DAEMONS") == "1":
             pytest.fail(lacking)
         pytest.skip(lacking)
-    site = PloneSite(plonesite.new_folder(), plonesite.free_base())
+    site = PloneSite(plonesite.new_folder(), ports.take()[0])
     try:
         _begin(site)
         yield site

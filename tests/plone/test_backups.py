@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
@@ -23,10 +22,10 @@ import lxml.html
 import pytest
 
 from collective.recipe.productionstack.machine import run
+from tests.support import ports
 from tests.support.plonesite import PASSWORD
 from tests.support.plonesite import PloneSite
 from tests.support.plonesite import Timed
-from tests.support.plonesite import free_base
 from tests.support.plonesite import new_folder
 
 TEXT = "the text of a blob "
@@ -378,7 +377,7 @@ def test_a_fresh_buildout_shows_the_same_pages(kept: PloneSite) -> None:
     name = file.read_text().removeprefix(TEXT)
     pages = ("/", "/@@search", f"/{name}/view")
     before = [kept.get(path).text for path in pages]
-    other = PloneSite(new_folder(), free_base())
+    other = PloneSite(new_folder(), ports.take()[0])
     try:
         other.bootstrap()
         other.buildout().good()
@@ -523,9 +522,7 @@ def far(tmp_path: Path) -> Iterator[dict[str, str]]:
         command = ("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f")
         assert run.run((*command, f"{folder}/{name}")).ok
     shutil.copy(folder / "key.pub", folder / "authorized_keys")
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port = one.getsockname()[1]
+    (port,) = ports.take(1)
     host = folder.joinpath("host.pub").read_text()
     folder.joinpath("known").write_text(f"[127.0.0.1]:{port} {host}")
     folder.joinpath("sshd.conf").write_text(

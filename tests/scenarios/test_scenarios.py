@@ -3,7 +3,9 @@
 ``buildout.cfg`` and whatever else lies in the folder is copied into a new buildout
 folder (called as ``folder.txt`` says), where buildout runs. Then
 
-* ``expected/`` is the tree that must lie in ``etc/stack``;
+* ``expected/`` is the tree that must lie in ``etc/stack``; its ``stack.json``, the
+  stack as bin/stack reads it, is there only in the cases that are about it, but is
+  read back as the same stack in all of them;
 * or ``expected-error.txt`` is what must be said, with nothing changed on disk;
 * ``expected-output.txt``, where it is, is all that this package said.
 
@@ -22,12 +24,14 @@ from pathlib import Path
 
 import pytest
 
+from collective.recipe.productionstack.model import Stack
 from tests.support.buildouts import Buildouts
 from tests.support.buildouts import Site
 from tests.support.buildouts import a_site
 
 HERE = Path(__file__).parent
 CASES = sorted(path.parent for path in HERE.glob("*/buildout.cfg"))
+STACK = "stack.json"
 OURS = ("daemons", "expected", "expected-*.txt", "folder.txt")
 
 
@@ -53,8 +57,12 @@ def test_tree(case: Path, buildouts: Buildouts, request: pytest.FixtureRequest) 
         place(case, site)
         said = site.built().ours
         tree = steady(site)
+        written = (site.etc / STACK).read_text("utf-8")
         again = site.built().ours
     assert [line for line in again if line.endswith("nothing has changed.")]
+    assert Stack.from_json(written).to_json() == written
+    if not (case / "expected" / STACK).exists():
+        del tree[STACK]
     compare(case / "expected", tree, request)
     if (case / "expected-output.txt").exists():
         output = {"expected-output.txt": site.masked("\n".join(said)) + "\n"}
@@ -99,13 +107,13 @@ def place(case: Path, site: Site) -> None:
 
 def steady(site: Site) -> dict[str, str]:
     """Return the live tree without the times that are spread by the folder's name."""
-    stack = json.loads((site.etc / "stack.json").read_text("utf-8"))
+    stack = json.loads((site.etc / STACK).read_text("utf-8"))
     sockets = site.masked(stack["folders"]["sockets"])
     tree = site.tree()
     if not sockets.startswith("@DIR@"):
         tree = {path: text.replace(sockets, "@SOCKETS@") for path, text in tree.items()}
     for path, mark in (
-        ("stack.json", r'(?<="workers": )\d+'),
+        (STACK, r'(?<="workers": )\d+'),
         ("nginx/nginx.conf", r"(?<=worker_processes )\d+"),
     ):
         if path in tree:
@@ -116,7 +124,7 @@ def steady(site: Site) -> dict[str, str]:
             times = re.compile(
                 rf"(^|\"){re.escape(job['schedule'])}(?=[ \"])", re.MULTILINE
             )
-            for path in tree.keys() & {"crontab", "stack.json"}:
+            for path in tree.keys() & {"crontab", STACK}:
                 tree[path] = times.sub(rf"\g<1>{mark}", tree[path])
     return tree
 

@@ -6,7 +6,6 @@ import dataclasses
 import http.client
 import json
 import shutil
-import socket
 import sys
 import tempfile
 import time
@@ -37,6 +36,7 @@ from collective.recipe.productionstack.model.storage import Storage
 from collective.recipe.productionstack.tree.trees import File
 from collective.recipe.productionstack.tree.trees import Tree
 from collective.recipe.productionstack.tree.trees import Trees
+from tests.support import ports
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -46,17 +46,6 @@ HOST = "www.example.com"
 SOURCE = Path(machine.__file__).parents[4]
 
 
-def free_ports(number: int) -> list[int]:
-    """Return ports that nobody listens on now."""
-    sockets = [socket.socket() for _ in range(number)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
-
-
 class Bench:
     """A buildout folder with one stack in it."""
 
@@ -64,7 +53,7 @@ class Bench:
         self.tiers = tuple(tiers)
         self.name = name
         self.folder = Path(tempfile.mkdtemp(prefix="ctl-", dir="/tmp"))
-        self.ports = free_ports(9)
+        self.ports = ports.take(9)
         self.text = "one"
         self.programs: tuple[Program, ...] = ()
         self.watching = Watching()
@@ -77,6 +66,7 @@ class Bench:
 
     def __exit__(self, *_: object) -> None:
         self.kill_everything()
+        ports.give_back(self.ports)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     # -- building

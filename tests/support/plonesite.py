@@ -9,7 +9,6 @@ import os
 import random
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -392,25 +391,6 @@ def parent(pid: int) -> int:
     except OSError:
         return 0
     return 0 if fields[0] in "ZX" else int(fields[1])
-
-
-def free_base() -> int:
-    """Return the first of twenty ports in a row that nobody listens on."""
-    for _ in range(200):
-        base = random.randrange(20000, 32000, 20)
-        if all(is_free(port) for port in range(base, base + 20)):
-            return base
-    message = "no twenty free ports in a row"
-    raise AssertionError(message)
-
-
-def is_free(port: int) -> bool:
-    with socket.socket() as one:
-        try:
-            one.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def new_folder() -> Path:
