@@ -1,13 +1,15 @@
 # Every target does its own set-up; see dev/. ARGS goes to the tool:
 #   make test ARGS="tests/unit -k sites"
+# QUICK=1 leaves out the tests that need daemons.
 .POSIX:
 .PHONY: help demo demo-stop test lint bench docs clean
 ARGS =
+QUICK =
 
 help:
 	@echo 'make demo       real Plone behind nginx, Varnish and HAProxy, on http://localhost:8000/'
 	@echo 'make demo-stop  stop it'
-	@echo 'make test       lint, types, layers and all tests  [ARGS="tests/unit -k sites"]'
+	@echo 'make test       lint, types, layers and all tests  [QUICK=1] [ARGS="tests/unit -k sites"]'
 	@echo 'make lint       lint, types and layers alone'
 	@echo 'make bench      the measurements in benchmarks/    [ARGS="one.py"]'
 	@echo 'make docs       write docs/reference anew'
@@ -22,7 +24,7 @@ demo-stop:
 
 test:
 	@dev/bootstrap test
-	@dev/as-user test dev/test $(ARGS)
+	@quick="$(QUICK)"; dev/as-user test dev/test $${quick:+--quick} $(ARGS)
 
 lint:
 	@dev/bootstrap

@@ -2,22 +2,108 @@
 
 from __future__ import annotations
 
+import os
+import random
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from collective.recipe.productionstack.machine import run
+from tests.support import crontab
 from tests.support.buildouts import Buildouts
 from tests.support.buildouts import Site
 from tests.support.buildouts import a_site
 
+STARTERS = {"bench", "daemons", "plone"}
+"""Fixtures behind everything that starts programs."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Know how to write the expected trees anew."""
+    """Know how to write the expected trees anew, and how to mix up the order."""
+    parser.addoption(
+        "--shuffle",
+        type=int,
+        metavar="NUMBER",
+        help="run files, and the tests of each, in the order of this number",
+    )
     parser.addoption(
         "--regenerate",
         action="store_true",
         help="write tests/scenarios/*/expected from what comes out now",
     )
+
+
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Mix up the order if asked to; keep together what shares something dear."""
+    number = config.getoption("--shuffle")
+    if number is not None:
+        items[:] = shuffled(items, random.Random(number))
+    for item in items:
+        if STARTERS & names(item):
+            item.add_marker(pytest.mark.daemon)
+        if group := shared(item):
+            item.add_marker(pytest.mark.xdist_group(group))
+    if hasattr(config, "workerinput"):
+        items.sort(key=turn)
+
+
+def turn(item: pytest.Item) -> int:
+    """Say when workers begin a test: what takes long before what fills the gaps."""
+    if "plone" in names(item):
+        return 0
+    if not item.get_closest_marker("daemon"):
+        return 1
+    return 2 if item.get_closest_marker("xdist_group") else 3
+
+
+def shuffled(items: list[pytest.Item], chance: random.Random) -> list[pytest.Item]:
+    """Return the tests in another order, those of a file after one another."""
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    order = list(files.values())
+    chance.shuffle(order)
+    for one in order:
+        chance.shuffle(one)
+    return [item for one in order for item in one]
+
+
+def shared(item: pytest.Item) -> str:
+    """Name what a test shares with others, for which one worker runs them all.
+
+    That is a fixture of a module, or the one Plone site; "" for a test that is alone.
+    """
+    if "plone" in names(item):
+        return "plone"
+    found = sorted(name for name in names(item) if is_of_module(item, name))
+    return f"{item.path.stem}-{'-'.join(found)}" if found else ""
+
+
+def names(item: pytest.Item) -> set[str]:
+    """Return the fixtures that a test gets, those of its fixtures too."""
+    return set(getattr(item, "fixturenames", ()))
+
+
+def is_of_module(item: pytest.Item, name: str) -> bool:
+    """Whether a fixture is made once for all tests of a module."""
+    known = item._fixtureinfo.name2fixturedefs  # type: ignore[attr-defined]
+    return any(one.scope == "module" for one in known.get(name, ()))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Leave dev/test one line on what was counted."""
+    path = os.environ.get("PRODUCTIONSTACK_SUMMARY")
+    if not path or hasattr(terminalreporter.config, "workerinput"):
+        return
+    counted = [
+        f"{len(reports)} {kind}"
+        for kind, reports in sorted(terminalreporter.stats.items())
+        if kind in {"passed", "failed", "error", "skipped", "xfailed", "xpassed"}
+    ]
+    Path(path).write_text(", ".join(counted) or "no tests", "utf-8")
 
 
 @pytest.fixture(scope="session")
@@ -43,3 +129,14 @@ def built(buildouts: Buildouts) -> Iterator[Site]:
     with a_site(buildouts) as one:
         one.built(MINIMAL)
         yield one
+
+
+@pytest.fixture
+def own_crontab() -> Iterator[None]:
+    """Give an empty crontab; the user's own comes back."""
+    if run.find("crontab") is None:
+        if os.environ.get("PRODUCTIONSTACK_REQUIRE_DAEMONS") == "1":
+            pytest.fail("crontab is not installed")
+        pytest.skip("crontab is not installed")
+    with crontab.emptied():
+        yield

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterator
 
 import pytest
 
-from collective.recipe.productionstack.daemons.cron import control as crontab
 from collective.recipe.productionstack.machine import run
 from tests.support.bench import Bench
 
@@ -39,16 +37,3 @@ def chain(daemons: None) -> Iterator[Bench]:
     with Bench(tiers=("haproxy", "varnish", "nginx")) as one:
         one.generate()
         yield one
-
-
-@pytest.fixture
-def own_crontab() -> Iterator[None]:
-    """Keep the crontab of the user who runs the tests."""
-    if run.find("crontab") is None:
-        if os.environ.get("PRODUCTIONSTACK_REQUIRE_DAEMONS") == "1":
-            pytest.fail("crontab is not installed")
-        pytest.skip("crontab is not installed")
-    before = crontab.read()
-    crontab.write("") if before else None
-    yield
-    crontab.write(before) if before else subprocess.run(("crontab", "-r"), check=False)

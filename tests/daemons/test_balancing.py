@@ -18,8 +18,6 @@ from tests.daemons.stage import Reply
 from tests.daemons.stage import Stage
 from tests.daemons.stage import ask
 
-pytestmark = pytest.mark.daemon
-
 ROOT = "/VirtualHostBase/http/www.example.com:80/Plone/VirtualHostRoot"
 LOGIN = ("Cookie", "a=b; __ac=one")
 QUICK = (("timeout check 3s", "timeout check 1s"),)

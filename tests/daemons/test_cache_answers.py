@@ -17,8 +17,6 @@ from tests.daemons.stage import ask
 from tests.daemons.stage import connect
 from tests.daemons.stage import results
 
-pytestmark = pytest.mark.daemon
-
 SESSION = ("Cookie", "__ac=x")
 VIDEO = ("Content-Type", "video/mp4")
 BROWSER = "text/html,*/*;q=0.8"

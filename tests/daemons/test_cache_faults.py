@@ -22,8 +22,6 @@ from tests.daemons.stage import Stage
 from tests.daemons.stage import connect
 from tests.daemons.stage import read
 
-pytestmark = pytest.mark.daemon
-
 ROOT = "/VirtualHostBase/http/www.example.com:80/Plone/VirtualHostRoot"
 SHORT = ("Cache-Control", "max-age=0, s-maxage=1")
 

@@ -13,8 +13,6 @@ from tests.daemons.stage import HTML
 from tests.daemons.stage import Answer
 from tests.daemons.stage import Stage
 
-pytestmark = pytest.mark.daemon
-
 ONE, TWO = "1" * 32, "2" * 32
 
 

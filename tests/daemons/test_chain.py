@@ -24,8 +24,6 @@ from tests.daemons.stage import Answer
 from tests.daemons.stage import Stage
 from tests.daemons.stage import ask
 
-pytestmark = pytest.mark.daemon
-
 NUMBERS = iter(range(10**6))
 ODD = "it's a büildout, mit 100 Wörtern (ok) & {mehr}; 日本"
 

@@ -20,8 +20,6 @@ from tests.daemons.stage import Stage
 from tests.daemons.stage import ask
 from tests.support import ports
 
-pytestmark = pytest.mark.daemon
-
 QUICK = (
     ("timeout queue 10s", "timeout queue 1s"),
     ("timeout check 3s", "timeout check 1s"),

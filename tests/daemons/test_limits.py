@@ -12,8 +12,6 @@ from collective.recipe.productionstack.plan import rendering
 from tests.daemons import stage
 from tests.daemons.stage import Stage
 
-pytestmark = pytest.mark.daemon
-
 
 @pytest.fixture(scope="module")
 def few() -> Iterator[Stage]:

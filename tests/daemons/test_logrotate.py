@@ -16,8 +16,6 @@ from collective.recipe.productionstack.machine import run
 from tests.daemons import stage
 from tests.daemons.stage import Stage
 
-pytestmark = pytest.mark.daemon
-
 WRITER = """
 import logging, logging.handlers, sys, time
 kind, path = sys.argv[1:]
@@ -59,7 +57,13 @@ def _lines(path: Path) -> list[str]:
     return b"".join(texts).decode().splitlines()
 
 
-@pytest.mark.parametrize(("how", "lost"), [("rename", 0), ("truncate", 40)])
+@pytest.mark.parametrize(
+    ("how", "lost"),
+    [
+        ("rename", 0),
+        pytest.param("truncate", 40, marks=pytest.mark.alone),
+    ],
+)
 def test_a_python_log_is_rotated_while_it_is_written(
     logged: Stage, how: str, lost: int
 ) -> None:
@@ -114,20 +118,8 @@ def test_young_small_logs_are_left_alone_and_the_state_is_the_users_own(
     assert Path(logged.stack.folders.var, "logrotate.state").is_file()
 
 
-@pytest.fixture
-def crontab() -> Iterator[str]:
-    """Give crontab(1) with the user's own table put back afterwards."""
-    program = run.find("crontab") or ""
-    before = run.run((program, "-l"))
-    yield program
-    if before.ok:
-        run.run((program, "-"), text=before.output)
-    else:
-        run.run((program, "-r"))
-
-
 def test_the_real_crontab_takes_the_file_and_its_lines_run_as_cron_runs_them(
-    logged: Stage, crontab: str
+    logged: Stage, own_crontab: None
 ) -> None:
     path = f"{logged.stack.folders.applied}/crontab"
     # What the verbs do is tested with the real Plone.
@@ -137,6 +129,7 @@ def test_the_real_crontab_takes_the_file_and_its_lines_run_as_cron_runs_them(
         verb.write_text('#!/bin/sh\necho "$@" >>"$0.said"\n')
         verb.chmod(0o755)
 
+    crontab = run.find("crontab") or ""
     installed = run.run((crontab, path))
     assert (installed.status, installed.text) == (0, "")
     table = run.run((crontab, "-l")).output

@@ -24,8 +24,6 @@ from tests.daemons.stage import Stage
 from tests.daemons.stage import ask
 from tests.daemons.stage import site
 
-pytestmark = pytest.mark.daemon
-
 JSON = ("Accept", "application/json")
 PREFIX = "/VirtualHostBase/http/www.example.com:80/Plone/VirtualHostRoot"
 INSIDE = "http://inside"

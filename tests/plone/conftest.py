@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from importlib.util import find_spec
-from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -90,6 +90,18 @@ def editor(live: PloneSite, editor_account: tuple[str, str]) -> Editor:
     return Editor(live, *editor_account)
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand the times from a worker to its controller."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["plone"] = TIMES
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take the times of a worker."""
+    TIMES.update(getattr(node, "workeroutput", {}).get("plone", {}))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Show how long a new user waits for what."""
     for name, seconds in TIMES.items():
@@ -103,10 +115,3 @@ TIMES: dict[str, float] = {}
 def _times(plone: PloneSite) -> Iterator[None]:
     yield
     TIMES.update({name: one.seconds for name, one in plone.took.items()})
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark all tests here."""
-    for item in items:
-        if item.path.is_relative_to(Path(__file__).parent):
-            item.add_marker(pytest.mark.plone)
