@@ -8,12 +8,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings
 
 from collective.recipe.productionstack.machine import run
 from tests.support import crontab
 from tests.support.buildouts import Buildouts
 from tests.support.buildouts import Site
 from tests.support.buildouts import a_site
+
+# How long an example takes says nothing while other tests run beside it.
+settings.register_profile(
+    "beside others", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("beside others")
 
 STARTERS = {"bench", "daemons", "plone"}
 """Fixtures behind everything that starts programs."""

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import pytest
 
-from collective.recipe.productionstack.model import Stack
+from collective.recipe.productionstack.model.stack import Stack
 from tests.support.buildouts import Buildouts
 from tests.support.buildouts import Site
 from tests.support.buildouts import a_site

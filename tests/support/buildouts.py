@@ -111,8 +111,10 @@ class Buildouts:
     def close(self) -> None:
         """End the process and delete its folder."""
         assert self.process.stdin is not None
+        assert self.process.stdout is not None
         self.process.stdin.close()
         self.process.wait(30)
+        self.process.stdout.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -128,8 +128,8 @@ def _follow(
     late = threading.Timer(timeout, expire)
     late.start()
     said = []
+    assert process.stdout is not None  # noqa: S101 (for the type checker)
     try:
-        assert process.stdout is not None  # noqa: S101 (for the type checker)
         for data in process.stdout:
             said.append(data.decode("utf-8", "replace"))
             line(said[-1])
@@ -137,6 +137,7 @@ def _follow(
     finally:
         late.cancel()
         _end_session(process)
+        process.stdout.close()
     return "".join(said), TOO_SLOW if was_late else status
 
 
