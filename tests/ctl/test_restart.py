@@ -233,7 +233,8 @@ def test_two_at_the_same_time(pair: Bench) -> None:
     second = pair.run("restart")
     assert second.status == 1
     assert "another bin/stack is changing this stack" in second.errors
-    assert first.wait(60) == 0
+    first.communicate(timeout=60)
+    assert first.returncode == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGTERM])

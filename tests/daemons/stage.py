@@ -497,11 +497,13 @@ def _changed(file: File, changes: Iterable[tuple[str, str]]) -> File:
 def connect(address: Address, source: str = "") -> socket.socket:
     """Open a connection to an address."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    connection = socket.socket(family)
-    connection.settimeout(60)
-    if source:
-        connection.bind((source, 0))
-    connection.connect((address.host, address.port))
+    with contextlib.ExitStack() as opened:
+        connection = opened.enter_context(socket.socket(family))
+        connection.settimeout(60)
+        if source:
+            connection.bind((source, 0))
+        connection.connect((address.host, address.port))
+        opened.pop_all()
     return connection
 
 

@@ -259,8 +259,8 @@ def test_supervisord_reads_any_folder_and_starts_every_daemon() -> None:
         path = one.stack.socket("supervisor").path
         stage.until(Path(path).exists, 10)
         transport = supervisor.xmlrpc.SupervisorTransport(None, None, f"unix://{path}")
-        server = xmlrpc.client.ServerProxy("http://127.0.0.1", transport)
-        for name in ("haproxy", "varnish", "nginx"):
-            assert server.supervisor.startProcess(name) is True
-        stage.until(lambda: one.get("/x").result == "HIT", 15)
-        assert server.supervisor.stopAllProcesses()
+        with xmlrpc.client.ServerProxy("http://127.0.0.1", transport) as server:
+            for name in ("haproxy", "varnish", "nginx"):
+                assert server.supervisor.startProcess(name) is True
+            stage.until(lambda: one.get("/x").result == "HIT", 15)
+            assert server.supervisor.stopAllProcesses()

@@ -435,6 +435,7 @@ def test_an_unknown_name_gets_no_handshake(with_tls: Stage, host: str) -> None:
         _secure(with_tls, host)
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1:DeprecationWarning")
 @pytest.mark.parametrize(
     ("version", "works"),
     [
@@ -465,8 +466,10 @@ def test_http_2_is_offered(with_tls: Stage) -> None:
     assert with_tls.stack.https
     context = _tls("x")
     context.set_alpn_protocols(["h2", "http/1.1"])
-    with stage.connect(with_tls.stack.https) as plain:
-        secure = context.wrap_socket(plain, server_hostname="www.example.com")
+    with (
+        stage.connect(with_tls.stack.https) as plain,
+        context.wrap_socket(plain, server_hostname="www.example.com") as secure,
+    ):
         assert secure.selected_alpn_protocol() == "h2"
 
 
