@@ -82,8 +82,10 @@ def shuffled(items: list[pytest.Item], chance: random.Random) -> list[pytest.Ite
 def shared(item: pytest.Item) -> str:
     """Name what a test shares with others, for which one worker runs them all.
 
-    That is a fixture of a module, or the one Plone site; "" for a test that is alone.
+    That is a fixture of a module, or a Plone site; "" for a test that shares nothing.
     """
+    if item.get_closest_marker("xdist_group"):
+        return ""
     if "plone" in names(item):
         return "plone"
     found = sorted(name for name in names(item) if is_of_module(item, name))

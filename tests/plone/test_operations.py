@@ -8,10 +8,15 @@ import statistics
 import threading
 import time
 
+import pytest
+
 from collective.recipe.productionstack.daemons.supervisor.control import Supervisor
 from tests.support.plonesite import TWO
 from tests.support.plonesite import Page
 from tests.support.plonesite import PloneSite
+
+# A Plone site of their own: with those of all other files they would take longest.
+pytestmark = pytest.mark.xdist_group("plone-load")
 
 LATE = 60
 SLOTS = 4

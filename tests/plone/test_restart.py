@@ -13,6 +13,9 @@ from tests.support.crowd import Crowd
 from tests.support.crowd import crowd
 from tests.support.plonesite import PloneSite
 
+# A Plone site of their own: with those of all other files they would take longest.
+pytestmark = pytest.mark.xdist_group("plone-load")
+
 CONNECTIONS = 16
 BROKEN = "zcml-additional = <configure><no-such-directive /></configure>"
 PAUSE = 0.4
