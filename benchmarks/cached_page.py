@@ -46,7 +46,7 @@ def main() -> int:
         static = stage.get("/static", _load.GZIPPED)
         assert stage.get("/page", _load.GZIPPED).result == "HIT"
         assert static.body == stored.body == stage.get("/page", _load.GZIPPED).body
-        url = f"http://{stage.stack.http}"
+        url = f"http://{stage.stack.chain.http}"
         rates: dict[str, list[float]] = {"/static": [], "/page": []}
         for _ in range(ROUNDS):
             for path, seen in rates.items():

@@ -76,7 +76,7 @@ def usual(stage: Stage, gzip: str) -> Iterator[tuple[str, set[int]]]:
         "folder": folder,
         "gzip": gzip,
         "http": http,
-        "plone": stage.stack.clients[0].address.port,
+        "plone": stage.stack.zope.clients[0].address.port,
         "workers": os.cpu_count() or 1,
     }
     (folder / "default.vcl").write_text(VCL % values)
@@ -134,7 +134,7 @@ def main() -> int:
             ours = {one.pid for one in stage.running.values()}
             found = compare(
                 {
-                    "ours": (f"http://{stage.stack.http}", ours),
+                    "ours": (f"http://{stage.stack.chain.http}", ours),
                     "with gzip in nginx": compressing,
                     "uncompressed": plain,
                 }

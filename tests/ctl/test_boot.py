@@ -80,7 +80,7 @@ def test_a_unit_takes_the_place_of_the_line(
 
 def test_the_debug_client_comes_and_goes(bench: Bench) -> None:
     bench.up()
-    port = bench.stack.all_clients[-1].address.port
+    port = bench.stack.zope.all_clients[-1].address.port
     said = bench.run("debug")
     assert said.ok, said.text
     assert f"ssh -L {port}:127.0.0.1:{port}" in said.output

@@ -290,7 +290,7 @@ def test_half_of_an_exchange_is_put_back(
 
 def test_a_fresh_stack_is_not_red(stack: Stack) -> None:
     keeping = Keeping(age_limit=36)
-    stack = dataclasses.replace(stack, keeping=keeping)
+    stack = samples.changed(stack, keeping=keeping)
     now = time.time()
     assert outcomes.age(stack, "backup", now).ok
     outcomes.note_up(stack)

@@ -74,7 +74,7 @@ def test_it_names_what_was_set(bench: Bench) -> None:
     assert "add-on" not in said.text
     wanted = json.loads(asked.read_text())
     assert wanted["paths"] == ["/Plone"]
-    assert wanted["proxies"] == [f"http://{bench.stack.purge}"]
+    assert wanted["proxies"] == [f"http://{bench.stack.chain.purge}"]
     assert 60 <= wanted["seconds"] <= 300
 
 
@@ -152,7 +152,7 @@ def test_other_caches_are_named_beside_ours(bench: Bench) -> None:
     with _database(bench):
         bench.run("plone-caching", "--proxy", f"{other}/", "--proxy", other)
     wanted = json.loads(asked.read_text())
-    assert wanted["proxies"] == [f"http://{bench.stack.purge}", other]
+    assert wanted["proxies"] == [f"http://{bench.stack.chain.purge}", other]
 
 
 @pytest.mark.parametrize(

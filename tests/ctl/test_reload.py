@@ -9,6 +9,7 @@ import threading
 import time
 
 from collective.recipe.productionstack.model.announced import Check
+from tests.support import samples
 from tests.support.bench import Bench
 
 
@@ -112,7 +113,7 @@ def test_what_needs_a_restart_is_named_until_it_is_done(bench: Bench) -> None:
 
 def test_a_changed_definition_is_used_at_the_next_start(bench: Bench) -> None:
     bench.up()
-    programs = bench.stack.programs
+    programs = bench.stack.announced.programs
     changed = dataclasses.replace(programs[0], stop_seconds=3)
     bench.programs = (changed, *programs[1:])
     bench.generate()
@@ -124,7 +125,7 @@ def test_a_changed_definition_is_used_at_the_next_start(bench: Bench) -> None:
 
 def test_new_and_removed_programs_are_named_and_up_does_the_rest(bench: Bench) -> None:
     bench.up()
-    programs = bench.stack.programs
+    programs = bench.stack.announced.programs
     third = dataclasses.replace(programs[3], name="third", standby=False)
     bench.programs = (*programs[:2], third)
     bench.generate()
@@ -152,7 +153,7 @@ def test_check_refuses_and_nothing_changes(chain: Bench) -> None:
         command=("haproxy", "-c", "-f", "{tree}/haproxy/haproxy.cfg"),
     )
     missing = dataclasses.replace(check, service="other", daemon="no-such-daemon")
-    stack = dataclasses.replace(chain.stack, checks=(check, missing))
+    stack = samples.changed(chain.stack, checks=(check, missing))
     chain.broken = "    nonsense here"
     files = [one for one in chain.tree().files if one.path != "stack.json"]
     chain.trees.install(Tree((*files, File("stack.json", stack.to_json()))))

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from collective.recipe.productionstack.daemons.haproxy.control import Balancer
+from collective.recipe.productionstack.daemons import roles
 from tests.support.bench import Bench
 
 
@@ -31,7 +31,9 @@ def pair(daemons: None) -> Iterator[Bench]:
 
 
 def states(bench: Bench) -> dict[str, str]:
-    return {one.name: one.status for one in Balancer(bench.stack).servers().values()}
+    return {
+        one.name: one.status for one in roles.balancer(bench.stack).servers().values()
+    }
 
 
 def until(done: Callable[[], bool], seconds: float = 10) -> None:
@@ -43,7 +45,7 @@ def until(done: Callable[[], bool], seconds: float = 10) -> None:
 
 def asked(bench: Bench, path: str = "/") -> tuple[int, str]:
     """Ask HAProxy for a page; status 0 when the connection breaks."""
-    port = bench.stack.balancer.port
+    port = bench.stack.chain.balancer.port
     one = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
         one.request("GET", path, headers={"Connection": "close"})
@@ -173,7 +175,7 @@ def test_it_halts_at_a_client_that_does_not_start(pair: Bench) -> None:
     assert "Serving: two." in said.errors
     assert "Not restarted: two." in said.errors
     assert [one for one in got if one[0] != 200] == []
-    assert Balancer(pair.stack).drained() == ["one"]
+    assert roles.balancer(pair.stack).drained() == ["one"]
     shown = pair.run("status")
     assert shown.status == 1
     assert "one: drained, no visitors" in shown.output
@@ -229,7 +231,7 @@ def test_commands_before_and_after(pair: Bench) -> None:
 
 def test_two_at_the_same_time(pair: Bench) -> None:
     first = start(pair, "restart")
-    until(lambda: "one" in Balancer(pair.stack).drained())
+    until(lambda: "one" in roles.balancer(pair.stack).drained())
     second = pair.run("restart")
     assert second.status == 1
     assert "another bin/stack is changing this stack" in second.errors
@@ -245,12 +247,12 @@ def test_interrupted_while_requests_run(pair: Bench, number: int) -> None:
         one.start()
     time.sleep(0.3)
     process = start(pair, "restart")
-    until(lambda: "one" in Balancer(pair.stack).drained())
+    until(lambda: "one" in roles.balancer(pair.stack).drained())
     process.send_signal(number)
     _, errors = process.communicate(timeout=20)
     assert process.returncode == 1
     assert "one was not stopped and serves again" in errors
-    assert Balancer(pair.stack).drained() == []
+    assert roles.balancer(pair.stack).drained() == []
     assert pair.pid("one") == before
     for one in slow:
         one.join()
@@ -273,7 +275,7 @@ def test_interrupted_halfway_the_client_comes_back(pair: Bench) -> None:
 
 def test_killed_halfway_the_client_is_named_and_comes_back(pair: Bench) -> None:
     process = start(pair, "restart")
-    until(lambda: "one" in Balancer(pair.stack).drained())
+    until(lambda: "one" in roles.balancer(pair.stack).drained())
     os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=10)
     assert "one: drained, no visitors" in pair.run("status").output
@@ -285,7 +287,7 @@ def test_drained_stays_so_over_a_reload(pair: Bench) -> None:
     assert pair.run("drain", "two").ok
     pair.generate("two")
     assert pair.run("reload").ok
-    assert Balancer(pair.stack).drained() == ["two"]
+    assert roles.balancer(pair.stack).drained() == ["two"]
     assert {asked(pair)[1].split()[0] for _ in range(6)} == {"one"}
     assert pair.run("ready", "two").ok
     assert {asked(pair)[1].split()[0] for _ in range(8)} == {"one", "two"}
@@ -302,7 +304,7 @@ def test_add_and_remove_until_the_next_reload(pair: Bench) -> None:
     assert {asked(pair)[1].split()[0] for _ in range(8)} == {"one", "two"}
     assert "knows two already" in pair.run("add", "two").errors
 
-    helper = f"127.0.0.1:{pair.stack.clients[0].address.port}"
+    helper = f"127.0.0.1:{pair.stack.zope.clients[0].address.port}"
     assert pair.run("add", "helper", helper).ok
     assert states(pair).keys() == {"one", "two", "helper"}
     pair.generate("two")

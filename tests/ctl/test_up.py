@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from collective.recipe.productionstack.daemons import roles
 from collective.recipe.productionstack.machine import processes
 from collective.recipe.productionstack.machine.own_processes import is_running
 from tests.support.bench import Bench
@@ -25,13 +26,14 @@ def test_up_serves_a_page_and_down_ends_everything(chain: Bench) -> None:
     assert "up: 6 programs answer, 6 of them started now" in result.output
     assert "plone-caching" in result.errors
     assert chain.get()[0] == 200
-    assert is_running(str(chain.folder), "stack") == sorted([*EVERY, "supervisord"])
+    now = is_running(str(chain.folder), "stack", roles.UNMARKED)
+    assert now == sorted([*EVERY, "supervisord"])
 
     again = chain.up()
     assert "nothing was to be started" in again.output
 
     assert chain.run("down").ok
-    assert is_running(str(chain.folder), "stack") == []
+    assert is_running(str(chain.folder), "stack", roles.UNMARKED) == []
     assert "nothing runs" in chain.run("down").output
 
 
@@ -81,7 +83,7 @@ def test_down_ends_what_a_killed_supervisord_left(chain: Bench) -> None:
     os.kill(chain.survey().supervisor, signal.SIGKILL)
     result = chain.run("down")
     assert result.ok, result.text
-    assert is_running(str(chain.folder), "stack") == []
+    assert is_running(str(chain.folder), "stack", roles.UNMARKED) == []
 
 
 def test_down_ends_everything_when_supervisord_hangs(bench: Bench) -> None:
@@ -90,7 +92,7 @@ def test_down_ends_everything_when_supervisord_hangs(bench: Bench) -> None:
     result = bench.run("down")
     assert result.ok, result.text
     assert "hangs" in result.errors
-    assert is_running(str(bench.folder), "stack") == []
+    assert is_running(str(bench.folder), "stack", roles.UNMARKED) == []
 
 
 def test_a_program_that_does_not_stop_is_killed_and_reported(bench: Bench) -> None:
@@ -102,7 +104,7 @@ def test_a_program_that_does_not_stop_is_killed_and_reported(bench: Bench) -> No
 
 
 def test_a_foreign_listener_stops_up_before_anything_starts(bench: Bench) -> None:
-    port = bench.stack.clients[1].address.port
+    port = bench.stack.zope.clients[1].address.port
     with socket.socket() as one:
         one.bind(("127.0.0.1", port))
         one.listen()
@@ -114,13 +116,13 @@ def test_a_foreign_listener_stops_up_before_anything_starts(bench: Bench) -> Non
         in result.errors
     )
     assert "port-base" in result.errors
-    assert is_running(str(bench.folder), "stack") == []
+    assert is_running(str(bench.folder), "stack", roles.UNMARKED) == []
     assert check.status == 1
     assert str(port) in check.errors
 
 
 def test_the_debug_client_may_run_by_hand(bench: Bench) -> None:
-    client = bench.stack.debug_client
+    client = bench.stack.zope.debug_client
     assert client
     with socket.socket() as one:
         one.bind((client.address.host, client.address.port))

@@ -36,9 +36,13 @@ from collective.recipe.productionstack.machine.run import Result
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.announced import Log
 from collective.recipe.productionstack.model.announced import Program
+from collective.recipe.productionstack.model.chain import Chain
 from collective.recipe.productionstack.model.clients import Client
+from collective.recipe.productionstack.model.clients import Zope
 from collective.recipe.productionstack.model.site import Site
+from collective.recipe.productionstack.model.stack import Host
 from collective.recipe.productionstack.model.stack import Stack
+from collective.recipe.productionstack.model.storage import Data
 from collective.recipe.productionstack.model.storage import Storage
 from collective.recipe.productionstack.plan import announcing
 from collective.recipe.productionstack.plan import folders
@@ -47,6 +51,7 @@ from collective.recipe.productionstack.tree.trees import File
 from collective.recipe.productionstack.tree.trees import Tree
 from collective.recipe.productionstack.tree.trees import Trees
 from tests.support import ports
+from tests.support import samples
 
 CACHED = ("Cache-Control", "max-age=0, s-maxage=600, must-revalidate")
 PRIVATE = ("Cache-Control", "max-age=0, must-revalidate, private")
@@ -306,20 +311,27 @@ class Stage:
                 *("nginx", "varnish", "haproxy", "supervisor", "logrotate", "cron"),
             ),
             sites=sites,
-            http=Address(bind, one),
-            https=Address(bind, six) if tls else None,
-            cache=Address("127.0.0.1", two),
-            purge=Address("127.0.0.1", three),
-            balancer=Address("127.0.0.1", four),
-            stats=Address("127.0.0.1", five),
-            clients=tuple(
-                client(name, self.plone.start(name, port), where.log, threads)
-                for name, port in zip(names, self.ports[6:], strict=True)
+            chain=Chain(
+                web_server="nginx",
+                proxy_cache="varnish",
+                load_balancer="haproxy",
+                http=Address(bind, one),
+                https=Address(bind, six) if tls else None,
+                cache=Address("127.0.0.1", two),
+                purge=Address("127.0.0.1", three),
+                balancer=Address("127.0.0.1", four),
+                stats=Address("127.0.0.1", five),
             ),
-            storage=storage(Address(path=self.zeo.path), where.log),
-            versions=_versions(),
+            zope=Zope(
+                clients=tuple(
+                    client(name, self.plone.start(name, port), where.log, threads)
+                    for name, port in zip(names, self.ports[6:], strict=True)
+                )
+            ),
+            data=Data(storage=storage(Address(path=self.zeo.path), where.log)),
+            host=Host(versions=_versions()),
         )
-        self.stack = announcing.complete(dataclasses.replace(stack, **values))
+        self.stack = announcing.complete(samples.changed(stack, **values))
         self.changes = tuple(changes)
         self.trees = Trees(self.stack.folders)
         self.install()
@@ -353,7 +365,7 @@ class Stage:
 
     def program(self, name: str) -> Program:
         """Return one program of the stack."""
-        return next(one for one in self.stack.programs if one.name == name)
+        return next(one for one in self.stack.announced.programs if one.name == name)
 
     def start(self, *names: str) -> Stage:
         """Start daemons as supervisor would, and wait until they answer."""
@@ -389,7 +401,7 @@ class Stage:
 
         until(answers, 20, lambda: self.said(program.name))
         if program.name == "haproxy":
-            until(lambda: self.up() == len(self.stack.clients), 20)
+            until(lambda: self.up() == len(self.stack.zope.clients), 20)
         if program.name == "varnish":
             # The purge listener answers before the first probe has come back.
             time.sleep(0.2)
@@ -411,7 +423,7 @@ class Stage:
 
     def up(self) -> int:
         """Return how many clients HAProxy holds for fit."""
-        names = {client.name for client in self.stack.clients}
+        names = {client.name for client in self.stack.zope.clients}
         rows = [line.split(",") for line in self.balancer("show stat").splitlines()]
         return sum(
             row[17].startswith("UP") for row in rows if row[1:2] and row[1] in names
@@ -435,19 +447,19 @@ class Stage:
         given = {name.lower() for name, _ in headers}
         host = () if "host" in given else (("Host", self.stack.sites[0].host),)
         method = values.pop("method", "GET")
-        return ask(self.stack.http, method, path, (*host, *headers), **values)
+        return ask(self.stack.chain.http, method, path, (*host, *headers), **values)
 
     def cache(self, path: str, *headers: tuple[str, str], **values: Any) -> Reply:
         """Ask Varnish's own listener for a page of the first site."""
         method = values.pop("method", "GET")
         full = f"{self.stack.sites[0].virtual_host}{path}"
         hosted = (("Host", "www.example.com"), *headers)
-        return ask(self.stack.cache, method, full, hosted, **values)
+        return ask(self.stack.chain.cache, method, full, hosted, **values)
 
     def purge(self, path: str, **values: Any) -> Reply:
         """Purge as plone.cachepurging does."""
-        host = ("Host", str(self.stack.purge))
-        return ask(self.stack.purge, values.pop("method", "PURGE"), path, (host,))
+        host = ("Host", str(self.stack.chain.purge))
+        return ask(self.stack.chain.purge, values.pop("method", "PURGE"), path, (host,))
 
 
 def client(name: str, address: Address, log: str, threads: int = 4) -> Client:
@@ -482,9 +494,10 @@ def storage(address: Address, log: str) -> Storage:
 
 
 def _versions() -> tuple[tuple[str, tuple[int, ...]], ...]:
+    from collective.recipe.productionstack.daemons import registry
     from collective.recipe.productionstack.tree import check
 
-    return tuple(sorted(check.versions({}).items()))
+    return tuple(sorted(check.versions(registry.versioned(), {}).items()))
 
 
 def _changed(file: File, changes: Iterable[tuple[str, str]]) -> File:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from collective.recipe.productionstack.daemons.haproxy.control import Balancer
+from collective.recipe.productionstack.daemons import roles
 from collective.recipe.productionstack.model.clients import Balancing
 from collective.recipe.productionstack.model.clients import Pool
 from tests.daemons import stage
@@ -24,7 +24,7 @@ QUICK = (("timeout check 3s", "timeout check 1s"),)
 
 
 def get(one: Stage, path: str = "/x", *headers: tuple[str, str]) -> Reply:
-    return ask(one.stack.balancer, "GET", ROOT + path, headers)
+    return ask(one.stack.chain.balancer, "GET", ROOT + path, headers)
 
 
 def servers(one: Stage, path: str = "/x", *headers: tuple[str, str]) -> set[str]:
@@ -93,7 +93,7 @@ def test_the_others_serve_while_a_pool_is_away(pools: Stage) -> None:
 
 
 def test_the_control_script_sees_all_pools(pools: Stage) -> None:
-    balancer = Balancer(pools.stack)
+    balancer = roles.balancer(pools.stack)
     assert sorted(balancer.servers()) == [f"instance{n}" for n in range(1, 5)]
     balancer.set_state("instance4", "drain")
     try:
@@ -115,10 +115,10 @@ def test_who_is_logged_in_stays_with_one_client_until_it_is_drained() -> None:
         assert servers(one) == {"instance1", "instance2", "instance3"}
 
         away = homes["a"]
-        Balancer(one.stack).set_state(away, "drain")
-        assert Balancer(one.stack).drained() == [away]
+        roles.balancer(one.stack).set_state(away, "drain")
+        assert roles.balancer(one.stack).drained() == [away]
         assert away not in servers(one, "/x", ("Cookie", "__ac=a"))
-        Balancer(one.stack).set_state(away, "ready")
+        roles.balancer(one.stack).set_state(away, "ready")
         stage.until(lambda: away in servers(one), 10)
 
 
@@ -173,5 +173,7 @@ def test_ten_times_too_many() -> None:
         assert {wait for status, _, wait in took if status == 503} == {"10"}
         # It is over as soon as they are.
         assert get(one).status == 200
-        assert set(Balancer(one.stack).servers()) == {"instance1", "instance2"}
-        assert {one.is_up for one in Balancer(one.stack).servers().values()} == {True}
+        assert set(roles.balancer(one.stack).servers()) == {"instance1", "instance2"}
+        assert {one.is_up for one in roles.balancer(one.stack).servers().values()} == {
+            True
+        }

@@ -49,7 +49,7 @@ def test_a_purge_with_a_session_purges(
     assert results(cache, page) == ["MISS", "HIT"]
     path = cache.stack.sites[0].virtual_host + page
 
-    assert ask(cache.stack.purge, "PURGE", path, (own,)).status == 200
+    assert ask(cache.stack.chain.purge, "PURGE", path, (own,)).status == 200
 
     assert results(cache, page) == ["MISS", "HIT"]
 
@@ -61,11 +61,13 @@ def test_the_letters_and_the_port_of_host_do_not_matter(
     hosts = ("www.example.com", "WWW.Example.COM", "www.example.com:8080", "[::1]")
     path = cache.stack.sites[0].virtual_host + page
     for host in hosts:
-        ask(cache.stack.cache, "GET", path, (("Host", host),))
+        ask(cache.stack.chain.cache, "GET", path, (("Host", host),))
     assert len(cache.plone.seen) == 1
 
     for host in hosts:
-        assert ask(cache.stack.purge, "PURGE", path, (("Host", host),)).status == 200
+        assert (
+            ask(cache.stack.chain.purge, "PURGE", path, (("Host", host),)).status == 200
+        )
         assert results(cache, page) == ["MISS", "HIT"]
 
 
@@ -122,7 +124,7 @@ def test_expecting_to_continue_does_not_go_round_the_cache(
     cache.cache(page)
     expecting = ("Expect", "100-continue")
     path = cache.stack.sites[0].virtual_host + page
-    with connect(cache.stack.cache) as one:
+    with connect(cache.stack.chain.cache) as one:
         one.sendall(
             f"GET {path} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
             "Connection: close\r\n\r\n".encode()

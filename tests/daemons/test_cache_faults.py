@@ -38,7 +38,7 @@ def cache(lone: Stage) -> Iterator[Stage]:
 
 def raw(cache: Stage, data: bytes) -> Reply:
     """Send these bytes to Varnish."""
-    with connect(cache.stack.cache) as one:
+    with connect(cache.stack.chain.cache) as one:
         one.sendall(data)
         with contextlib.suppress(OSError, http.client.HTTPException):
             return read(one)
@@ -173,7 +173,7 @@ def _echo(one: socket.socket) -> None:
 
 @pytest.mark.proves("G10")
 def test_a_websocket_is_piped(cache: Stage, page: str) -> None:
-    with instead(cache, _echo), connect(cache.stack.cache) as one:
+    with instead(cache, _echo), connect(cache.stack.chain.cache) as one:
         one.sendall(
             f"GET {ROOT}{page} HTTP/1.1\r\nHost: www.example.com\r\n"
             "Upgrade: websocket\r\nConnection: Upgrade\r\n\r\n".encode()
@@ -191,7 +191,7 @@ def test_ten_thousand_purges(cache: Stage) -> None:
     begun = time.monotonic()
     with (
         stage.load(2, lambda: cache.cache(kept[0])) as served,
-        connect(cache.stack.purge) as one,
+        connect(cache.stack.chain.purge) as one,
     ):
         stream = one.makefile("rb")
         for number in range(10_000):

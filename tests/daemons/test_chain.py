@@ -224,7 +224,7 @@ def test_a_broken_file_is_found_and_the_option_behind_the_line_named(
     service: str, old: str, new: str, origin: str
 ) -> None:
     with Stage() as one:
-        values = {"http": one.stack.http, "balancer": one.stack.balancer}
+        values = {"http": one.stack.chain.http, "balancer": one.stack.chain.balancer}
         one.install([(old.format(**values), new.format(**values))])
         found = check.verdicts(one.stack, Path(one.stack.folders.applied))
         refused = {each.service: each.text for each in found if not each.ok}

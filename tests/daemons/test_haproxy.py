@@ -34,7 +34,7 @@ def balancer() -> Iterator[Stage]:
 
 
 def _get(one: Stage, path: str = "/x", method: str = "GET", body: bytes = b"") -> Reply:
-    return ask(one.stack.balancer, method, path, (), body)
+    return ask(one.stack.chain.balancer, method, path, (), body)
 
 
 def _states(one: Stage) -> dict[str, str]:
@@ -106,11 +106,11 @@ def test_a_client_that_accepts_but_never_answers_is_out(balancer: Stage) -> None
 def test_without_zeo_nobody_serves_and_with_it_all_do_again(balancer: Stage) -> None:
     balancer.zeo.stop()
     assert stage.until(lambda: balancer.up() == 0, 8) < 6
-    assert ask(balancer.stack.balancer, "GET", "/haproxy-health").status == 503
+    assert ask(balancer.stack.chain.balancer, "GET", "/haproxy-health").status == 503
 
     balancer.zeo.start()
     assert stage.until(lambda: balancer.up() == 2, 8) < 6
-    assert ask(balancer.stack.balancer, "GET", "/haproxy-health").status == 200
+    assert ask(balancer.stack.chain.balancer, "GET", "/haproxy-health").status == 200
 
 
 def test_the_runtime_socket_drains_and_takes_back(balancer: Stage) -> None:
@@ -138,7 +138,7 @@ def test_the_runtime_socket_drains_and_takes_back(balancer: Stage) -> None:
 def test_statistics_and_metrics_have_an_address(
     balancer: Stage, path: str, text: bytes
 ) -> None:
-    reply = ask(balancer.stack.stats, "GET", path)
+    reply = ask(balancer.stack.chain.stats, "GET", path)
 
     assert reply.status == 200
     assert text in reply.body
@@ -146,7 +146,7 @@ def test_statistics_and_metrics_have_an_address(
 
 def test_statistics_change_nothing(balancer: Stage) -> None:
     body = b"s=instance1&action=drain&b=plone"
-    ask(balancer.stack.stats, "POST", "/", (), body)
+    ask(balancer.stack.chain.stats, "POST", "/", (), body)
     assert _states(balancer)["instance1"] == "UP"
 
 

@@ -37,7 +37,7 @@ def logged(request: pytest.FixtureRequest) -> Iterator[Stage]:
 
 
 def _rotate(one: Stage, *more: str) -> None:
-    job = next(job for job in one.stack.jobs if job.name == "logrotate")
+    job = next(job for job in one.stack.announced.jobs if job.name == "logrotate")
     result = run.run((job.command[0], *more, *job.command[1:]))
     assert (result.status, result.text) == (0, "")
 
@@ -69,7 +69,7 @@ def test_a_python_log_is_rotated_while_it_is_written(
 ) -> None:
     log = next(
         Path(log.path)
-        for log in logged.stack.logs
+        for log in logged.stack.announced.logs
         if log.how == how and "instance1" in log.path
     )
     command = [sys.executable, "-c", WRITER, how, str(log)]
@@ -134,7 +134,7 @@ def test_the_real_crontab_takes_the_file_and_its_lines_run_as_cron_runs_them(
     assert (installed.status, installed.text) == (0, "")
     table = run.run((crontab, "-l")).output
     lines = [line for line in table.splitlines() if line and line[0] != "#"]
-    assert len(lines) == len(logged.stack.jobs) >= 2
+    assert len(lines) == len(logged.stack.announced.jobs) >= 2
     for line in lines:
         result = _as_cron(line.split(None, 5)[5])
         assert (result.returncode, result.stdout, result.stderr) == (0, "", ""), line

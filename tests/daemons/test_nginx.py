@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import signal
 import socket
@@ -299,7 +298,8 @@ def test_large_cookies_pass(front: Stage, status: int) -> None:
 def test_slow_senders_starve_nobody(front: Stage) -> None:
     with contextlib.ExitStack() as opened:
         slow = [
-            opened.enter_context(stage.connect(front.stack.http)) for _ in range(600)
+            opened.enter_context(stage.connect(front.stack.chain.http))
+            for _ in range(600)
         ]
         for connection in slow:
             connection.sendall(b"GET / HTTP/1.1\r\nHost: www.example.com\r\nX: ")
@@ -380,10 +380,10 @@ def _tls(name: str, **versions: ssl.TLSVersion) -> ssl.SSLContext:
 
 
 def _secure(stack: Stage, host: str, path: str = "/", **values: Any) -> stage.Reply:
-    assert stack.stack.https
+    assert stack.stack.chain.https
     context = _tls(host, **values)
     return ask(
-        stack.stack.https,
+        stack.stack.chain.https,
         "GET",
         path,
         (("Host", host),),
@@ -455,19 +455,22 @@ def test_tls_is_1_2_or_1_3(
 
 @pytest.mark.parametrize("cipher", ["AES128-SHA", "ECDHE-RSA-AES128-SHA256"])
 def test_weak_ciphers_are_refused(with_tls: Stage, cipher: str) -> None:
-    assert with_tls.stack.https
+    assert with_tls.stack.chain.https
     context = _tls("x", maximum_version=ssl.TLSVersion.TLSv1_2)
     context.set_ciphers(f"{cipher}:@SECLEVEL=0")
-    with pytest.raises(ssl.SSLError), stage.connect(with_tls.stack.https) as plain:
+    with (
+        pytest.raises(ssl.SSLError),
+        stage.connect(with_tls.stack.chain.https) as plain,
+    ):
         context.wrap_socket(plain, server_hostname="www.example.com")
 
 
 def test_http_2_is_offered(with_tls: Stage) -> None:
-    assert with_tls.stack.https
+    assert with_tls.stack.chain.https
     context = _tls("x")
     context.set_alpn_protocols(["h2", "http/1.1"])
     with (
-        stage.connect(with_tls.stack.https) as plain,
+        stage.connect(with_tls.stack.chain.https) as plain,
         context.wrap_socket(plain, server_hostname="www.example.com") as secure,
     ):
         assert secure.selected_alpn_protocol() == "h2"
@@ -490,7 +493,9 @@ def test_only_the_loopback_sees_the_result() -> None:
         forwarded = ("X-Forwarded-For", "")
 
         def result(source: str, *headers: tuple[str, str]) -> str | None:
-            reply = ask(one.stack.http, "GET", "/", (host, *headers), source=source)
+            reply = ask(
+                one.stack.chain.http, "GET", "/", (host, *headers), source=source
+            )
             return reply.result
 
         assert result("127.0.0.2") == "HIT"
@@ -511,12 +516,13 @@ def test_sites_by_the_hundred_stay_apart() -> None:
 
 def test_older_and_newer_versions_get_words_that_they_know() -> None:
     from collective.recipe.productionstack.plan import rendering
+    from tests.support import samples
 
     with Stage(tls=True, sites=(site(certificate="/c", key="/k"),)) as one:
         texts = {}
         for version in ((1, 18, 0), (1, 22, 1), (1, 27, 0)):
             versions = (("nginx", version),)
-            tree = rendering.tree_of(dataclasses.replace(one.stack, versions=versions))
+            tree = rendering.tree_of(samples.changed(one.stack, versions=versions))
             nginx, page = "nginx/nginx.conf", "nginx/sites/www.example.com.conf"
             texts[version] = tree.text_of(nginx), tree.text_of(page)
 

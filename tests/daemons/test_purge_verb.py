@@ -41,7 +41,7 @@ def cache(running: Stage) -> Stage:
 def stored(cache: Stage) -> dict[str, str | None]:
     """Ask for every path once; return what the cache did."""
     found = {path: cache.cache(path).result for path in (*PATHS, SCALE)}
-    found["two"] = ask(cache.stack.cache, "GET", f"{TWO}/news").result
+    found["two"] = ask(cache.stack.chain.cache, "GET", f"{TWO}/news").result
     return found
 
 

@@ -229,7 +229,7 @@ def test_a_purge_drops_the_page_and_what_hangs_on_it_but_no_neighbour(
         cache.cache(path)
         assert cache.cache(path).result == "HIT"
     assert cache.cache(page, ("Accept", "application/json")).result == "MISS"
-    ask(cache.stack.cache, "GET", TWO + page)
+    ask(cache.stack.chain.cache, "GET", TWO + page)
 
     assert cache.purge(form).status == 200
 
@@ -241,7 +241,7 @@ def test_a_purge_drops_the_page_and_what_hangs_on_it_but_no_neighbour(
     )
     assert cache.cache(page, ("Accept", "application/json")).result == "MISS"
     other = "HIT" if "Plone" in form else "MISS"
-    assert ask(cache.stack.cache, "GET", TWO + page).result == other
+    assert ask(cache.stack.chain.cache, "GET", TWO + page).result == other
 
 
 @pytest.mark.proves("D17")
@@ -406,7 +406,7 @@ def test_huge_files_are_streamed_with_range_and_not_stored(
 @pytest.mark.proves("F10")
 def test_the_first_byte_is_there_before_the_last(cache: Stage, page: str) -> None:
     cache.plone.default = Answer((LONG,), body=b"x" * 100_000, late=1.5)
-    with stage.connect(cache.stack.cache) as connection:
+    with stage.connect(cache.stack.chain.cache) as connection:
         connection.sendall(f"GET {ROOT}{page} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         begin = time.monotonic()
         connection.recv(1)
@@ -578,7 +578,7 @@ def test_many_and_large_headers_pass(
 @pytest.mark.proves("G14")
 def test_two_sites_with_the_same_path_are_apart(cache: Stage, page: str) -> None:
     assert results(cache, page) == ["MISS", "HIT"]
-    assert ask(cache.stack.cache, "GET", TWO + page).result == "MISS"
+    assert ask(cache.stack.chain.cache, "GET", TWO + page).result == "MISS"
 
 
 @pytest.mark.proves("B7")
@@ -601,7 +601,7 @@ def expired(cache: Stage, page: str) -> Iterator[str]:
     time.sleep(11.5)
     yield page
     if "instance1" not in cache.plone.servers:
-        cache.plone.start("instance1", cache.stack.clients[0].address.port)
+        cache.plone.start("instance1", cache.stack.zope.clients[0].address.port)
     stage.until(lambda: "Healthy" in _probe(cache, "healthy"), 5)
 
 
@@ -619,7 +619,7 @@ def test_a_stale_page_is_shown_while_plone_fails(cache: Stage, expired: str) -> 
     assert cache.cache(expired, session).status == 500
 
     port = cache.plone.stop("instance1")
-    assert port == cache.stack.clients[0].address.port
+    assert port == cache.stack.zope.clients[0].address.port
     for _ in range(6):
         assert cache.cache(expired).body == b"old"
         time.sleep(0.3)

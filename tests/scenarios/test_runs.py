@@ -195,7 +195,7 @@ def test_user_values_win(site: Site) -> None:
         assert f"]: {option} =" not in said
     assert "]: event-log-handler =" not in said
     stack = json.loads((site.etc / "stack.json").read_text())
-    assert {client["threads"] for client in stack["clients"]} == {5}
+    assert {client["threads"] for client in stack["zope"]["clients"]} == {5}
 
 
 def test_references_between_parts(site: Site) -> None:
@@ -211,7 +211,7 @@ def test_references_between_parts(site: Site) -> None:
     done = site.built(text)
     assert done.ours[0].startswith("made [instance1] [instance2]")
     stack = json.loads((site.etc / "stack.json").read_text())
-    assert [c["addresses"][0]["port"] for c in stack["clients"]] == [9081, 9082]
+    assert [c["addresses"][0]["port"] for c in stack["zope"]["clients"]] == [9081, 9082]
     assert stack["sites"][0]["host"] == "www.example.com"
 
 

@@ -118,7 +118,7 @@ def steady(site: Site) -> dict[str, str]:
     ):
         if path in tree:
             tree[path] = re.sub(mark, "@WORKERS@", tree[path])
-    for job in stack["jobs"]:
+    for job in stack["announced"]["jobs"]:
         if job["name"] in {"backup", "pack", "verify"}:
             mark = f"@{job['name'].upper()}-TIME@"
             times = re.compile(

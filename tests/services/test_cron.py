@@ -50,7 +50,7 @@ def test_a_copy_follows_each_good_backup() -> None:
     keeping = Keeping(
         sync_target="far.example.com:/srv/copies", mailto="me@example.com"
     )
-    stack = announcing.complete(dataclasses.replace(samples.STACK, keeping=keeping))
+    stack = announcing.complete(samples.changed(samples.STACK, keeping=keeping))
     text = rendering.tree_of(stack).text_of("crontab")
     assert (
         text.count("/b/bin/stack --quiet backup && /b/bin/stack --quiet sync-back") == 2
@@ -60,8 +60,8 @@ def test_a_copy_follows_each_good_backup() -> None:
 
 def test_each_time_can_be_chosen_or_off() -> None:
     keeping = Keeping(times=("30 4 * * *", "off", "0 7 * * 3"))
-    stack = announcing.complete(dataclasses.replace(samples.STACK, keeping=keeping))
-    found = {job.name: job.schedule for job in stack.jobs}
+    stack = announcing.complete(samples.changed(samples.STACK, keeping=keeping))
+    found = {job.name: job.schedule for job in stack.announced.jobs}
     assert found["backup"] == "30 4 * * *"
     assert found["verify"] == "0 7 * * 3"
     assert "pack" not in found

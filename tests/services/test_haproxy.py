@@ -36,14 +36,14 @@ def test_zeo_is_asked_too() -> None:
 def test_zeo_that_logs_every_connection_is_not_asked() -> None:
     """Three lines a second in ZEO's log are worse than the check is good."""
     loud = dataclasses.replace(samples.STORAGE, quiet_log=False)
-    text = text_of(dataclasses.replace(samples.STACK, storage=loud))
+    text = text_of(samples.changed(samples.STACK, storage=loud))
     assert "zeoserver.sock" not in text
 
 
 def test_zeo_on_every_interface_is_asked_on_loopback() -> None:
     """A wildcard is nothing to connect to."""
     public = dataclasses.replace(samples.STORAGE, address=Address("0.0.0.0", 8100))
-    text = text_of(dataclasses.replace(samples.STACK, storage=public))
+    text = text_of(samples.changed(samples.STACK, storage=public))
     assert "connect addr 127.0.0.1 port 8100" in text
 
 

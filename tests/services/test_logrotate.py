@@ -27,7 +27,7 @@ def text_of(stack: Stack) -> str:
 def with_logs(*logs: Log) -> Stack:
     """Return the sample stack with a client that writes these."""
     client = dataclasses.replace(samples.client(1), logs=logs)
-    return dataclasses.replace(samples.STACK, clients=(client,))
+    return samples.changed(samples.STACK, clients=(client,))
 
 
 def block(text: str, path: str) -> str:

@@ -16,7 +16,7 @@ from collective.recipe.productionstack.plan import announcing
 from collective.recipe.productionstack.plan import rendering
 from tests.support import samples
 
-TLS = dataclasses.replace(
+TLS = samples.changed(
     samples.STACK,
     https=Address("127.0.0.1", 8443),
     sites=(dataclasses.replace(samples.SITE, certificate="/c.pem", key="/c.key"),),
@@ -89,7 +89,7 @@ def test_check_binds_and_writes_nothing(stack: Stack) -> None:
 
 def test_old_nginx_knows_no_early_error_log() -> None:
     """``-e`` came with 1.19.5."""
-    old = dataclasses.replace(samples.STACK, versions=(("nginx", (1, 18, 0)),))
+    old = samples.changed(samples.STACK, versions=(("nginx", (1, 18, 0)),))
     assert "-e" not in nginx.programs(old)[0].command
     assert "-e" in nginx.programs(samples.STACK)[0].command
 

@@ -82,6 +82,6 @@ def test_supervisor_itself_reads_it(tmp_path: object) -> None:
     path = str(folder / "supervisor/supervisord.conf")
     options.realize(["-c", path, "-n"])
     groups = [group.name for group in options.process_group_configs]
-    assert groups == sorted(program.name for program in stack.programs) or set(
-        groups
-    ) == {program.name for program in stack.programs}
+    assert groups == sorted(
+        program.name for program in stack.announced.programs
+    ) or set(groups) == {program.name for program in stack.announced.programs}

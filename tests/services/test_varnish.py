@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from collective.recipe.productionstack.daemons.varnish import config as varnish
 from collective.recipe.productionstack.model.stack import Stack
 from collective.recipe.productionstack.plan import announcing
@@ -29,7 +27,7 @@ def listeners(stack: Stack) -> list[str]:
 def test_listeners_are_named() -> None:
     """The VCL tells its listeners apart by their names."""
     assert listeners(samples.STACK) == ["nginx", "cache", "purge"]
-    alone = dataclasses.replace(samples.STACK, web_server="none")
+    alone = samples.changed(samples.STACK, web_server="none")
     assert listeners(alone) == ["cache", "purge"]
 
 
@@ -42,7 +40,7 @@ def test_nothing_but_loopback() -> None:
 def test_health_needs_no_backend() -> None:
     """The purge listener answers a GET by itself: it is up before the clients are."""
     health = varnish.programs(samples.STACK)[0].health
-    assert (health.address, health.status) == (samples.STACK.purge, 405)
+    assert (health.address, health.status) == (samples.STACK.chain.purge, 405)
 
 
 def test_backend_is_the_next_tier() -> None:
@@ -51,7 +49,7 @@ def test_backend_is_the_next_tier() -> None:
         "varnish/default.vcl"
     )
     assert '.port = "8004"' in text
-    without = dataclasses.replace(samples.STACK, load_balancer="none")
+    without = samples.changed(samples.STACK, load_balancer="none")
     text = rendering.tree_of(announcing.complete(without)).text_of(
         "varnish/default.vcl"
     )

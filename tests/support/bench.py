@@ -24,14 +24,18 @@ from collective.recipe.productionstack.machine import processes
 from collective.recipe.productionstack.machine.run import Result
 from collective.recipe.productionstack.machine.run import run
 from collective.recipe.productionstack.model.address import Address
+from collective.recipe.productionstack.model.announced import Announced
 from collective.recipe.productionstack.model.announced import Health
 from collective.recipe.productionstack.model.announced import Job
 from collective.recipe.productionstack.model.announced import Program
+from collective.recipe.productionstack.model.chain import Chain
 from collective.recipe.productionstack.model.clients import Client
+from collective.recipe.productionstack.model.clients import Zope
 from collective.recipe.productionstack.model.folders import Folders
 from collective.recipe.productionstack.model.site import Site
 from collective.recipe.productionstack.model.stack import Stack
 from collective.recipe.productionstack.model.stack import Watching
+from collective.recipe.productionstack.model.storage import Data
 from collective.recipe.productionstack.model.storage import Storage
 from collective.recipe.productionstack.tree.trees import File
 from collective.recipe.productionstack.tree.trees import Tree
@@ -127,23 +131,24 @@ class Bench:
             folders=self.folders,
             services=(*self.tiers, "supervisor", "cron"),
             sites=(site,),
-            http=http,
-            cache=cache,
-            purge=purge,
-            balancer=balancer,
-            stats=stats,
-            clients=clients[:2],
-            debug_client=clients[2],
-            storage=storage,
-            watching=self.watching,
-            jobs=(
-                Job(
-                    name="backup", why="daily", schedule="5 1 * * *", command=("true",)
-                ),
+            chain=Chain(
+                web_server="nginx",
+                proxy_cache="varnish",
+                load_balancer="haproxy",
+                http=http,
+                cache=cache,
+                purge=purge,
+                balancer=balancer,
+                stats=stats,
             ),
+            zope=Zope(clients=clients[:2], debug_client=clients[2]),
+            data=Data(storage=storage),
+            watching=self.watching,
         )
+        job = Job(name="backup", why="daily", schedule="5 1 * * *", command=("true",))
         programs = self.programs or _programs(self, bare)
-        return dataclasses.replace(bare, programs=programs)
+        announced = Announced(programs=programs, jobs=(job,))
+        return dataclasses.replace(bare, announced=announced)
 
     @property
     def zeo(self) -> Address:
@@ -231,7 +236,9 @@ class Bench:
         for _ in range(100):
             table = processes.table()
             tops = [
-                pid for pids in own_processes.roots(var, table).values() for pid in pids
+                pid
+                for pids in own_processes.roots(var, table, ("nginx",)).values()
+                for pid in pids
             ]
             every = {one for pid in tops for one in processes.family(table, pid)}
             every |= set(subreaper.holders(lock))
@@ -253,8 +260,8 @@ def _programs(bench: Bench, stack: Stack) -> tuple[Program, ...]:
                 "-f",
                 f"{stack.folders.applied}/haproxy/haproxy.cfg",
             ),
-            health=Health(address=stack.stats, path="/stats"),
-            listens=(stack.balancer, stack.stats),
+            health=Health(address=stack.chain.stats, path="/stats"),
+            listens=(stack.chain.balancer, stack.chain.stats),
             stop_signal="TERM",
             reload="USR2",
             tree_files=("haproxy/",),
@@ -264,13 +271,13 @@ def _programs(bench: Bench, stack: Stack) -> tuple[Program, ...]:
             kind="varnish",
             command=(
                 *("varnishd", "-F", "-n", f"{stack.folders.var}/varnish"),
-                *("-a", str(stack.cache), "-s", "malloc,16m", "-t", "0"),
+                *("-a", str(stack.chain.cache), "-s", "malloc,16m", "-t", "0"),
                 *("-p", f"vcl_path={stack.folders.applied}/varnish"),
                 *("-p", "vcc_unsafe_path=off", "-f", "default.vcl"),
                 *("-p", "thread_pool_min=10", "-p", "thread_pools=1"),
             ),
-            health=Health(address=stack.cache, path="/@@ok"),
-            listens=(stack.cache,),
+            health=Health(address=stack.chain.cache, path="/@@ok"),
+            listens=(stack.chain.cache,),
             reload="vcl",
             tree_files=("varnish/",),
         ),
@@ -282,8 +289,8 @@ def _programs(bench: Bench, stack: Stack) -> tuple[Program, ...]:
                 *("nginx", "-e", f"{stack.folders.log}/nginx-error.log"),
                 *("-c", f"{stack.folders.applied}/nginx/nginx.conf"),
             ),
-            health=Health(address=stack.http, path="/", status=444),
-            listens=(stack.http,),
+            health=Health(address=stack.chain.http, path="/", status=444),
+            listens=(stack.chain.http,),
             stop_signal="QUIT",
             reload="HUP",
             tree_files=("nginx/",),
@@ -308,7 +315,7 @@ def _programs(bench: Bench, stack: Stack) -> tuple[Program, ...]:
             stop_seconds=5,
             files=(f"{bench.folder}/parts/{client.name}.conf",),
         )
-        for client in stack.all_clients
+        for client in stack.zope.all_clients
     )
     tiers = (known[tier] for tier in bench.tiers)
     return (zeo, *clients, *tiers, *_watchdog(bench, stack))
@@ -347,7 +354,7 @@ def _supervisor(stack: Stack) -> str:
         f"stdout_logfile = {folders.log}/{one.name}.out.log\n"
         f'environment = PRODUCTIONSTACK="{folders.var}",'
         f'PRODUCTIONSTACK_PROGRAM="{one.name}"\n'
-        for one in stack.programs
+        for one in stack.announced.programs
     ]
     return "\n".join((head, *parts))
 
@@ -355,7 +362,7 @@ def _supervisor(stack: Stack) -> str:
 def _haproxy(bench: Bench, stack: Stack) -> File:
     servers = "".join(
         f"    server {one.name} {one.address} check inter 200 fall 2 rise 1\n"
-        for one in stack.clients
+        for one in stack.zope.clients
     )
     text = (
         f"global\n    stats socket {stack.socket('haproxy')} mode 600 level admin "
@@ -363,9 +370,9 @@ def _haproxy(bench: Bench, stack: Stack) -> File:
         "defaults\n    mode http\n    timeout connect 2s\n    timeout client 20s\n"
         "    timeout server 20s\n    timeout check 5s\n    option redispatch\n"
         "    retries 3\n"
-        f"frontend web\n    bind {stack.balancer}\n    default_backend plone\n"
+        f"frontend web\n    bind {stack.chain.balancer}\n    default_backend plone\n"
         f"    http-response set-header X-Text {bench.text}\n"
-        f"frontend stats\n    bind {stack.stats}\n    stats enable\n"
+        f"frontend stats\n    bind {stack.chain.stats}\n    stats enable\n"
         "    stats uri /stats\n"
         f"backend plone\n    option httpchk GET /@@ok\n{servers}{bench.broken}\n"
     )
@@ -375,7 +382,7 @@ def _haproxy(bench: Bench, stack: Stack) -> File:
 def _varnish(bench: Bench, stack: Stack) -> File:
     text = (
         f'vcl 4.1;\nbackend plone {{ .host = "127.0.0.1"; '
-        f'.port = "{stack.balancer.port}"; }}\n'
+        f'.port = "{stack.chain.balancer.port}"; }}\n'
         "sub vcl_recv { return (pass); }\n"
         f'sub vcl_deliver {{ set resp.http.X-Vcl = "{bench.text}"; '
         'set resp.http.X-Cache = "MISS"; }\n'
@@ -394,10 +401,10 @@ def _nginx(bench: Bench, stack: Stack) -> File:
         f"error_log {stack.folders.log}/nginx-error.log;\n"
         "events { worker_connections 256; }\nhttp {\n"
         f"{temp}    access_log off;\n"
-        f"    server {{ listen {stack.http} default_server; return 444; }}\n"
-        f"    server {{ listen {stack.http}; server_name {HOST};\n"
+        f"    server {{ listen {stack.chain.http} default_server; return 444; }}\n"
+        f"    server {{ listen {stack.chain.http}; server_name {HOST};\n"
         f"        add_header X-Nginx {bench.text}; # [stack] sites\n"
-        f"        location / {{ proxy_pass http://{stack.cache}; }} }}\n"
+        f"        location / {{ proxy_pass http://{stack.chain.cache}; }} }}\n"
         f"{bench.extra}}}\n"
     )
     return File("nginx/nginx.conf", text)

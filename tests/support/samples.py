@@ -8,11 +8,15 @@ from typing import Any
 from hypothesis import strategies as st
 
 from collective.recipe.productionstack.model.address import Address
+from collective.recipe.productionstack.model.chain import Chain
 from collective.recipe.productionstack.model.clients import Client
+from collective.recipe.productionstack.model.clients import Zope
 from collective.recipe.productionstack.model.folders import Folders
 from collective.recipe.productionstack.model.site import Site
+from collective.recipe.productionstack.model.stack import Host
 from collective.recipe.productionstack.model.stack import Stack
 from collective.recipe.productionstack.model.storage import Backup
+from collective.recipe.productionstack.model.storage import Data
 from collective.recipe.productionstack.model.storage import Storage
 from collective.recipe.productionstack.options.parse import SERVICE_NAMES
 
@@ -56,29 +60,62 @@ SITE = Site(
     url_host="www.example.com",
     url_port=8000,
 )
-STACK = Stack(
-    name="stack",
-    folders=FOLDERS,
-    services=SERVICE_NAMES,
-    sites=(SITE,),
+CHAIN = Chain(
+    web_server="nginx",
+    proxy_cache="varnish",
+    load_balancer="haproxy",
     http=Address("127.0.0.1", 8000),
     cache=Address("127.0.0.1", 8002),
     purge=Address("127.0.0.1", 8003),
     balancer=Address("127.0.0.1", 8004),
     stats=Address("127.0.0.1", 8005),
-    clients=(client(1), client(2)),
-    debug_client=client(0),
-    storage=STORAGE,
-    backups=(Backup(name="backup", script="/b/bin/backup", location="/b/var/backups"),),
-    versions=(("haproxy", (2, 6, 12)), ("nginx", (1, 22, 1)), ("varnish", (7, 1, 1))),
 )
+BACKUP = Backup(name="backup", script="/b/bin/backup", location="/b/var/backups")
+VERSIONS = (("haproxy", (2, 6, 12)), ("nginx", (1, 22, 1)), ("varnish", (7, 1, 1)))
+STACK = Stack(
+    name="stack",
+    folders=FOLDERS,
+    services=SERVICE_NAMES,
+    sites=(SITE,),
+    chain=CHAIN,
+    zope=Zope(clients=(client(1), client(2)), debug_client=client(0)),
+    data=Data(storage=STORAGE, backups=(BACKUP,)),
+    host=Host(versions=VERSIONS),
+)
+
+
+def changed(stack: Stack = STACK, **values: Any) -> Stack:
+    """Return a stack with other values, of its own or of one of its groups."""
+    groups: dict[str, dict[str, Any]] = {}
+    for name, value in values.items():
+        groups.setdefault(_group_of(stack, name), {})[name] = value
+    own = groups.pop("", {})
+    inner = {
+        group: dataclasses.replace(getattr(stack, group), **some)
+        for group, some in groups.items()
+    }
+    return dataclasses.replace(stack, **inner, **own)
+
+
+def _group_of(stack: Stack, name: str) -> str:
+    """Return the group that holds a value, empty where the stack itself does."""
+    for field in dataclasses.fields(stack):
+        value: Any = getattr(stack, field.name)
+        if field.name == name:
+            return ""
+        if dataclasses.is_dataclass(value) and name in {
+            one.name for one in dataclasses.fields(value)
+        }:
+            return field.name
+    message = f"a stack has no {name}"
+    raise LookupError(message)
 
 
 def stacks() -> Any:
     """Return a strategy for stacks of every shape."""
     tls = Address("127.0.0.1", 8443)
     return st.builds(
-        dataclasses.replace,
+        changed,
         st.just(STACK),
         services=st.sets(st.sampled_from(SERVICE_NAMES)).map(
             lambda names: tuple(name for name in SERVICE_NAMES if name in names)
@@ -88,8 +125,8 @@ def stacks() -> Any:
         clients=st.integers(0, 3).map(lambda n: tuple(map(client, range(1, n + 1)))),
         debug_client=st.sampled_from([None, client(0)]),
         storage=st.sampled_from([None, STORAGE]),
-        backups=st.sampled_from([(), STACK.backups]),
+        backups=st.sampled_from([(), (BACKUP,)]),
         load_balancer=st.sampled_from(["haproxy", "none"]),
         proxy_cache=st.sampled_from(["varnish", "none"]),
-        versions=st.sampled_from([(), STACK.versions]),
+        versions=st.sampled_from([(), VERSIONS]),
     )

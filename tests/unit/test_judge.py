@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from dataclasses import field
 
-import pytest
-
 from collective.recipe.productionstack.ctl.watching import rules
 from collective.recipe.productionstack.ctl.watching.rules import Judge
 from collective.recipe.productionstack.ctl.watching.rules import Judgement
@@ -110,17 +108,16 @@ def test_stopped_by_hand_is_no_exit() -> None:
 
 def test_what_supervisord_gives_up_is_told() -> None:
     clock = Clock()
-    dead = Seen(name="nginx", kind="nginx", state="FATAL", answers=False)
+    dead = Seen(name="nginx", is_client=False, state="FATAL", answers=False)
     assert clock.look(dead).troubles == {
         "nginx down": "nginx does not start; supervisord has given it up"
     }
 
 
-@pytest.mark.parametrize("kind", ["zeo", "haproxy", "varnish", "nginx"])
-def test_only_clients_are_given_up(kind: str) -> None:
+def test_only_clients_are_given_up() -> None:
     clock = Clock()
     for pid in range(1, 30):
-        found = clock.look(Seen(name="x", kind=kind, pid=pid))
+        found = clock.look(Seen(name="x", is_client=False, pid=pid))
         assert found.give_up == ()
     assert kinds(found) == ["x exits"]
 
@@ -181,7 +178,7 @@ def test_a_limit_that_is_too_low_does_not_restart_for_ever() -> None:
 
 def test_a_tier_has_no_memory_limit() -> None:
     clock = Clock()
-    cache = Seen(name="varnish", kind="varnish", pid=3, memory=LIMIT * 9, uptime=9999)
+    cache = Seen(name="varnish", is_client=False, pid=3, memory=LIMIT * 9, uptime=9999)
     assert clock.looks(50, cache)[-1] == Judgement({})
 
 

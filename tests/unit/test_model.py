@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collective.recipe.productionstack.model.address import Address
+from collective.recipe.productionstack.model.chain import CACHE
+from collective.recipe.productionstack.model.chain import WEB_SERVER
 from collective.recipe.productionstack.model.stack import Stack
 from collective.recipe.productionstack.plan import announcing
 from collective.recipe.productionstack.plan import rendering
@@ -91,21 +93,21 @@ def test_upstreams(
 ) -> None:
     """A tier that is left out is passed over by the one in front of it."""
     left_out: dict[str, Any] = dict.fromkeys(without, "none")
-    stack = dataclasses.replace(samples.STACK, **left_out)
-    assert [str(one) for one in stack.upstream_of("nginx")] == nginx
-    assert [str(one) for one in stack.upstream_of("varnish")] == varnish
+    stack = samples.changed(samples.STACK, **left_out)
+    assert [str(one) for one in stack.upstream_of(WEB_SERVER)] == nginx
+    assert [str(one) for one in stack.upstream_of(CACHE)] == varnish
 
 
 def test_upstream_of_a_piece() -> None:
     """A single piece reaches its neighbour over TCP: it does not know its sockets."""
     alone = dataclasses.replace(samples.STACK, alone=True, services=("nginx",))
-    assert [str(one) for one in alone.upstream_of("nginx")] == ["127.0.0.1:8002"]
+    assert [str(one) for one in alone.upstream_of(WEB_SERVER)] == ["127.0.0.1:8002"]
 
 
 @pytest.mark.parametrize(("threads", "maxconn"), [(1, 1), (2, 1), (3, 2), (8, 7)])
 def test_maxconn(threads: int, maxconn: int) -> None:
     """One worker is kept for the health check, and one request always gets in."""
-    client = dataclasses.replace(samples.STACK.clients[0], threads=threads)
+    client = dataclasses.replace(samples.STACK.zope.clients[0], threads=threads)
     assert client.maxconn == maxconn
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.site import Site
 from collective.recipe.productionstack.options.load import StackOptions
 from collective.recipe.productionstack.plan import sites
-from collective.recipe.productionstack.plan.sites import Front
+from tests.support import samples
 
-FRONT = Front(http=Address("127.0.0.1", 8000), https=Address("127.0.0.1", 8443))
+CHAIN = dataclasses.replace(samples.CHAIN, https=Address("127.0.0.1", 8443))
 
 
 def one(line: str, **options: str) -> Site:
@@ -18,7 +20,7 @@ def one(line: str, **options: str) -> Site:
     chosen = StackOptions(sites=(line,), **options)  # type: ignore[arg-type]
     found, problems = sites.lines("stack", chosen)
     assert problems == []
-    built, problems = sites.sites("stack", found, chosen, FRONT)
+    built, problems = sites.sites("stack", found, chosen, CHAIN)
     assert problems == []
     return built[0]
 
@@ -27,7 +29,7 @@ def fault(line: str, **options: str) -> str:
     """Return the one problem of a line."""
     chosen = StackOptions(sites=(line,), **options)  # type: ignore[arg-type]
     found, problems = sites.lines("stack", chosen)
-    problems += sites.sites("stack", found, chosen, FRONT)[1]
+    problems += sites.sites("stack", found, chosen, CHAIN)[1]
     (problem,) = problems
     return str(problem)
 

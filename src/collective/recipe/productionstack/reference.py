@@ -19,6 +19,9 @@ from collective.recipe.productionstack.daemons import registry
 from collective.recipe.productionstack.daemons.registry import Service
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.announced import Check
+from collective.recipe.productionstack.model.chain import LISTENERS
+from collective.recipe.productionstack.model.chain import ROLES
+from collective.recipe.productionstack.model.chain import Chain
 from collective.recipe.productionstack.model.folders import Folders
 from collective.recipe.productionstack.model.site import Site
 from collective.recipe.productionstack.model.stack import Stack
@@ -163,12 +166,17 @@ def _sample() -> Stack:
         url_host="www.example.com",
         url_port=80,
     )
-    names = ("http", "cache", "purge", "balancer", "stats")
-    listens: dict[str, Any] = {
-        name: Address("127.0.0.1", 8000 + number) for number, name in enumerate(names)
-    }
+    words = dict.fromkeys(ROLES, "x")
+    listens = {one: Address() for names in LISTENERS.values() for one in names}
+    chain: Any = {**words, **listens, "https": None}
     every = tuple(service.NAME for service in registry.SERVICES)
-    return Stack(name="stack", folders=places, services=every, sites=(site,), **listens)
+    return Stack(
+        name="stack",
+        folders=places,
+        services=every,
+        sites=(site,),
+        chain=Chain(**chain),
+    )
 
 
 def _is_fresh(path: Path) -> bool:

@@ -18,6 +18,7 @@ from collective.recipe.productionstack.buildout import sections
 from collective.recipe.productionstack.buildout.clones import Clones
 from collective.recipe.productionstack.buildout.defaults import Defaults
 from collective.recipe.productionstack.buildout.edits import Preparation
+from collective.recipe.productionstack.daemons import registry
 from collective.recipe.productionstack.errors import StackError
 
 
@@ -66,8 +67,8 @@ def _prepare(buildout: Any) -> None:
     work.set_parts()
     defaults = Defaults(work)
     defaults.set_all(ours[0])
-    entries = {sections.entry_of(buildout, name) for name in ours}
-    if entries & {"default", "cron"}:
+    entries = [sections.entry_of(buildout, name) for name in ours]
+    if any("backup" in registry.needs(entry) for entry in entries):
         defaults.add_backup(before=ours[0])
     work.set_parts()
     work.say()

@@ -73,10 +73,11 @@ def keep_private(buildout: Any) -> None:
 def refuse_live(directory: str, name: str) -> None:
     """Raise StackError when a stack that is to be removed still does something."""
     from collective.recipe.productionstack.daemons import boot
+    from collective.recipe.productionstack.daemons import roles
     from collective.recipe.productionstack.daemons.cron import control as crontab
     from collective.recipe.productionstack.machine import own_processes
 
-    alive = own_processes.is_running(directory, name)
+    alive = own_processes.is_running(directory, name, roles.UNMARKED)
     if alive:
         raise StackError(
             f"[{name}] is no longer among the parts, but its programs run:"

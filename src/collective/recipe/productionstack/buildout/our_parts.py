@@ -13,6 +13,7 @@ import zc.buildout
 from collective.recipe.productionstack.buildout import other_parts
 from collective.recipe.productionstack.buildout import sections
 from collective.recipe.productionstack.buildout.last_run import Memory
+from collective.recipe.productionstack.daemons import registry
 from collective.recipe.productionstack.errors import ConfigurationError
 from collective.recipe.productionstack.errors import Problem
 from collective.recipe.productionstack.errors import StackError
@@ -60,7 +61,9 @@ def plan_of(buildout: Any) -> Plan:
         for name in sections.listed_with(buildout, sections.OURS)
     ]
     memory = Memory(_places(buildout, parts[0].name))
-    versions = tuple(sorted(check.versions(memory.values).items()))
+    versions = tuple(
+        sorted(check.versions(registry.versioned(), memory.values).items())
+    )
     found, problems = other_parts.gather(buildout, buildout.__getitem__, versions)
     built, more = stacks.stacks(parts, found)
     problems += more

@@ -128,7 +128,7 @@ class Recipe:
             digest=self.digest,
             made_from=self.made_from,
             script=self.script_from(),
-            versions=dict(self.stack.versions),
+            versions=dict(self.stack.host.versions),
         )
 
     def _render(self) -> Tree:
@@ -136,7 +136,7 @@ class Recipe:
             return rendering.tree_of(self.stack)
         except TemplateError as error:
             problem = render.template_problem(
-                self.name, self.stack.user_templates, error
+                self.name, self.stack.folders.templates, error
             )
             raise ConfigurationError([problem]) from error
 
@@ -257,7 +257,9 @@ def _made_from(stack: Stack) -> str:
     """Return the fingerprint of everything that a tree is rendered from."""
     package = Path(__file__).parents[1]
     folders = (
-        [package, Path(stack.user_templates)] if stack.user_templates else [package]
+        [package, Path(stack.folders.templates)]
+        if stack.folders.templates
+        else [package]
     )
     files = [
         path

@@ -1,8 +1,8 @@
-"""What we write: one module per service, each with the same members in the same order.
+"""What we write: one module per daemon, each with the same members in the same order.
 
-``NAME``; ``files`` says which templates make which files of the tree; ``values`` are
-given to them; ``programs``, ``logs``, ``jobs`` and ``checks`` are announced, and
-collected by the services that write supervisor's, logrotate's and cron's files.
+``files`` says which templates make which files of the tree; ``values`` are given to
+them; ``programs``, ``logs``, ``jobs`` and ``checks`` are announced, and collected by
+the daemons that write supervisor's, logrotate's and cron's files.
 """
 
 from __future__ import annotations
@@ -22,11 +22,26 @@ from collective.recipe.productionstack.model.announced import Log
 from collective.recipe.productionstack.model.announced import Program
 from collective.recipe.productionstack.model.stack import Stack
 
+WHOLE = "default"
+"""The entry point of the recipe that makes a whole stack, not one service alone."""
+
 
 class Service(Protocol):
-    """The members of a service's module, in their order."""
+    """The members of a daemon's ``config.py``, in their order."""
 
     NAME: str
+
+    ROLES: tuple[str, ...]
+    """The roles of the chain that it can fill."""
+
+    NEEDS: tuple[str, ...]
+    """What a part that writes it alone is nothing without: sites, clients, backup."""
+
+    COLLECTS: str
+    """What it collects of all that is announced: programs, logs or jobs."""
+
+    VERSIONED: tuple[str, str]
+    """The daemon and the argument that tells its version, where files depend on it."""
 
     def files(self, stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
         """Return path in the tree, template and further values of each file."""
@@ -46,3 +61,19 @@ class Service(Protocol):
 
 SERVICES: tuple[Service, ...] = (haproxy, varnish, nginx, supervisor, logrotate, cron)
 """In the order in which their programs start, the watchdog (supervisor's) last."""
+
+
+def needs(entry: str) -> frozenset[str]:
+    """Return what a part needs that is made by an entry point of the recipe."""
+    found = (one for one in SERVICES if entry in {WHOLE, one.NAME})
+    return frozenset(what for one in found for what in one.NEEDS)
+
+
+def is_collected(stack: Stack, what: str) -> bool:
+    """Whether the stack writes the service that collects programs, logs or jobs."""
+    return any(what == one.COLLECTS and stack.writes(one.NAME) for one in SERVICES)
+
+
+def versioned() -> dict[str, tuple[str, str]]:
+    """Return daemon and version argument of the services whose files differ by it."""
+    return {one.NAME: one.VERSIONED for one in SERVICES if one.VERSIONED[0]}

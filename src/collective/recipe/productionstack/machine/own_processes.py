@@ -1,8 +1,8 @@
 """Which processes belong to a stack, also when nothing supervises them any more.
 
 Every program is started with two marks in its environment, which the kernel
-keeps for us. nginx overwrites its own, so its subreaper gives it a locked file
-to hold. Standard library only: the extension asks this too.
+keeps for us. A daemon that overwrites its own is given a locked file to hold.
+Standard library only: the extension asks this too.
 """
 
 from __future__ import annotations
@@ -19,25 +19,28 @@ from collective.recipe.productionstack.machine.processes import Table
 STACK_MARK = "PRODUCTIONSTACK"
 PROGRAM_MARK = "PRODUCTIONSTACK_PROGRAM"
 SUPERVISOR = "supervisord"
-NGINX = "nginx"
 
 
-def is_running(directory: str, name: str) -> list[str]:
+def is_running(directory: str, name: str, unmarked: Iterable[str]) -> list[str]:
     """Return the names of the programs of a stack that run, supervisord included."""
-    return sorted(roots(f"{directory}/var/{name}", processes.table()))
+    return sorted(roots(f"{directory}/var/{name}", processes.table(), unmarked))
 
 
-def roots(var: str, table: Table) -> dict[str, list[int]]:
-    """Return the topmost processes of each program of the stack with that folder."""
+def roots(var: str, table: Table, unmarked: Iterable[str]) -> dict[str, list[int]]:
+    """Return the topmost processes of each program of the stack with that folder.
+
+    Programs that are ``unmarked`` hold a lock of their name instead.
+    """
     marked = _marked(var, table)
     found: dict[str, list[int]] = {}
     for pid, program in sorted(marked.items()):
         if marked.get(table[pid].parent) != program:
             found.setdefault(program, []).append(pid)
-    if orphans := _unguarded_nginx(var, table, found.get(NGINX, ())):
-        found.setdefault(NGINX, []).extend(orphans)
-    if SUPERVISOR not in found and (unmarked := _from_pid_file(var, table)):
-        found[SUPERVISOR] = [unmarked]
+    for name in unmarked:
+        if orphans := _unguarded(var, table, name, found.get(name, ())):
+            found.setdefault(name, []).extend(orphans)
+    if SUPERVISOR not in found and (top := _from_pid_file(var, table)):
+        found[SUPERVISOR] = [top]
     return found
 
 
@@ -64,9 +67,9 @@ def _ancestors(table: Table) -> set[int]:
     return found
 
 
-def _unguarded_nginx(var: str, table: Table, guards: Iterable[int]) -> list[int]:
-    """Return the topmost nginx processes that no subreaper looks after."""
-    lock = f"{var}/{NGINX}.lock"
+def _unguarded(var: str, table: Table, name: str, guards: Iterable[int]) -> list[int]:
+    """Return the topmost holders of a program's lock that no subreaper looks after."""
+    lock = f"{var}/{name}.lock"
     if not locked(lock):
         return []
     guarded = {pid for guard in guards for pid in processes.family(table, guard)}

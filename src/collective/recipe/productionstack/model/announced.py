@@ -7,6 +7,10 @@ from typing import Literal
 
 from collective.recipe.productionstack.model.address import Address
 
+STORAGE = "zeo"
+CLIENT = "client"
+"""Kinds of programs; a daemon's kind is its name."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Log:
@@ -60,6 +64,16 @@ class Program:
     tree_files: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
 
+    @property
+    def is_storage(self) -> bool:
+        """Whether it holds the database: started before the clients, stopped last."""
+        return self.kind == STORAGE
+
+    @property
+    def is_client(self) -> bool:
+        """Whether it is a Zope client."""
+        return self.kind == CLIENT
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
@@ -81,7 +95,8 @@ class Check:
     """How a daemon is asked whether it accepts the configuration.
 
     ``{tree}`` and ``{scratch}`` stand in the command for a copy of the tree and
-    an empty folder; ``replace`` is applied to every file of the copy, so that
+    an empty folder; ``package`` is where it is in another one than its name says;
+    ``replace`` is applied to every file of the copy, so that
     the check neither writes nor binds anything real. ``remedies`` are pairs: what a
     complaint holds, and what to do about it.
     """
@@ -90,8 +105,19 @@ class Check:
     daemon: str
     minimum: tuple[int, ...]
     version_argument: str
+    package: str = ""
     command: tuple[str, ...]
     replace: tuple[tuple[str, str], ...] = ()
     complains: str = ""
     harmless: tuple[str, ...] = ()
     remedies: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announced:
+    """All that the parts and daemons of a stack announce."""
+
+    programs: tuple[Program, ...] = ()
+    logs: tuple[Log, ...] = ()
+    jobs: tuple[Job, ...] = ()
+    checks: tuple[Check, ...] = ()

@@ -52,3 +52,24 @@ class Balancing:
     queue_timeout: int = 10
     queue_length: int = 32
     pools: tuple[Pool, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Zope:
+    """The balanced clients, the one that gets no visitors, and who gets what."""
+
+    clients: tuple[Client, ...] = ()
+    debug_client: Client | None = None
+    balancing: Balancing = Balancing()
+
+    @property
+    def all_clients(self) -> tuple[Client, ...]:
+        """The balanced clients and the debug client."""
+        return self.clients + ((self.debug_client,) if self.debug_client else ())
+
+    def clients_of(self, pool: Pool | None) -> tuple[Client, ...]:
+        """Return a pool's clients; without a pool those that are in none."""
+        kept = {name for one in self.balancing.pools for name in one.clients}
+        if pool is None:
+            return tuple(one for one in self.clients if one.name not in kept)
+        return tuple(one for one in self.clients if one.name in pool.clients)

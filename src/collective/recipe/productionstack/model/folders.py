@@ -15,6 +15,7 @@ class Folders:
     var: str
     log: str
     sockets: str
+    templates: str = ""
 
     @property
     def applied(self) -> str:

@@ -11,22 +11,19 @@ import json
 from dataclasses import dataclass
 
 from collective.recipe.productionstack.model.address import Address
-from collective.recipe.productionstack.model.announced import Check
-from collective.recipe.productionstack.model.announced import Job
-from collective.recipe.productionstack.model.announced import Log
-from collective.recipe.productionstack.model.announced import Program
-from collective.recipe.productionstack.model.clients import Balancing
-from collective.recipe.productionstack.model.clients import Client
-from collective.recipe.productionstack.model.clients import Pool
+from collective.recipe.productionstack.model.announced import Announced
+from collective.recipe.productionstack.model.chain import BALANCER
+from collective.recipe.productionstack.model.chain import CACHE
+from collective.recipe.productionstack.model.chain import Chain
+from collective.recipe.productionstack.model.clients import Zope
 from collective.recipe.productionstack.model.codec import revive
 from collective.recipe.productionstack.model.folders import Folders
+from collective.recipe.productionstack.model.format_one import grouped
 from collective.recipe.productionstack.model.site import Site
-from collective.recipe.productionstack.model.storage import Backup
-from collective.recipe.productionstack.model.storage import Keeping
-from collective.recipe.productionstack.model.storage import Storage
+from collective.recipe.productionstack.model.storage import Data
 
-FORMAT = 1
-"""Version of ``stack.json``; a control script refuses any other."""
+FORMAT = 2
+"""Version of ``stack.json``; the one before is read too, any other refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,84 +36,81 @@ class Watching:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Maintenance:
+    """What visitors see meanwhile, and the networks that get through."""
+
+    page: str = ""
+    allow: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caching:
+    """What the cache is told; ``purge_by`` is ``url`` or ``tag``."""
+
+    purge_by: str = "url"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """The machine: worker processes it is good for, its daemons and their versions."""
+
+    workers: int = 1
+    versions: tuple[tuple[str, tuple[int, ...]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
-    """The whole: who listens where, who talks to whom, what runs."""
+    """The whole: who listens where, who talks to whom, what runs.
+
+    ``services`` are those whose files it writes; one that is ``alone`` is a single
+    piece.
+    """
 
     name: str
     folders: Folders
     services: tuple[str, ...]
     alone: bool = False
     sites: tuple[Site, ...] = ()
-    web_server: str = "nginx"
-    proxy_cache: str = "varnish"
-    load_balancer: str = "haproxy"
-    http: Address
-    https: Address | None = None
-    cache: Address
-    purge: Address
-    balancer: Address
-    stats: Address
-    clients: tuple[Client, ...] = ()
-    balancing: Balancing = Balancing()
+    chain: Chain
+    zope: Zope = Zope()
+    data: Data = Data()
+    caching: Caching = Caching()
+    maintenance: Maintenance = Maintenance()
     watching: Watching = Watching()
-    keeping: Keeping = Keeping()
-    debug_client: Client | None = None
-    storage: Storage | None = None
-    backups: tuple[Backup, ...] = ()
-    purge_by: str = "url"
-    maintenance_page: str = ""
-    maintenance_allow: tuple[str, ...] = ()
-    user_templates: str = ""
-    workers: int = 1
-    versions: tuple[tuple[str, tuple[int, ...]], ...] = ()
-    programs: tuple[Program, ...] = ()
-    logs: tuple[Log, ...] = ()
-    jobs: tuple[Job, ...] = ()
-    checks: tuple[Check, ...] = ()
-
-    @property
-    def cache_socket(self) -> Address:
-        """Where nginx reaches Varnish when both are of this stack."""
-        return self.socket("varnish")
-
-    @property
-    def all_clients(self) -> tuple[Client, ...]:
-        """The balanced clients and the debug client."""
-        return self.clients + ((self.debug_client,) if self.debug_client else ())
-
-    def clients_of(self, pool: Pool | None) -> tuple[Client, ...]:
-        """Return a pool's clients; without a pool those that are in none."""
-        pools = self.balancing.pools
-        kept = {name for one in pools for name in one.clients}
-        if pool is None:
-            return tuple(one for one in self.clients if one.name not in kept)
-        return tuple(one for one in self.clients if one.name in pool.clients)
+    host: Host = Host()
+    announced: Announced = Announced()
 
     @property
     def maintenance_file(self) -> str:
-        """The hosts in maintenance, as nginx reads them; there while there are any."""
+        """The hosts in maintenance; there while there are any."""
         return f"{self.folders.var}/maintenance.map"
 
     def socket(self, name: str) -> Address:
         """Return the Unix socket of that name."""
         return Address(path=f"{self.folders.sockets}/{name}.sock")
 
+    @property
+    def cache_socket(self) -> Address:
+        """Where the web server reaches the cache when both are of this stack."""
+        return self.socket(self.chain.proxy_cache)
+
     def writes(self, service: str) -> bool:
         """Whether this part writes that service's files."""
         return service in self.services
 
-    def upstream_of(self, tier: str) -> tuple[Address, ...]:
-        """Return where a tier sends its requests: the next tier, or the clients."""
-        if tier == "nginx" and self.proxy_cache == "varnish":
-            near = not self.alone and self.writes("varnish")
-            return (self.cache_socket if near else self.cache.to_connect,)
-        if tier in {"nginx", "varnish"} and self.load_balancer == "haproxy":
-            return (self.balancer.to_connect,)
-        return tuple(client.address for client in self.clients)
+    def upstream_of(self, role: str) -> tuple[Address, ...]:
+        """Return where a role sends its requests: to the next one, or the clients."""
+        after = self.chain.after(role)
+        if after == CACHE:
+            near = not self.alone and self.writes(self.chain.proxy_cache)
+            return (self.cache_socket if near else self.chain.cache.to_connect,)
+        if after == BALANCER:
+            return (self.chain.balancer.to_connect,)
+        return tuple(client.address for client in self.zope.clients)
 
     def version(self, daemon: str) -> tuple[int, ...]:
         """Return the installed daemon's version, a current one when it is missing."""
-        return dict(self.versions).get(daemon, (99,))
+        return dict(self.host.versions).get(daemon, (99,))
 
     def origin(self, option: str) -> str:
         """Name the option that made a line, as it stands behind that line."""
@@ -129,12 +123,15 @@ class Stack:
 
     @classmethod
     def from_json(cls, text: str) -> Stack:
-        """Read back what ``to_json`` wrote.
+        """Read back what ``to_json`` wrote, in this version or the one before.
 
         Raises ValueError for another format or damaged text.
         """
         values = json.loads(text)
-        if not isinstance(values, dict) or values.pop("format", None) != FORMAT:
+        found = values.pop("format", None) if isinstance(values, dict) else None
+        if found == FORMAT - 1:
+            values = grouped(values)
+        elif found != FORMAT:
             message = f"not a stack.json of format {FORMAT}"
             raise ValueError(message)
         stack = revive(cls, values)

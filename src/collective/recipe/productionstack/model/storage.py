@@ -54,3 +54,12 @@ class Keeping:
     sync_keep: int = 14
     mailto: str = ""
     times: tuple[str, str, str] = ("", "", "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Data:
+    """Where the database is, what backs it up, and how backups are kept."""
+
+    storage: Storage | None = None
+    backups: tuple[Backup, ...] = ()
+    keeping: Keeping = Keeping()

@@ -15,10 +15,10 @@ def warnings(stack: Stack, *, given: Callable[[str, str], bool]) -> Iterator[str
 
     ``given(part, option)`` tells whether the user wrote that option.
     """
-    for client in stack.all_clients:
+    for client in stack.zope.all_clients:
         yield from _client_warnings(client)
-    if stack.storage and stack.storage.address.is_public:
-        yield _public_zeo(stack, stack.storage, given=given)
+    if stack.data.storage and stack.data.storage.address.is_public:
+        yield _public_zeo(stack, stack.data.storage, given=given)
     yield from _zeo_warnings(stack)
 
 
@@ -56,15 +56,15 @@ def _client_warnings(client: Client) -> Iterator[str]:
 
 
 def _zeo_warnings(stack: Stack) -> Iterator[str]:
-    if stack.storage is None:
+    if stack.data.storage is None:
         return
-    target = stack.storage.address.to_connect
-    for client in stack.all_clients:
+    target = stack.data.storage.address.to_connect
+    for client in stack.zope.all_clients:
         asked = {address.to_connect for address in client.zeo_addresses}
         if target not in asked:
             shown = " ".join(map(str, client.zeo_addresses))
             yield (
                 f"[{client.name}] zeo-address = {shown}: the ZEO server"
-                f" [{stack.storage.name}] listens on {stack.storage.address}."
+                f" [{stack.data.storage.name}] listens on {stack.data.storage.address}."
                 f" Write: zeo-address = {target}"
             )

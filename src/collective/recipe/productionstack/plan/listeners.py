@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from collective.recipe.productionstack.errors import Problem
 from collective.recipe.productionstack.model.address import Address
+from collective.recipe.productionstack.model.chain import LISTENERS
+from collective.recipe.productionstack.model.chain import NOBODY
 from collective.recipe.productionstack.model.clients import Client
 from collective.recipe.productionstack.model.stack import Stack
 from collective.recipe.productionstack.model.storage import Storage
@@ -16,7 +18,7 @@ from collective.recipe.productionstack.options.load import name_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listener:
+class Claim:
     """Who wants an address: which option says so, with which value, and for what."""
 
     part: str
@@ -31,9 +33,7 @@ class Listener:
         return self.option != self.purpose
 
 
-def of_parts(
-    clients: Iterable[Client], storages: Iterable[Storage]
-) -> Iterator[Listener]:
+def of_parts(clients: Iterable[Client], storages: Iterable[Storage]) -> Iterator[Claim]:
     """Yield what the other recipes' parts listen on."""
     for client in clients:
         for address in client.addresses:
@@ -42,47 +42,35 @@ def of_parts(
         yield _typed(storage.name, "zeo-address", storage.address)
 
 
-def _typed(part: str, option: str, address: Address) -> Listener:
-    return Listener(
+def _typed(part: str, option: str, address: Address) -> Claim:
+    return Claim(
         part=part, option=option, value=str(address), address=address, purpose=option
     )
 
 
-USED_BY = {
-    "nginx": ("http_address", "https_address"),
-    "varnish": ("cache_address", "purge_address"),
-    "haproxy": ("balancer_address", "stats_address"),
-}
-
-
 def of_stack(
     stack: Stack, options: StackOptions, faulty: frozenset[str] = frozenset()
-) -> Iterator[Listener]:
+) -> Iterator[Claim]:
     """Yield what a stack's own daemons listen on.
 
     What follows from a faulty option is left out: it is not what the user wants.
     """
-    tiers = {
-        "nginx": stack.web_server,
-        "varnish": stack.proxy_cache,
-        "haproxy": stack.load_balancer,
-    }
-    for service, names in USED_BY.items():
-        elsewhere = stack.alone and not stack.writes(service)
-        if tiers[service] == "none" or elsewhere:
+    for role, names in LISTENERS.items():
+        daemon = stack.chain.filled_by(role)
+        if daemon == NOBODY or (stack.alone and not stack.writes(daemon)):
             continue
         for name in names:
-            address = getattr(stack, name.removesuffix("_address"))
-            if address is None or faulty & {name_of(name), "port-base"}:
+            address, option = getattr(stack.chain, name), f"{name}_address"
+            if address is None or faulty & {name_of(option), "port-base"}:
                 continue
-            yield _own(stack.name, options, name, address)
+            yield _own(stack.name, options, option, address)
 
 
-def _own(part: str, options: StackOptions, name: str, address: Address) -> Listener:
+def _own(part: str, options: StackOptions, name: str, address: Address) -> Claim:
     """Name the option that decides an address: its own, else ``port-base``."""
     if getattr(options, name) is not None:
         return _typed(part, name_of(name), address)
-    return Listener(
+    return Claim(
         part=part,
         option="port-base",
         value=str(options.port_base),
@@ -91,9 +79,9 @@ def _own(part: str, options: StackOptions, name: str, address: Address) -> Liste
     )
 
 
-def clashes(listeners: Iterable[Listener]) -> Iterator[Problem]:
+def clashes(listeners: Iterable[Claim]) -> Iterator[Problem]:
     """Yield a problem for every two that cannot listen at the same time."""
-    by_port: dict[tuple[int, str], list[Listener]] = {}
+    by_port: dict[tuple[int, str], list[Claim]] = {}
     for listener in listeners:
         key = (listener.address.port, listener.address.path)
         for other in by_port.setdefault(key, []):
@@ -102,7 +90,7 @@ def clashes(listeners: Iterable[Listener]) -> Iterator[Problem]:
         by_port[key].append(listener)
 
 
-def _clash(listener: Listener, other: Listener) -> Problem:
+def _clash(listener: Claim, other: Claim) -> Problem:
     """Word a clash for the user to whom either option may belong."""
     wants = f"[{other.part}] {other.purpose} wants {other.address} too"
     remedy = "Give one of them another port."

@@ -25,6 +25,6 @@ def _rendered(stack: Stack) -> Iterator[File]:
             continue
         for path, template, values in service.files(stack):
             text = render.render(
-                template, {"stack": stack, **values}, stack.user_templates
+                template, {"stack": stack, **values}, stack.folders.templates
             )
             yield File(path, text)

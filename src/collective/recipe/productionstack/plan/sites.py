@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from collective.recipe.productionstack.errors import Problem
-from collective.recipe.productionstack.model.address import Address
+from collective.recipe.productionstack.model.chain import Chain
 from collective.recipe.productionstack.model.site import Site
 from collective.recipe.productionstack.options.load import StackOptions
 from collective.recipe.productionstack.options.parse import choice
@@ -20,14 +20,6 @@ from collective.recipe.productionstack.options.parse import zodb_path
 from collective.recipe.productionstack.sources.reading import is_on
 
 EXAMPLE = "Write for example: www.example.com,example.com /Plone"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Front:
-    """Where visitors arrive, as far as this machine knows."""
-
-    http: Address
-    https: Address | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +45,10 @@ def lines(part: str, options: StackOptions) -> tuple[list[Line], list[Problem]]:
 
 
 def sites(
-    part: str, found: list[Line], options: StackOptions, front: Front
+    part: str, found: list[Line], options: StackOptions, chain: Chain
 ) -> tuple[tuple[Site, ...], list[Problem]]:
     """Build the sites; certificates and addresses come from the other options."""
-    built = tuple(_site(line, options, front) for line in found)
+    built = tuple(_site(line, options, chain) for line in found)
     problems = [
         _problem(
             part,
@@ -150,11 +142,11 @@ NAMES: dict[str, Any] = {
 }
 
 
-def _site(line: Line, options: StackOptions, front: Front) -> Site:
+def _site(line: Line, options: StackOptions, chain: Chain) -> Site:
     certificate = line.names.get("certificate", options.certificate)
     key = line.names.get("key", "" if "certificate" in line.names else options.key)
     scheme, host, port = line.names.get("url") or _seen(
-        line, front, tls=bool(certificate)
+        line, chain, tls=bool(certificate)
     )
     return Site(
         host=line.hosts[0],
@@ -170,10 +162,10 @@ def _site(line: Line, options: StackOptions, front: Front) -> Site:
     )
 
 
-def _seen(line: Line, front: Front, *, tls: bool) -> tuple[str, str, int]:
-    if tls and front.https:
-        return "https", line.hosts[0], front.https.port
-    return "http", line.hosts[0], front.http.port
+def _seen(line: Line, chain: Chain, *, tls: bool) -> tuple[str, str, int]:
+    if tls and chain.https:
+        return "https", line.hosts[0], chain.https.port
+    return "http", line.hosts[0], chain.http.port
 
 
 def _doubled(part: str, found: list[Line]) -> Iterator[Problem]:

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Mapping
 
 from collective.recipe.productionstack.model.address import Address
+from collective.recipe.productionstack.model.announced import STORAGE
 from collective.recipe.productionstack.model.announced import Health
 from collective.recipe.productionstack.model.announced import Job
 from collective.recipe.productionstack.model.announced import Log
@@ -51,7 +52,7 @@ def program(storage: Storage) -> Program:
     """Return how the ZEO server is supervised."""
     return Program(
         name=storage.name,
-        kind="zeo",
+        kind=STORAGE,
         command=storage.command,
         health=Health(address=storage.address.to_connect),
         listens=(storage.address,),

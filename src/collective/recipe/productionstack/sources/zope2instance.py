@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from collective.recipe.productionstack.errors import Problem
 from collective.recipe.productionstack.model.address import Address
+from collective.recipe.productionstack.model.announced import CLIENT
 from collective.recipe.productionstack.model.announced import Health
 from collective.recipe.productionstack.model.announced import Log
 from collective.recipe.productionstack.model.announced import Program
@@ -79,7 +80,7 @@ def program(client: Client, *, debug: bool = False) -> Program:
     """
     return Program(
         name=client.name,
-        kind="client",
+        kind=CLIENT,
         command=(client.script, "console"),
         health=Health(address=client.address, path=HEALTH_PATH),
         listens=client.addresses,

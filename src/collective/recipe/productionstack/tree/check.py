@@ -18,13 +18,6 @@ from collective.recipe.productionstack.model.announced import Check
 from collective.recipe.productionstack.model.stack import Stack
 from collective.recipe.productionstack.tree import trees
 
-PACKAGES = {"varnishd": "varnish"}
-VERSIONED = {
-    "nginx": ("nginx", "-v"),
-    "varnish": ("varnishd", "-V"),
-    "haproxy": ("haproxy", "-v"),
-}
-
 ORIGIN = re.compile(r"(?<!for )\[[^\]]+\] [a-z][a-z-]*")
 LINE_NUMBER = re.compile(r"([\w./-]+\.(?:conf|cfg|vcl))\D{1,12}(\d+)|'?[Ll]ine (\d+)")
 
@@ -46,12 +39,12 @@ class Verdict:
 def verdicts(stack: Stack, folder: Path) -> Iterator[Verdict]:
     """Yield every daemon's verdict on the tree in a folder; all are asked at once."""
     with ThreadPoolExecutor() as pool:
-        yield from pool.map(partial(_verdict, folder=folder), stack.checks)
+        yield from pool.map(partial(_verdict, folder=folder), stack.announced.checks)
 
 
 def daemons(stack: Stack) -> dict[str, str]:
     """Return the identity of each daemon that is there, without running any."""
-    found = {check.daemon: run.find(check.daemon) for check in stack.checks}
+    found = {check.daemon: run.find(check.daemon) for check in stack.announced.checks}
     return {name: run.identity(path) for name, path in sorted(found.items()) if path}
 
 
@@ -66,7 +59,7 @@ def _verdict(check: Check, folder: Path) -> Verdict:
 
 
 def _missing(check: Check) -> Verdict:
-    package = PACKAGES.get(check.daemon, check.daemon)
+    package = check.package or check.daemon
     hint = f"{check.daemon} is not installed; on Debian: apt-get install {package}"
     return Verdict(service=check.service, state="missing", text=hint)
 
@@ -144,19 +137,21 @@ def _fill(text: str, places: dict[str, str]) -> str:
 
 def missing(stack: Stack) -> Iterator[Verdict]:
     """Yield a verdict for each daemon that is not there, without running any."""
-    for check in stack.checks:
+    for check in stack.announced.checks:
         if run.find(check.daemon) is None:
             yield _missing(check)
 
 
-def versions(known: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    """Return the versions of the daemons whose files differ by version.
+def versions(
+    versioned: Mapping[str, tuple[str, str]], known: Mapping[str, Any]
+) -> dict[str, tuple[int, ...]]:
+    """Return the versions of daemons, asked with the argument that is given for each.
 
     ``known`` holds ``daemons`` (identities) and ``versions`` of an earlier run; a
     daemon whose file is the same since then is not asked again.
     """
     found = {}
-    for service, (daemon, argument) in VERSIONED.items():
+    for service, (daemon, argument) in versioned.items():
         program = run.find(daemon)
         if program is None:
             continue

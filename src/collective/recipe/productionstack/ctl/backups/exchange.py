@@ -81,7 +81,7 @@ class Swap:
         try:
             values = json.loads(self.journal.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            for one in self.stack.backups:
+            for one in self.stack.data.backups:
                 for target in filter(None, (one.data_file, one.blob_dir)):
                     self.fresh(Path(target))
             self.undo()

@@ -28,20 +28,20 @@ MOST = 5
 
 def of(stack: Stack) -> list[Backup]:
     """Return the backup parts; ControlError where there is none, or an odd one."""
-    if not stack.backups:
+    if not stack.data.backups:
         message = (
             f"[{stack.name}] knows no backup part. Add one with "
             "recipe = collective.recipe.backup, and run bin/buildout."
         )
         raise ControlError(message)
-    for one in stack.backups:
+    for one in stack.data.backups:
         if one.unreadable:
             message = (
                 f"[{one.name}] {one.unreadable}: such backups cannot be judged, "
                 "verified or copied here. Remove the option and run bin/buildout."
             )
             raise ControlError(message)
-    return list(stack.backups)
+    return list(stack.data.backups)
 
 
 def make_all(work: Task, timeout: float) -> Verdict:

@@ -22,7 +22,7 @@ MEGABYTE = 1024**2
 
 def pack(work: Task, timeout: float) -> Verdict:
     """Pack the storage of the stack, and judge the result."""
-    storage = work.stack.storage
+    storage = work.stack.data.storage
     if storage is None:
         message = f"[{work.stack.name}] has no ZEO server. Pack where the server is."
         raise ControlError(message)

@@ -51,13 +51,15 @@ def choose(stack: Stack, date: str, source: Path | None) -> Chosen:
 def refuse_running(control: Control, stack: Stack) -> None:
     """Refuse while the database runs."""
     seen = survey.take(stack)
-    storage = stack.storage
+    storage = stack.data.storage
     answers = (
         storage is not None
         and health.probe(Health(address=storage.address.to_connect), PROBE_SECONDS)
         == health.OK
     )
-    held = any(own_processes.locked(f"{one.data_file}.lock") for one in stack.backups)
+    held = any(
+        own_processes.locked(f"{one.data_file}.lock") for one in stack.data.backups
+    )
     if not seen.is_empty or answers or held:
         what = "the stack runs" if not seen.is_empty else "something uses the database"
         message = f"{what}: what it writes now would be lost."
@@ -67,7 +69,7 @@ def refuse_running(control: Control, stack: Stack) -> None:
 def verify(work: Task, date: str, source: Path | None) -> None:
     """Verify what is to be restored, as ``verify-backup`` does."""
     settings = Settings(date=date, root=source)
-    for one in work.stack.backups:
+    for one in work.stack.data.backups:
         report = Verification(work, one, settings).run()
         if not report.ok:
             name = f"{one.name} {report.date}"

@@ -35,14 +35,14 @@ Chosen = list[tuple[Backup, Copy]]
 def sync(work: Task, timeout: float) -> Verdict:
     """Copy the newest backups; ControlError leaves the last good copy as it was."""
     stack = work.stack
-    if not stack.keeping.sync_target:
+    if not stack.data.keeping.sync_target:
         message = (
             f"[{stack.name}] sync-target is not set. Name a host and a path there."
         )
         raise ControlError(message)
     if run.find("rsync") is None:
         raise ControlError("there is no rsync. On Debian: apt-get install rsync")
-    far = Far.of(stack.keeping.sync_target, stack.keeping.sync_key)
+    far = Far.of(stack.data.keeping.sync_target, stack.data.keeping.sync_key)
     chosen = _sound(stack)
     name = max(copy.date for _, copy in chosen)
     work.steps.begin("copy", f"looking at {far}")
@@ -52,8 +52,8 @@ def sync(work: Task, timeout: float) -> Verdict:
         _send(work, far, chosen, (name, known[-1] if known else ""), timeout)
         known = sorted([*known, name])
     _compare(work, far, chosen, name)
-    _sweep(far, names, known, stack.keeping.sync_keep, name)
-    kept = known[-stack.keeping.sync_keep :]
+    _sweep(far, names, known, stack.data.keeping.sync_keep, name)
+    kept = known[-stack.data.keeping.sync_keep :]
     work.steps.done("copy", f"is whole: {name}")
     size = sum(max(0, copy.size) for _, copy in chosen)
     return Verdict(f"{name} at {far}, {_age(kept[-1])} old, {len(kept)} there", size)

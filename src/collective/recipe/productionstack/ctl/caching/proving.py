@@ -12,7 +12,10 @@ from urllib.parse import urlsplit
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.traffic import pages
 from collective.recipe.productionstack.ctl.traffic.pages import Page
+from collective.recipe.productionstack.daemons import roles
 from collective.recipe.productionstack.machine.http import connection
+from collective.recipe.productionstack.model.chain import CACHE
+from collective.recipe.productionstack.model.chain import WEB_SERVER
 from collective.recipe.productionstack.model.site import Site
 from collective.recipe.productionstack.model.stack import Stack
 
@@ -46,6 +49,9 @@ class Visit:
     def __post_init__(self) -> None:
         """Choose an address that nobody else asks for."""
         self.query = f"?purge-check={secrets.token_hex(8)}"
+        self.cache = roles.title(self.stack, CACHE)
+        has_front = self.stack.chain.has_web_server
+        self.front = roles.title(self.stack, WEB_SERVER) if has_front else self.cache
 
     def prove(self) -> str:
         """Take all steps; return what was seen, raise FailedError where one fails."""
@@ -58,13 +64,13 @@ class Visit:
         page = look()
         if page.cache != "MISS":
             self.fail(
-                "Varnish",
+                self.cache,
                 f"still {page.cache or page.trouble} after PURGE was answered with 200",
                 "Is a template of your own at work? Compare it with the stock "
                 f"default.vcl.j2, and see {self.script} diff",
             )
         if look().cache != "HIT":
-            self.fail("Varnish", "not stored again", f"See {self.script} status")
+            self.fail(self.cache, "not stored again", f"See {self.script} status")
         self.refused(look)
         return "stored, dropped by Plone's PURGE, refused from outside"
 
@@ -83,8 +89,8 @@ class Visit:
         return pages.ask(one, f"{path}{self.query}", self.host, method)
 
     def at_cache(self, method: str = "GET") -> Page:
-        """Ask the listener of Varnish that is not nginx's."""
-        one = connection(self.stack.cache.to_connect, TIMEOUT)
+        """Ask the listener of the cache that is not the web server's."""
+        one = connection(self.stack.chain.cache.to_connect, TIMEOUT)
         path = f"{self.site.virtual_host}/{self.query}"
         return pages.ask(one, path, self.host, method)
 
@@ -95,12 +101,12 @@ class Visit:
             page.location.startswith(self.site.url)
         ):
             self.fail(
-                "nginx",
+                self.front,
                 f"no redirect to {self.site.url} but {page.trouble}",
                 f"Run {self.script} diff and {self.script} reload",
             )
         if self.visit("PURGE").status != REFUSED:
-            self.fail("nginx", "PURGE from outside is not refused", "See guard.conf")
+            self.fail(self.front, "PURGE from outside is not refused", "See guard.conf")
         return f"sent to {self.site.url}, PURGE refused from outside"
 
     def planned(self) -> list[tuple[str, str]]:
@@ -113,7 +119,7 @@ class Visit:
             self.fail("Plone", f"cannot purge ({trouble})", again)
         if not told["enabled"]:
             self.fail("Plone", "purging is switched off", again)
-        own = f"{self.stack.purge.to_connect}"
+        own = f"{self.stack.chain.purge.to_connect}"
         if own not in {urlsplit(one).netloc for one in told["proxies"]}:
             shown = ", ".join(told["proxies"]) or "nobody"
             self.fail("Plone", f"sends PURGE to {shown}, not to {own}", again)
@@ -133,7 +139,7 @@ class Visit:
         if first.status == pages.MISSING:
             raise FailedError(pages.missing(self.stack, self.site))
         if second.status != http.HTTPStatus.OK:
-            hop = "nginx" if not second.status else "Plone"
+            hop = self.front if not second.status else "Plone"
             self.fail(hop, f"no page but {second.trouble}", f"See {self.script} status")
         if second.cache != "HIT":
             said = f"Cache-Control says {second.control or 'nothing'}"
@@ -147,7 +153,7 @@ class Visit:
     def purge(self, proxy: str, path: str) -> None:
         """Send one PURGE as Plone does."""
         where = urlsplit(proxy)
-        own = where.netloc == str(self.stack.purge.to_connect)
+        own = where.netloc == str(self.stack.chain.purge.to_connect)
         one = http.client.HTTPConnection(where.hostname or "", where.port, CONNECT)
         try:
             one.putrequest("PURGE", path, skip_accept_encoding=True)
@@ -164,12 +170,12 @@ class Visit:
                     "or start that cache"
                 )
             )
-            self.fail("Varnish", f"{proxy} gives no answer ({error})", remedy)
+            self.fail(self.cache, f"{proxy} gives no answer ({error})", remedy)
         finally:
             one.close()
         if status not in {http.HTTPStatus.OK, http.HTTPStatus.NOT_FOUND}:
             self.fail(
-                "Varnish",
+                self.cache,
                 f"{proxy} answered {status} to PURGE",
                 f"Run {self.script} plone-caching; is that the purge-address?",
             )
@@ -177,7 +183,7 @@ class Visit:
     def refused(self, look: Callable[[], Page]) -> None:
         """See that visitors can drop nothing."""
         for method in ("PURGE", "BAN"):
-            for hop, send in (("nginx", self.visit), ("Varnish", self.at_cache)):
+            for hop, send in (("nginx", self.visit), (self.cache, self.at_cache)):
                 status = send(method).status
                 if status != REFUSED:
                     self.fail(
@@ -186,4 +192,4 @@ class Visit:
                         "Is a template of your own at work?",
                     )
         if look().cache != "HIT":
-            self.fail("Varnish", "a refused PURGE has dropped the page", "Report this")
+            self.fail(self.cache, "a refused PURGE has dropped the page", "Report this")

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from urllib.parse import urlsplit
 
 from collective.recipe.productionstack.ctl.control import Control
-from collective.recipe.productionstack.daemons.varnish import control as varnish
+from collective.recipe.productionstack.daemons import roles
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.errors import printable
 from collective.recipe.productionstack.machine.http import connection
@@ -114,23 +114,23 @@ def drop(control: Control, stack: Stack, target: Target) -> None:
 
 def _purge(control: Control, stack: Stack, site: Site, path: str) -> None:
     """Send what Plone sends."""
-    one = connection(stack.purge, TIMEOUT)
+    one = connection(stack.chain.purge, TIMEOUT)
     try:
-        headers = {"Host": str(stack.purge), "Connection": "close"}
+        headers = {"Host": str(stack.chain.purge), "Connection": "close"}
         one.request("PURGE", f"{site.virtual_host}{path}", headers=headers)
         status = one.getresponse().status
     except (OSError, http.client.HTTPException) as error:
-        raise _away(control, f"{type(error).__name__} at {stack.purge}") from None
+        raise _away(control, f"{type(error).__name__} at {stack.chain.purge}") from None
     finally:
         one.close()
     if status != http.HTTPStatus.OK:
-        raise _away(control, f"{stack.purge} answered {status} to PURGE")
+        raise _away(control, f"{stack.chain.purge} answered {status} to PURGE")
 
 
 def ban(control: Control, stack: Stack, *words: str) -> None:
     """Ban what the words describe; what Varnish says is told to the user."""
     try:
-        varnish.ban(stack, *words)
+        roles.cache(stack).ban(*words)
     except ControlError as error:
         raise _away(control, str(error)) from None
 

@@ -15,7 +15,6 @@ FOLDER = "jobs"
 HOUR = 3600
 WEEK_HOURS = 7 * 24
 DAILY = ("backup", "sync")
-OFF = "off"
 UP = "up"
 """The stamp of the first ``up``: a fresh stack has had no time for a backup."""
 
@@ -71,14 +70,12 @@ def note_up(stack: Stack) -> None:
 
 def names(stack: Stack) -> list[str]:
     """Return the jobs that this stack is expected to run."""
-    backup_time, pack_time, verify_time = stack.keeping.times
-    planned = stack.writes("cron")
-    kept = planned and bool(stack.backups)
+    planned = {job.name for job in stack.announced.jobs}
     wanted = {
-        "backup": kept and backup_time != OFF,
-        "sync": kept and backup_time != OFF and bool(stack.keeping.sync_target),
-        "verify": kept and verify_time != OFF,
-        "pack": planned and stack.storage is not None and pack_time != OFF,
+        "backup": "backup" in planned,
+        "sync": "backup" in planned and bool(stack.data.keeping.sync_target),
+        "verify": "verify" in planned,
+        "pack": "pack" in planned,
     }
     # Who runs one from elsewhere wants to see it too.
     return [name for name in wanted if wanted[name] or load(stack, name)]
@@ -87,7 +84,7 @@ def names(stack: Stack) -> list[str]:
 def age(stack: Stack, name: str, now: float) -> Age:
     """Judge one job: its last run must be good, and young enough."""
     stamp, begun = load(stack, name), load(stack, UP)
-    hours = stack.keeping.age_limit + (0 if name in DAILY else WEEK_HOURS)
+    hours = stack.data.keeping.age_limit + (0 if name in DAILY else WEEK_HOURS)
     good = stamp.good if stamp else 0.0
     since = max(good, begun.good if begun else now)
     young = now - since <= hours * HOUR

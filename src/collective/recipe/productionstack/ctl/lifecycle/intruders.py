@@ -33,7 +33,7 @@ def found(stack: Stack, ours: dict[str, set[int]]) -> list[Intruder]:
     wanted = [
         (program.name, address, one)
         for one in sockets.listening()
-        for program in stack.programs
+        for program in stack.announced.programs
         for address in program.listens
         if not program.standby and address.clashes_with(one.address)
     ]

@@ -8,7 +8,7 @@ from contextlib import suppress
 from collective.recipe.productionstack.ctl.lifecycle import survey
 from collective.recipe.productionstack.ctl.lifecycle.starting import Starter
 from collective.recipe.productionstack.ctl.screen import Screen
-from collective.recipe.productionstack.daemons.haproxy.control import Balancer
+from collective.recipe.productionstack.daemons import roles
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.model.announced import Program
 
@@ -19,10 +19,10 @@ UNKNOWN_SECONDS = 30.0
 def replace(starter: Starter, screen: Screen) -> None:
     """End each leftover before its successor starts: nothing ever runs twice."""
     leftovers = survey.take(starter.stack).leftovers
-    known = {program.name: program for program in starter.stack.programs}
+    known = {program.name: program for program in starter.stack.announced.programs}
     for name in sorted(leftovers.keys() - known.keys()):
         _report(screen, name, survey.end(leftovers[name], "TERM", UNKNOWN_SECONDS))
-    for program in starter.stack.programs:
+    for program in starter.stack.announced.programs:
         if program.name in leftovers:
             screen.say(f"{program.name:<16} runs without supervisord: replacing it")
             _replace(starter, screen, program, leftovers[program.name])
@@ -31,19 +31,19 @@ def replace(starter: Starter, screen: Screen) -> None:
 def _replace(
     starter: Starter, screen: Screen, program: Program, pids: Sequence[int]
 ) -> None:
-    drained = program.kind == "client" and _drain(starter, screen, program)
+    drained = program.is_client and _drain(starter, screen, program)
     killed = survey.end(pids, program.stop_signal, program.stop_seconds)
     _report(screen, program.name, killed)
     if not program.standby:
         starter.start([program])
     if drained:
         with suppress(ControlError):
-            Balancer(starter.stack).set_state(program.name, "ready")
+            roles.balancer(starter.stack).set_state(program.name, "ready")
 
 
 def _drain(starter: Starter, screen: Screen, program: Program) -> bool:
     """Let a client finish its requests; False where HAProxy cannot be asked."""
-    balancer = Balancer(starter.stack)
+    balancer = roles.balancer(starter.stack)
     if program.name not in balancer.servers():
         return False
     with suppress(ControlError):

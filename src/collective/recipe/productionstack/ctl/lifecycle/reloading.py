@@ -65,7 +65,7 @@ def _take_in(
     known = start_record.load(stack)
     done: list[Program] = []
     with control.screen.steps() as steps:
-        for program in stack.programs:
+        for program in stack.announced.programs:
             if _is_behind(stack, program, seen, known):
                 try:
                     _reload_one(stack, program, steps)
@@ -136,7 +136,7 @@ def _conclude(
     ]
     left += [
         f"{program.name} is new: {script} up starts it"
-        for program in stack.programs
+        for program in stack.announced.programs
         if not program.standby and not seen.pid(program.name)
     ]
     left += [
@@ -162,7 +162,7 @@ def _reload_alone(control: Control, stack: Stack) -> int:
     control.trees.apply()
     shown = ", ".join(names) or "nothing changed"
     control.screen.say(f"reload: applied ({shown})")
-    for program in stack.programs:
+    for program in stack.announced.programs:
         if health.probe(program.health, 1) != health.OK:
             command = " ".join(program.command)
             control.screen.say(f"{program.name} does not run; start it: {command}")

@@ -13,13 +13,13 @@ from typing import Any
 
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.lifecycle.survey import Survey
+from collective.recipe.productionstack.daemons.supervisor.control import CONF
 from collective.recipe.productionstack.machine import processes
 from collective.recipe.productionstack.machine.files import write_atomically
 from collective.recipe.productionstack.model.announced import Program
 from collective.recipe.productionstack.model.stack import Stack
 
 NAME = "started.json"
-DEFINITIONS = "supervisor/supervisord.conf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def reads(program: Program, path: str) -> bool:
 def definition(folder: Path, name: str) -> str:
     """Return the program's section of supervisord.conf without its comments."""
     try:
-        text = (folder / DEFINITIONS).read_text(encoding="utf-8")
+        text = (folder / CONF).read_text(encoding="utf-8")
     except OSError:
         return ""
     found = re.search(rf"(?ms)^\[program:{re.escape(name)}\]$(.*?)(?=^\[|\Z)", text)
@@ -158,7 +158,7 @@ def stale(stack: Stack, seen: Survey) -> dict[str, Stale]:
     known = load(stack)
     found = {
         program.name: why_stale(stack, program, seen.pid(program.name), known)
-        for program in stack.programs
+        for program in stack.announced.programs
         if seen.pid(program.name)
     }
     return {name: one for name, one in found.items() if one}
@@ -167,6 +167,6 @@ def stale(stack: Stack, seen: Survey) -> dict[str, Stale]:
 def how_to_restart(control: Control, stack: Stack, name: str) -> str:
     """Return the commands that restart a program."""
     script = control.script
-    if stack.load_balancer != "none" and name in {one.name for one in stack.clients}:
+    if stack.chain.has_balancer and name in {one.name for one in stack.zope.clients}:
         return f"{script} restart {name}"
     return f"{script} down, then {script} up"

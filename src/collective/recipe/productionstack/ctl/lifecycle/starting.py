@@ -14,7 +14,7 @@ from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.lifecycle import start_record
 from collective.recipe.productionstack.ctl.screen import Steps
 from collective.recipe.productionstack.daemons import health
-from collective.recipe.productionstack.daemons.haproxy.control import Balancer
+from collective.recipe.productionstack.daemons import roles
 from collective.recipe.productionstack.daemons.supervisor.control import Info
 from collective.recipe.productionstack.daemons.supervisor.control import Supervisor
 from collective.recipe.productionstack.errors import ControlError
@@ -70,7 +70,7 @@ class Starter:
 
     def wait_for_server(self) -> None:
         """Wait until HAProxy sends requests to at least one client."""
-        balancer = Balancer(self.stack)
+        balancer = roles.balancer(self.stack)
         self.until(
             lambda: any(one.is_up for one in balancer.servers().values()),
             "balancer",
@@ -79,7 +79,7 @@ class Starter:
 
     def settle(self) -> None:
         """Wait until supervisor has watched all long enough to call them running."""
-        wanted = [one for one in self.stack.programs if not one.standby]
+        wanted = [one for one in self.stack.announced.programs if not one.standby]
         while True:
             infos = self.supervisor.infos()
             left = [one for one in wanted if infos[one.name].state != "RUNNING"]
@@ -156,9 +156,9 @@ def is_empty(stack: Stack) -> bool:
     An initialised Data.fs names the class of its root near its beginning; one of
     any size is in use. Where we see no Data.fs the safe answer is given.
     """
-    if stack.storage is None:
+    if stack.data.storage is None:
         return True
-    path = Path(stack.storage.data_file)
+    path = Path(stack.data.storage.data_file)
     try:
         if path.stat().st_size > SMALL:
             return False
@@ -173,8 +173,8 @@ def forget_index(stack: Stack) -> None:
     FileStorage writes the next one when it is closed or packed; until then every
     backup would complain that this one does not fit.
     """
-    if stack.storage is not None:
-        Path(f"{stack.storage.data_file}.index").unlink(missing_ok=True)
+    if stack.data.storage is not None:
+        Path(f"{stack.data.storage.data_file}.index").unlink(missing_ok=True)
 
 
 def _is_up(info: Info | None) -> bool:

@@ -11,11 +11,12 @@ from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.lifecycle import survey
 from collective.recipe.productionstack.ctl.lifecycle.survey import Survey
 from collective.recipe.productionstack.ctl.screen import Steps
-from collective.recipe.productionstack.daemons.haproxy.control import Balancer
+from collective.recipe.productionstack.daemons import roles
 from collective.recipe.productionstack.daemons.supervisor.control import Supervisor
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.machine import own_processes
 from collective.recipe.productionstack.model.address import Address
+from collective.recipe.productionstack.model.announced import CLIENT
 from collective.recipe.productionstack.model.announced import Health
 from collective.recipe.productionstack.model.announced import Program
 from collective.recipe.productionstack.model.stack import Stack
@@ -34,7 +35,7 @@ def everything(control: Control, stack: Stack, steps: Steps) -> None:
         survey.end([seen.supervisor], "KILL", 5)
         seen = survey.take(stack)
     for group in groups(stack, seen):
-        if group[0].kind == "haproxy":
+        if group[0].kind == stack.chain.load_balancer:
             _let_requests_end(control, stack)
         programs(control, stack, group, steps)
     supervisord(control, stack, survey.take(stack))
@@ -42,13 +43,13 @@ def everything(control: Control, stack: Stack, steps: Steps) -> None:
 
 def groups(stack: Stack, seen: Survey) -> list[list[Program]]:
     """Return what runs in the order of stopping; a group stops side by side."""
-    known = {program.name for program in stack.programs}
+    known = {program.name for program in stack.announced.programs}
     names = sorted({*seen.infos, *seen.roots} - known - {own_processes.SUPERVISOR})
     strangers = [_unknown(name) for name in names]
-    backwards = list(reversed(stack.programs))
-    clients = [one for one in backwards if one.kind == "client"]
-    outer = [one for one in backwards if one.kind not in {"client", "zeo"}]
-    inner = [one for one in backwards if one.kind == "zeo"]
+    backwards = list(reversed(stack.announced.programs))
+    clients = [one for one in backwards if one.is_client]
+    outer = [one for one in backwards if not (one.is_client or one.is_storage)]
+    inner = [one for one in backwards if one.is_storage]
     ordered = [
         *([one] for one in outer),
         [*clients, *strangers],
@@ -111,9 +112,9 @@ def supervisord(control: Control, stack: Stack, seen: Survey) -> None:
 
 def _let_requests_end(control: Control, stack: Stack) -> None:
     """Wait for requests in the clients: Zope gives them 5 s when it is stopped."""
-    balancer = Balancer(stack)
+    balancer = roles.balancer(stack)
     if not balancer.wait_idle(
-        {client.name for client in stack.clients}, REQUESTS_SECONDS
+        {client.name for client in stack.zope.clients}, REQUESTS_SECONDS
     ):
         control.screen.warn(
             f"requests still ran after {REQUESTS_SECONDS:.0f} s: "
@@ -146,7 +147,7 @@ def _unknown(name: str) -> Program:
     """Return a stand-in for what an earlier configuration started."""
     return Program(
         name=name,
-        kind="client",
+        kind=CLIENT,
         command=(),
         health=Health(address=Address()),
         stop_seconds=LEFT_OVER_SECONDS,

@@ -113,7 +113,7 @@ def make_folders(stack: Stack) -> None:
     var.chmod(0o700)
     Path(stack.folders.log).mkdir(parents=True, exist_ok=True, mode=0o750)
     _make_private(Path(stack.folders.sockets))
-    for program in stack.programs:
+    for program in stack.announced.programs:
         for address in program.listens:
             if address.path:
                 Path(address.path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -9,6 +9,8 @@ from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 
+from collective.recipe.productionstack.daemons import roles
+from collective.recipe.productionstack.daemons.supervisor.control import SOCKET
 from collective.recipe.productionstack.daemons.supervisor.control import Info
 from collective.recipe.productionstack.daemons.supervisor.control import NoAnswerError
 from collective.recipe.productionstack.daemons.supervisor.control import Supervisor
@@ -80,7 +82,7 @@ class Survey:
 def take(stack: Stack, timeout: float = 5) -> Survey:
     """Look at what runs now."""
     table = processes.table()
-    roots = own_processes.roots(stack.folders.var, table)
+    roots = own_processes.roots(stack.folders.var, table, roles.UNMARKED)
     infos: dict[str, Info] = {}
     answers = False
     with suppress(NoAnswerError):
@@ -91,7 +93,7 @@ def take(stack: Stack, timeout: float = 5) -> Survey:
 
 def connect(stack: Stack, timeout: float = 15) -> Supervisor:
     """Return the stack's supervisord."""
-    return Supervisor(stack.socket("supervisor").path, timeout)
+    return Supervisor(stack.socket(SOCKET).path, timeout)
 
 
 def end(pids: Collection[int], signal: str, seconds: float) -> bool:

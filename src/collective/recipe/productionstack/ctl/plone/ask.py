@@ -30,16 +30,16 @@ def sites(stack: Stack) -> list[Site]:
 
 def client(control: Control, stack: Stack) -> Client:
     """Return the client to ask; refuse where it would wait for nothing."""
-    if stack.proxy_cache == "none":
+    if not stack.chain.has_cache:
         message = (
             f"this stack has no cache (proxy-cache = none). "
             f"Write proxy-cache = varnish in [{stack.name}] to get one."
         )
         raise ControlError(message)
-    if not stack.all_clients or not stack.sites:
+    if not stack.zope.all_clients or not stack.sites:
         message = f"[{stack.name}] has no sites and clients. Ask the stack that has."
         raise ControlError(message)
-    found = stack.debug_client or stack.clients[0]
+    found = stack.zope.debug_client or stack.zope.clients[0]
     # Zope itself would wait half a minute for a database that is not there.
     answers = {
         address: health.probe(Health(address=address.to_connect), PROBE_SECONDS)

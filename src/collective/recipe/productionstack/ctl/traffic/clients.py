@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.lifecycle import survey
-from collective.recipe.productionstack.daemons.haproxy.control import Balancer
+from collective.recipe.productionstack.daemons import roles
+from collective.recipe.productionstack.daemons.roles import Balancer
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.announced import Program
@@ -22,7 +23,7 @@ HOST = re.compile(r"[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:]{2,45}\]")
 def running(control: Control) -> Stack:
     """Return the stack that runs; ControlError where HAProxy cannot be asked."""
     stack = control.newest()
-    if stack.alone or stack.load_balancer == "none":
+    if stack.alone or not stack.chain.has_balancer:
         message = (
             f"[{stack.name}] has no load balancer of its own, so nothing can keep "
             "visitors away from a client. Use load-balancer = haproxy."
@@ -31,7 +32,7 @@ def running(control: Control) -> Stack:
     if not survey.take(stack).answers:
         message = f"nothing runs under supervisord. Run {control.script} up."
         raise ControlError(message)
-    if not Balancer(stack).servers():
+    if not roles.balancer(stack).servers():
         message = f"HAProxy does not answer. Run {control.script} up, which starts it."
         raise ControlError(message)
     return stack
@@ -39,22 +40,22 @@ def running(control: Control) -> Stack:
 
 def programs(stack: Stack, names: Sequence[str]) -> list[Program]:
     """Return the balanced clients of those names, or all of them."""
-    clients = {one.name for one in stack.clients}
+    clients = {one.name for one in stack.zope.clients}
     for name in names:
         if name not in clients:
             raise ControlError(_unknown(stack, name, clients))
     return [
         program
-        for program in stack.programs
+        for program in stack.announced.programs
         if program.name in (names or clients) and program.name in clients
     ]
 
 
 def _unknown(stack: Stack, name: str, clients: set[str]) -> str:
     known = ", ".join(sorted(clients))
-    if stack.debug_client and name == stack.debug_client.name:
+    if stack.zope.debug_client and name == stack.zope.debug_client.name:
         return f"{name} is the debug client, which gets no visitors. Clients: {known}."
-    if name in {program.name for program in stack.programs}:
+    if name in {program.name for program in stack.announced.programs}:
         return (
             f"{name} is no client: it is restarted by down and up, "
             f"or killed and started again by supervisord. Clients: {known}."

@@ -102,17 +102,16 @@ def entry(
     stack: Stack, site: Site, host: str, timeout: float
 ) -> tuple[http.client.HTTPConnection, str]:
     """Return a connection to the outermost tier, and the front page's path there."""
-    kinds = {program.kind for program in stack.programs}
-    if host in maintenance.hosts(stack):
-        # nginx would answer with its page for visitors.
-        kinds -= {"nginx"}
-    if "nginx" in kinds and stack.https and site.certificate:
-        return _NamedConnection(stack.https.to_connect, host, timeout), "/"
-    if "nginx" in kinds:
-        return connection(stack.http, timeout), "/"
-    inner = {"varnish": stack.cache, "haproxy": stack.balancer}
+    chain, ours = stack.chain, {one.kind for one in stack.announced.programs}
+    # In maintenance the web server would answer with its page for visitors.
+    if chain.web_server in ours and host not in maintenance.hosts(stack):
+        if chain.https and site.certificate:
+            return _NamedConnection(chain.https.to_connect, host, timeout), "/"
+        return connection(chain.http, timeout), "/"
+    inner = ((chain.proxy_cache, chain.cache), (chain.load_balancer, chain.balancer))
     address = next(
-        (inner[kind] for kind in inner if kind in kinds), stack.clients[0].address
+        (address for daemon, address in inner if daemon in ours),
+        stack.zope.clients[0].address,
     )
     return connection(address, timeout), f"{site.virtual_host}/"
 
@@ -155,7 +154,7 @@ def missing(stack: Stack, site: Site) -> str:
     """Say that a site is not in the database, and how to create it."""
     where, _, name = site.path.rpartition("/")
     text = f"{site.host}: there is no {site.path} in the database yet. Create it: "
-    client = stack.debug_client
+    client = stack.zope.debug_client
     if client is None:
         return f"{text}add a debug client, see the option debug-client."
     port = client.address.port

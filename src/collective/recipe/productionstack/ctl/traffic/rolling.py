@@ -20,8 +20,8 @@ from collective.recipe.productionstack.ctl.lifecycle import survey
 from collective.recipe.productionstack.ctl.lifecycle.starting import Starter
 from collective.recipe.productionstack.ctl.screen import Steps
 from collective.recipe.productionstack.ctl.traffic import warming
-from collective.recipe.productionstack.daemons.haproxy.control import BACKEND
-from collective.recipe.productionstack.daemons.haproxy.control import Balancer
+from collective.recipe.productionstack.daemons import roles
+from collective.recipe.productionstack.daemons.roles import Balancer
 from collective.recipe.productionstack.daemons.supervisor.control import adopt
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.model.announced import Program
@@ -93,7 +93,7 @@ class Roll:
 
     def __post_init__(self) -> None:
         """Know the balancer."""
-        self.balancer = Balancer(self.stack)
+        self.balancer = roles.balancer(self.stack)
 
     def group(self, programs: Sequence[Program]) -> None:
         """Restart some clients at a time; ControlError leaves them drained."""
@@ -185,7 +185,7 @@ def refuse_last(
 ) -> None:
     """Refuse to take away the last clients that serve, unless forced."""
     # A pool's visitors go to the others while none of it serves.
-    servers = [one for one in balancer.servers().values() if one.backend == BACKEND]
+    servers = [one for one in balancer.servers().values() if not one.pool]
     serving = {one.name for one in servers if one.is_up}
     if force or serving - names or not serving & names:
         return
@@ -229,7 +229,7 @@ def roll(
 
 def _weakest_first(stack: Stack, wanted: Sequence[Program]) -> list[Program]:
     """Begin with what does not serve: it takes nobody away."""
-    servers = Balancer(stack).servers()
+    servers = roles.balancer(stack).servers()
     return sorted(
         wanted,
         key=lambda one: one.name in servers and servers[one.name].is_up,

@@ -20,7 +20,7 @@ TIMEOUT = 120.0
 
 def warm(stack: Stack, name: str, paths: Sequence[str], steps: Steps) -> None:
     """Fetch the paths of every site; ControlError for one that the others have."""
-    client = next(one for one in stack.clients if one.name == name)
+    client = next(one for one in stack.zope.clients if one.name == name)
     for site in stack.sites:
         for path in paths:
             steps.begin(name, f"warming up: {site.host}{path}")
@@ -46,7 +46,7 @@ def _ask(client: Client, site: Site, path: str) -> Page:
 
 def _is_missing_elsewhere(stack: Stack, site: Site, path: str) -> bool:
     """Whether the clients that serve do not have it either."""
-    one = http.connection(stack.balancer.to_connect, TIMEOUT)
+    one = http.connection(stack.chain.balancer.to_connect, TIMEOUT)
     page = pages.ask(one, f"{site.virtual_host}{path}", site.url_host)
     # With no other client HAProxy answers 503: nobody knows better.
     return page.status in {pages.MISSING, HTTPStatus.SERVICE_UNAVAILABLE}

@@ -14,7 +14,7 @@ import click
 
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.traffic import clients
-from collective.recipe.productionstack.daemons.haproxy.control import Balancer
+from collective.recipe.productionstack.daemons import roles
 from collective.recipe.productionstack.errors import ControlError
 
 
@@ -25,16 +25,16 @@ from collective.recipe.productionstack.errors import ControlError
 def command(control: Control, *, client: str, address: str | None) -> int:
     with control.lock():
         stack = clients.running(control)
-        balancer = Balancer(stack)
+        balancer = roles.balancer(stack)
         if client in balancer.servers():
             message = f"HAProxy knows {client} already; to use it: ready {client}."
             raise ControlError(message)
-        known = {one.name: one for one in stack.clients}
+        known = {one.name: one for one in stack.zope.clients}
         if client in known and address is None:
             place, most = known[client].address, known[client].maxconn
         else:
             place = clients.address(stack, client, address)
-            most = min(one.maxconn for one in stack.clients)
+            most = min(one.maxconn for one in stack.zope.clients)
         balancer.add(client, place, most)
         late = clients.wait_up(balancer, [client])
     if late:

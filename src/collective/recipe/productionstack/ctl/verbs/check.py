@@ -17,6 +17,7 @@ from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.lifecycle import intruders
 from collective.recipe.productionstack.ctl.lifecycle import reloading
 from collective.recipe.productionstack.ctl.lifecycle import survey
+from collective.recipe.productionstack.daemons.supervisor.control import SOCKET
 from collective.recipe.productionstack.model.stack import Stack
 from collective.recipe.productionstack.tree import check
 from collective.recipe.productionstack.tree.check import Verdict
@@ -50,8 +51,10 @@ def lint(stack: Stack) -> Iterator[str]:
     ours = {name: seen.pids(name) for name in seen.roots}
     for one in intruders.found(stack, ours):
         yield f"{one}. Stop that or choose another port-base."
-    for name in ("supervisor", "haproxy", "varnish"):
-        path = stack.socket(name).path
+    listens = {
+        one.path for program in stack.announced.programs for one in program.listens
+    }
+    for path in sorted(filter(None, {*listens, stack.socket(SOCKET).path})):
         if len(path.encode()) > SOCKET_LIMIT:
             yield f"{path} is longer than {SOCKET_LIMIT} bytes. Run bin/buildout again."
 

@@ -59,8 +59,10 @@ def command(control: Control, *, ending: bool, timeout: int) -> int:
 
 
 def _debugger(control: Control, stack: Stack) -> tuple[Client, Program]:
-    client = stack.debug_client
-    found = [one for one in stack.programs if client and one.name == client.name]
+    client = stack.zope.debug_client
+    found = [
+        one for one in stack.announced.programs if client and one.name == client.name
+    ]
     if client is None or not found:
         message = (
             "there is no debug client. Add one to buildout.cfg, name it in "

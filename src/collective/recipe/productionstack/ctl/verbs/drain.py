@@ -14,7 +14,7 @@ from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.traffic import rolling
 from collective.recipe.productionstack.ctl.traffic.clients import programs
 from collective.recipe.productionstack.ctl.traffic.clients import running
-from collective.recipe.productionstack.daemons.haproxy.control import Balancer
+from collective.recipe.productionstack.daemons import roles
 
 
 @click.command("drain", help=__doc__)
@@ -35,7 +35,7 @@ def command(
     with control.lock():
         stack = running(control)
         names = {one.name for one in programs(stack, clients)}
-        balancer = Balancer(stack)
+        balancer = roles.balancer(stack)
         rolling.refuse_last(control, balancer, names, force=force)
         for name in names:
             balancer.set_state(name, "drain")

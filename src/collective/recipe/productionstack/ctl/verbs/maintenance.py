@@ -43,7 +43,7 @@ def switch_on(control: Control, *, sites: tuple[str, ...]) -> int:
         before = maintenance.hosts(stack)
         added = [host for site in chosen for host in site.hosts]
         maintenance.write(control, stack, {*before, *added}, before)
-        allowed = ", ".join(stack.maintenance_allow) or "nobody"
+        allowed = ", ".join(stack.maintenance.allow) or "nobody"
         control.screen.say(
             f"maintenance: on for {', '.join(site.host for site in chosen)}; "
             f"{allowed} gets through; backup, pack and watchdog wait. "
@@ -88,7 +88,7 @@ def show(control: Control) -> int:
 
 def _stack(control: Control) -> Stack:
     stack = control.newest()
-    if stack.alone or stack.web_server == "none":
+    if stack.alone or not stack.chain.has_web_server:
         message = f"[{stack.name}] has no web server of its own to show a page."
         raise ControlError(message)
     return stack

@@ -77,7 +77,7 @@ def _proxy(text: str) -> str:
 
 
 def _wanted(stack: Stack, asked: dict[str, Any]) -> dict[str, Any]:
-    own = f"http://{stack.purge.to_connect}"
+    own = f"http://{stack.chain.purge.to_connect}"
     return {
         "dry_run": asked["dry_run"],
         # Several machines may share one database: each replaces its own alone.
@@ -85,7 +85,7 @@ def _wanted(stack: Stack, asked: dict[str, Any]) -> dict[str, Any]:
         "paths": [site.path for site in ask.sites(stack)],
         "proxies": list(dict.fromkeys((own, *asked["more"]))),
         "seconds": PAGE_SECONDS,
-        "tags": stack.purge_by == "tag" and not asked["undo"],
+        "tags": stack.caching.purge_by == "tag" and not asked["undo"],
         "undo": asked["undo"],
     }
 
@@ -118,7 +118,7 @@ def _conclude(
 
 
 def _worded(stack: Stack, site: Site, trouble: str) -> str:
-    client = (stack.debug_client or stack.clients[0]).name
+    client = (stack.zope.debug_client or stack.zope.clients[0]).name
     known = {
         "missing": pages.missing(stack, site),
         "no site": (

@@ -35,7 +35,7 @@ def command(
         message = "say what to drop: addresses, --site HOST, or --everything alone."
         raise click.UsageError(message)
     stack = control.newest()
-    if stack.proxy_cache == "none" or not stack.writes("varnish"):
+    if not (stack.chain.has_cache and stack.writes(stack.chain.proxy_cache)):
         message = f"[{stack.name}] runs no cache, so there is nothing to drop."
         raise ControlError(message)
     if everything:

@@ -12,7 +12,7 @@ from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.traffic.clients import programs
 from collective.recipe.productionstack.ctl.traffic.clients import running
 from collective.recipe.productionstack.ctl.traffic.clients import wait_up
-from collective.recipe.productionstack.daemons.haproxy.control import Balancer
+from collective.recipe.productionstack.daemons import roles
 from collective.recipe.productionstack.errors import ControlError
 
 
@@ -23,7 +23,7 @@ def command(control: Control, *, clients: tuple[str, ...]) -> int:
     with control.lock():
         stack = running(control)
         names = sorted(one.name for one in programs(stack, clients))
-        balancer = Balancer(stack)
+        balancer = roles.balancer(stack)
         for name in names:
             balancer.set_state(name, "ready")
         late = wait_up(balancer, names)

@@ -12,7 +12,7 @@ from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.traffic import rolling
 from collective.recipe.productionstack.ctl.traffic.clients import not_known
 from collective.recipe.productionstack.ctl.traffic.clients import running
-from collective.recipe.productionstack.daemons.haproxy.control import Balancer
+from collective.recipe.productionstack.daemons import roles
 from collective.recipe.productionstack.errors import ControlError
 
 
@@ -31,7 +31,7 @@ from collective.recipe.productionstack.errors import ControlError
 def command(control: Control, *, client: str, timeout: float, force: bool) -> int:
     with control.lock():
         stack = running(control)
-        balancer = Balancer(stack)
+        balancer = roles.balancer(stack)
         if client not in balancer.servers():
             raise ControlError(not_known(balancer, client))
         rolling.refuse_last(control, balancer, {client}, force=force)

@@ -38,7 +38,7 @@ COLOURS = {"RUNNING": "green", "STOPPED": "yellow"}
 def command(control: Control, *, as_json: bool, as_metrics: bool) -> int:
     status = look(control)
     if as_metrics:
-        programs = [status.program(one) for one in status.stack.programs]
+        programs = [status.program(one) for one in status.stack.announced.programs]
         click.echo(metrics.text(control.name, programs, status.ages), nl=False)
     elif as_json:
         click.echo(json.dumps(status.to_json(), indent=1))
@@ -65,7 +65,7 @@ def _show_programs(console: Console, status: Status) -> None:
         right = title in {"pid", "up", "memory"}
         table.add_column(title, justify="right" if right else "left", no_wrap=True)
     base = f"{status.stack.folders.buildout}/"
-    for program in status.stack.programs:
+    for program in status.stack.announced.programs:
         line = status.program(program)
         good = status.is_good(program) or program.standby
         colour = COLOURS.get(line["state"], "red") if good else "red"

@@ -8,6 +8,7 @@ import click
 
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.lifecycle import supervisord
+from collective.recipe.productionstack.daemons.supervisor.control import CONF
 from collective.recipe.productionstack.machine import own_processes
 
 
@@ -18,7 +19,7 @@ def command(control: Control, *, foreground: bool) -> None:
     from supervisor.supervisord import main
 
     supervisord.raise_limit()
-    conf = control.var / "applied" / "supervisor" / "supervisord.conf"
+    conf = control.var / "applied" / CONF
     # supervisor takes its own name for messages from here.
     sys.argv = [own_processes.SUPERVISOR, "-c", str(conf)]
     main([*sys.argv[1:], *(["-n"] if foreground else [])])

@@ -54,7 +54,7 @@ def command(control: Control, *, timeout: int) -> int:
 def _settle(control: Control) -> Stack:
     """Choose the configuration to start from; refuse before anything is started."""
     wanted = control.newest()
-    if not wanted.programs:
+    if not wanted.announced.programs:
         message = (
             f"[{wanted.name}] starts nothing: it writes configuration alone. "
             "Start the daemon from your own supervisor."
@@ -103,32 +103,28 @@ def _bring_up(
 
 def _groups(stack: Stack) -> list[list[Program]]:
     """Return programs in the order of their start; a group starts side by side."""
-    wanted = [program for program in stack.programs if not program.standby]
-    clients = [program for program in wanted if program.kind == "client"]
-    before = [one for one in wanted if one.kind == "zeo"]
-    after = [one for one in wanted if one.kind not in {"zeo", "client"}]
+    wanted = [program for program in stack.announced.programs if not program.standby]
+    clients = [one for one in wanted if one.is_client]
+    before = [one for one in wanted if one.is_storage]
+    after = [one for one in wanted if not (one.is_client or one.is_storage)]
     return [*([one] for one in before), clients, *([one] for one in after)]
 
 
 def _start(starter: Starter, group: Sequence[Program]) -> list[Program]:
-    if (
-        len(group) > 1
-        and group[0].kind == "client"
-        and starting.is_empty(starter.stack)
-    ):
+    if len(group) > 1 and group[0].is_client and starting.is_empty(starter.stack):
         # Two clients would both create the root of the database, and one would die.
         first = starter.start(group[:1])
         starting.forget_index(starter.stack)
         return first + starter.start(group[1:])
     started = starter.start(group)
-    if any(one.kind == "haproxy" for one in started):
+    if any(one.kind == starter.stack.chain.load_balancer for one in started):
         starter.wait_for_server()
     return started
 
 
 def _conclude(control: Control, stack: Stack, found: dict[str, list[str]]) -> None:
     screen = control.screen
-    number = sum(not program.standby for program in stack.programs)
+    number = sum(not program.standby for program in stack.announced.programs)
     started = len(found["started"])
     screen.say(
         f"up: {number} programs answer"

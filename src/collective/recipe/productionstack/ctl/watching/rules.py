@@ -37,7 +37,7 @@ class Seen:
     """
 
     name: str
-    kind: str = "client"
+    is_client: bool = True
     state: str = "RUNNING"
     pid: int = 0
     ours: bool = False
@@ -122,7 +122,7 @@ class Judge:
         if one.answers:
             history.answered, history.has_answered = now, True
         history.exits = [then for then in history.exits if now - then < CALM_SECONDS]
-        over = self.limit and one.kind == "client" and one.memory > self.limit
+        over = self.limit and one.is_client and one.memory > self.limit
         history.looks_over = history.looks_over + 1 if over else 0
         if not over:
             history.refusal = ""
@@ -145,7 +145,7 @@ class Judge:
 
     def _is_silent(self, now: float, one: Seen, history: History) -> bool:
         allowed = SILENT_SECONDS if history.has_answered else STARTING_SECONDS
-        blameless = one.kind == "client" and now < self.away_until
+        blameless = one.is_client and now < self.away_until
         runs = one.state == "RUNNING" and not blameless
         return runs and now - history.answered > allowed
 
@@ -164,5 +164,5 @@ class Judge:
     def _is_hopeless(self, now: float, one: Seen, history: History) -> bool:
         """Whether a client is to be stopped for good now."""
         late = [then for then in history.exits if now - then < EXITS_SECONDS]
-        ends = one.kind == "client" and not history.given_up and len(late) >= EXITS
+        ends = one.is_client and not history.given_up and len(late) >= EXITS
         return ends and one.state in {"RUNNING", "STARTING", "BACKOFF", "EXITED"}

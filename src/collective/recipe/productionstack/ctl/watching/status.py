@@ -18,7 +18,7 @@ from collective.recipe.productionstack.ctl.lifecycle.survey import Survey
 from collective.recipe.productionstack.ctl.traffic.maintenance import hosts
 from collective.recipe.productionstack.ctl.watching import troubles
 from collective.recipe.productionstack.daemons import health
-from collective.recipe.productionstack.daemons.haproxy.control import Balancer
+from collective.recipe.productionstack.daemons import roles
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.errors import printable
 from collective.recipe.productionstack.model.announced import Program
@@ -57,7 +57,7 @@ class Status:
         """Whether every program that should run is supervised and answers."""
         return self.seen.answers and all(
             self.is_good(program)
-            for program in self.stack.programs
+            for program in self.stack.announced.programs
             if not program.standby
         )
 
@@ -73,7 +73,9 @@ class Status:
         return {
             "ok": self.ok,
             "configuration": {"applied": self.applied, "current": self.current},
-            "programs": [self.program(program) for program in self.stack.programs],
+            "programs": [
+                self.program(program) for program in self.stack.announced.programs
+            ],
             "jobs": [_job(one) for one in self.ages],
             **{name: list(texts) for name, texts in more.items() if texts},
         }
@@ -104,13 +106,13 @@ def look(control: Control) -> Status:
     answers: dict[str, str] = {}
 
     def ask() -> None:
-        answers.update(health.probe_all(stack.programs, PROBE_SECONDS))
+        answers.update(health.probe_all(stack.announced.programs, PROBE_SECONDS))
 
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
     seen = survey.take(stack, PROBE_SECONDS)
     asking.join()
-    drained = _drained(stack) if seen.pid("haproxy") else ()
+    drained = _drained(stack) if seen.pid(stack.chain.load_balancer) else ()
     applied, current = control.trees.applied(), control.trees.current()
     return Status(
         stack=stack,
@@ -127,7 +129,7 @@ def look(control: Control) -> Status:
 
 
 def _drained(stack: Stack) -> tuple[str, ...]:
-    return tuple(sorted(Balancer(stack, PROBE_SECONDS).drained()))
+    return tuple(sorted(roles.balancer(stack, PROBE_SECONDS).drained()))
 
 
 def remarks(control: Control, status: Status) -> list[str]:

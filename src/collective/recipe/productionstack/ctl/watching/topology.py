@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collective.recipe.productionstack.daemons.roles import title
+from collective.recipe.productionstack.model.chain import BALANCER
+from collective.recipe.productionstack.model.chain import CACHE
+from collective.recipe.productionstack.model.chain import WEB_SERVER
 from collective.recipe.productionstack.model.clients import Client
 from collective.recipe.productionstack.model.stack import Stack
 
@@ -11,21 +15,22 @@ Branch = tuple[str, list["Branch"]]
 
 def topology(stack: Stack) -> list[Branch]:
     """Return who talks to whom, from the visitor to the disk."""
-    chain: list[Branch] = _clients(stack)
-    if stack.load_balancer == "haproxy":
-        chain = [(f"HAProxy  {stack.balancer}, statistics {stack.stats}", chain)]
-    if stack.proxy_cache == "varnish":
-        text = f"Varnish  {stack.cache}, {stack.cache_socket}, purge {stack.purge}"
-        chain = [(text, chain)]
-    if stack.web_server == "nginx":
-        secure = f", https {stack.https}" if stack.https else ""
-        chain = [(f"nginx  http {stack.http}{secure}", chain)]
+    chain, found = stack.chain, _clients(stack)
+    if chain.has_balancer:
+        text = f"{chain.balancer}, statistics {chain.stats}"
+        found = [(f"{title(stack, BALANCER)}  {text}", found)]
+    if chain.has_cache:
+        text = f"{chain.cache}, {stack.cache_socket}, purge {chain.purge}"
+        found = [(f"{title(stack, CACHE)}  {text}", found)]
+    if chain.has_web_server:
+        text = f"http {chain.http}" + (f", https {chain.https}" if chain.https else "")
+        found = [(f"{title(stack, WEB_SERVER)}  {text}", found)]
     sites: list[Branch] = [(f"{site.url} -> {site.path}", []) for site in stack.sites]
-    return [("visitors", [*sites, *chain]), *_beside(stack)]
+    return [("visitors", [*sites, *found]), *_beside(stack)]
 
 
 def _clients(stack: Stack) -> list[Branch]:
-    found = [(_client(client), list[Branch]()) for client in stack.clients]
+    found = [(_client(client), list[Branch]()) for client in stack.zope.clients]
     return [*found, *_storage(stack)]
 
 
@@ -37,26 +42,30 @@ def _client(client: Client) -> str:
 
 
 def _storage(stack: Stack) -> list[Branch]:
-    if stack.storage is None:
+    if stack.data.storage is None:
         return []
-    files = [f"data {stack.storage.data_file}", f"blobs {stack.storage.blob_dir}"]
+    files = [
+        f"data {stack.data.storage.data_file}",
+        f"blobs {stack.data.storage.blob_dir}",
+    ]
     below: list[Branch] = [(text, []) for text in files if not text.endswith(" ")]
-    return [(f"{stack.storage.name} (ZEO)  {stack.storage.address}", below)]
+    return [(f"{stack.data.storage.name} (ZEO)  {stack.data.storage.address}", below)]
 
 
 def _beside(stack: Stack) -> list[Branch]:
     folders = stack.folders
     files = [folders.etc, f"{folders.applied} (applied)", folders.var, folders.sockets]
     found: list[Branch] = []
-    if stack.debug_client:
-        text = (
-            f"debug client  {_client(stack.debug_client)}, {stack.debug_client.script}"
-        )
+    if client := stack.zope.debug_client:
+        text = f"debug client  {_client(client)}, {client.script}"
         found.append((text, []))
     found.append(("files", [(text, []) for text in dict.fromkeys(files)]))
-    found.append((f"logs  {folders.log}", [(log.path, []) for log in stack.logs]))
+    found.append(
+        (f"logs  {folders.log}", [(log.path, []) for log in stack.announced.logs])
+    )
     jobs = [
-        (f"{job.schedule}  {job.name}: {job.why}", list[Branch]()) for job in stack.jobs
+        (f"{job.schedule}  {job.name}: {job.why}", list[Branch]())
+        for job in stack.announced.jobs
     ]
     if jobs:
         found.append(("jobs", list(jobs)))

@@ -26,7 +26,7 @@ from collective.recipe.productionstack.ctl.watching.rules import Judge
 from collective.recipe.productionstack.ctl.watching.rules import Judgement
 from collective.recipe.productionstack.ctl.watching.rules import Seen
 from collective.recipe.productionstack.daemons import health
-from collective.recipe.productionstack.daemons.haproxy.control import Balancer
+from collective.recipe.productionstack.daemons import roles
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.machine import own_processes
 from collective.recipe.productionstack.machine import processes
@@ -92,7 +92,7 @@ class Watchdog:
     def _advice(self, stack: Stack, key: str) -> str:
         name = key.partition(" ")[0]
         again = f"{self.control.script} up"
-        if name in {one.name for one in stack.clients}:
+        if name in {one.name for one in stack.zope.clients}:
             again = f"{self.control.script} restart {name}"
         elif key.endswith(" age"):
             again = f"{self.control.script} cron install"
@@ -111,7 +111,7 @@ class Watchdog:
         """Restart a client for its memory, as the verb does it and never harder."""
         limit = stack.watching.memory_limit // MEGABYTE
         over = f"{name} uses more than memory-limit ({limit} MB)"
-        program = next(one for one in stack.programs if one.name == name)
+        program = next(one for one in stack.announced.programs if one.name == name)
         refusal = ""
         try:
             clients.running(self.control)
@@ -126,7 +126,7 @@ class Watchdog:
 
     def _give_up(self, stack: Stack, name: str) -> None:
         """Stop a client that ends again and again, if others serve."""
-        servers = Balancer(stack).servers()
+        servers = roles.balancer(stack).servers()
         if not any(one.is_up for one in servers.values() if one.name != name):
             return
         with suppress(ControlError), self.control.lock():
@@ -136,7 +136,9 @@ class Watchdog:
 
 def look(stack: Stack) -> list[Seen] | None:
     """Look at every program but the debug client; None without supervisord."""
-    wanted = [one for one in stack.programs if not one.standby and one.name != NAME]
+    wanted = [
+        one for one in stack.announced.programs if not one.standby and one.name != NAME
+    ]
     answers = health.probe_all(wanted, PROBE_SECONDS)
     seen = survey.take(stack)
     if not seen.answers:
@@ -152,7 +154,7 @@ def _seen(program: Program, seen: Survey, entry: dict[str, int], answer: str) ->
     process = seen.table.get(info.pid) if info else None
     return Seen(
         name=program.name,
-        kind=program.kind,
+        is_client=program.is_client,
         state=info.state if info else "STOPPED",
         pid=process.pid if process else 0,
         ours=process is not None
@@ -174,11 +176,12 @@ def _too_old(stack: Stack) -> dict[str, str]:
 
 def _zeo_answers(stack: Stack, seen: Iterable[Seen]) -> bool:
     """Whether the clients have a database; one elsewhere is asked when it matters."""
-    if ours := [one for one in seen if one.kind == "zeo"]:
+    names = {one.name for one in stack.announced.programs if one.is_storage}
+    if ours := [one for one in seen if one.name in names]:
         return all(one.answers for one in ours)
     if all(one.answers for one in seen):
         return True
-    addresses = {one for client in stack.clients for one in client.zeo_addresses}
+    addresses = {one for client in stack.zope.clients for one in client.zeo_addresses}
     asked = (health.probe(Health(address=one), PROBE_SECONDS) for one in addresses)
     return any(answer == health.OK for answer in asked)
 

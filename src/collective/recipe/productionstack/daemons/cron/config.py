@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from typing import Any
 
 from collective.recipe.productionstack.model.announced import Check
@@ -10,8 +11,14 @@ from collective.recipe.productionstack.model.announced import Job
 from collective.recipe.productionstack.model.announced import Log
 from collective.recipe.productionstack.model.announced import Program
 from collective.recipe.productionstack.model.stack import Stack
+from collective.recipe.productionstack.sources import backup
+from collective.recipe.productionstack.sources import zeoserver
 
 NAME = "cron"
+ROLES: tuple[str, ...] = ()
+NEEDS: tuple[str, ...] = ("backup",)
+COLLECTS = "jobs"
+VERSIONED = ("", "")
 
 OFF = "off"
 
@@ -36,11 +43,11 @@ def logs(stack: Stack) -> tuple[Log, ...]:  # noqa: ARG001
 def jobs(stack: Stack) -> tuple[Job, ...]:
     """Return the lines for the crontab: verbs, which wait for each other themselves."""
     if stack.alone:
-        return ()
-    backup_time, pack_time, verify_time = stack.keeping.times
+        return tuple(_scripts(stack))
+    backup_time, pack_time, verify_time = stack.data.keeping.times
     verb = (f"{stack.folders.bin}/{stack.name}", "--quiet")
-    sync = ((*verb, "sync-backup"),) if stack.keeping.sync_target else ()
-    copied = ((*verb, "backup"), *sync) if stack.backups else ()
+    sync = ((*verb, "sync-backup"),) if stack.data.keeping.sync_target else ()
+    copied = ((*verb, "backup"), *sync) if stack.data.backups else ()
     wanted = []
     if copied:
         wanted += [
@@ -60,7 +67,7 @@ def jobs(stack: Stack) -> tuple[Job, ...]:
                 waits=True,
             ),
         ]
-    if stack.storage:
+    if stack.data.storage:
         wanted.append(
             Job(
                 name="pack",
@@ -72,6 +79,14 @@ def jobs(stack: Stack) -> tuple[Job, ...]:
             )
         )
     return tuple(one for one in wanted if one.schedule != OFF)
+
+
+def _scripts(stack: Stack) -> Iterator[Job]:
+    """Yield the parts' own scripts: a piece alone has no verbs that judge them."""
+    for one in stack.data.backups:
+        yield backup.job(one, daily(stack, one.name))
+    if stack.data.storage:
+        yield zeoserver.job(stack.data.storage, weekly(stack, "pack", SUNDAY))
 
 
 def _lock(stack: Stack) -> tuple[str, ...]:

@@ -9,19 +9,26 @@ from collective.recipe.productionstack.model.announced import Health
 from collective.recipe.productionstack.model.announced import Job
 from collective.recipe.productionstack.model.announced import Log
 from collective.recipe.productionstack.model.announced import Program
+from collective.recipe.productionstack.model.chain import BALANCER
+from collective.recipe.productionstack.model.chain import BALANCER_HEALTH
 from collective.recipe.productionstack.model.stack import Stack
 
 NAME = "haproxy"
+ROLES: tuple[str, ...] = (BALANCER,)
+NEEDS: tuple[str, ...] = ("clients",)
+COLLECTS = ""
+VERSIONED = ("haproxy", "-v")
 
 
 def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
     """Return path in the tree, template and further values of each file."""
-    storage = stack.storage
+    storage = stack.data.storage
     asked = storage.address.to_connect if storage and storage.quiet_log else None
     values = {
         "zeo": asked,
         "runtime": stack.socket(NAME),
-        "balancing": stack.balancing,
+        "health_path": BALANCER_HEALTH,
+        "balancing": stack.zope.balancing,
     }
     return (("haproxy/haproxy.cfg", "haproxy/haproxy.cfg.j2", values),)
 
@@ -38,8 +45,8 @@ def programs(stack: Stack) -> tuple[Program, ...]:
                 "-f",
                 f"{stack.folders.applied}/haproxy/haproxy.cfg",
             ),
-            health=Health(address=stack.stats.to_connect, path="/alive"),
-            listens=(stack.balancer, stack.stats, stack.socket(NAME)),
+            health=Health(address=stack.chain.stats.to_connect, path="/alive"),
+            listens=(stack.chain.balancer, stack.chain.stats, stack.socket(NAME)),
             stop_signal="USR1",
             reload="USR2",
             tree_files=("haproxy/",),
@@ -62,9 +69,9 @@ def checks(stack: Stack) -> tuple[Check, ...]:  # noqa: ARG001
     return (
         Check(
             service=NAME,
-            daemon="haproxy",
+            daemon=VERSIONED[0],
             minimum=(2, 4),
-            version_argument="-v",
+            version_argument=VERSIONED[1],
             command=("haproxy", "-c", "-f", "{tree}/haproxy/haproxy.cfg"),
         ),
     )

@@ -6,45 +6,34 @@ import csv
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from collective.recipe.productionstack.daemons.roles import Server
 from collective.recipe.productionstack.errors import ControlError
+from collective.recipe.productionstack.machine import processes
 from collective.recipe.productionstack.model.address import Address
-from collective.recipe.productionstack.model.announced import Program
+from collective.recipe.productionstack.model.chain import BALANCER
 from collective.recipe.productionstack.model.stack import Stack
 
+TITLE = "HAProxy"
 BACKEND = "plone"
 IDLE_SECONDS = 15.0
+RELOAD_SECONDS = 15.0
 
 FORCED_MAINT, FORCED_DRAIN = 0x01, 0x08
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
-    """One server of a backend: its state and how many requests it has now."""
-
-    name: str
-    status: str
-    requests: int
-    backend: str = BACKEND
-
-    @property
-    def is_up(self) -> bool:
-        """Whether it gets requests (``UP 1/2`` is on its way down or up)."""
-        return self.status == "UP" or self.status.startswith("no check")
-
-
-class Balancer:
+class Haproxy:
     """A running HAProxy."""
 
-    def __init__(self, stack: Stack, timeout: float = 2) -> None:
+    def __init__(self, stack: Stack, timeout: float) -> None:
         """Remember the socket; nothing is connected yet."""
         self.path = stack.socket("haproxy").path
+        self.log = stack.folders.log
         self.timeout = timeout
-        pools = stack.balancing.pools
+        pools = stack.zope.balancing.pools
         self.pools = {name: pool.name for pool in pools for name in pool.clients}
         # HAProxy sends who is sticky even to a drained server.
-        self.away = "maint" if stack.balancing.sticky else "drain"
+        self.away = "maint" if stack.zope.balancing.sticky else "drain"
 
     def servers(self) -> dict[str, Server]:
         """Return the servers of all backends; empty when HAProxy does not answer."""
@@ -55,7 +44,10 @@ class Balancer:
         ours = {BACKEND, *self.pools.values()}
         return {
             row["svname"]: Server(
-                row["svname"], row["status"], int(row["scur"] or 0), row["pxname"]
+                row["svname"],
+                row["status"],
+                int(row["scur"] or 0),
+                "" if row["pxname"] == BACKEND else row["pxname"],
             )
             for row in csv.DictReader(lines)
             if row["pxname"] in ours and row["svname"] not in {"BACKEND", "FRONTEND"}
@@ -90,6 +82,31 @@ class Balancer:
             return 0
         found = [line.partition(":")[2] for line in lines if line.startswith("Pid:")]
         return int(found[0]) if found else 0
+
+    def master(self) -> int:
+        """Return the parent of the worker, 0 when none answers."""
+        worker = processes.process(self.worker())
+        return worker.parent if worker else 0
+
+    def reload(self, send: Callable[[], None]) -> None:
+        """Send its signal and see that another worker comes; drained ones stay so.
+
+        Raises ControlError when none does: then HAProxy refuses its files.
+        """
+        drained, before = self.drained(), self.worker()
+        send()
+        deadline = time.monotonic() + RELOAD_SECONDS
+        while self.worker() in {0, before}:
+            if time.monotonic() > deadline:
+                message = (
+                    "haproxy did not take the configuration in and serves on with the "
+                    f"old one. Its log in {self.log} says why."
+                )
+                raise ControlError(message)
+            time.sleep(0.1)
+        # A new worker knows nothing of it.
+        for name in self.servers().keys() & set(drained):
+            self.set_state(name, "drain")
 
     def set_state(self, name: str, state: str) -> None:
         """Give a server ``drain`` (nothing new) or ``ready``."""
@@ -171,8 +188,4 @@ class Balancer:
         return b"".join(parts).decode(errors="replace")
 
 
-def worker_of(stack: Stack, program: Program) -> frozenset[int]:
-    """Return the process that answers now; empty when none does."""
-    del program
-    worker = Balancer(stack).worker()
-    return frozenset({worker} - {0})
+FILLS = {BALANCER: Haproxy}

@@ -11,6 +11,10 @@ from collective.recipe.productionstack.model.announced import Program
 from collective.recipe.productionstack.model.stack import Stack
 
 NAME = "logrotate"
+ROLES: tuple[str, ...] = ()
+NEEDS: tuple[str, ...] = ()
+COLLECTS = "logs"
+VERSIONED = ("", "")
 
 PROGRAM = "/usr/sbin/logrotate"
 """Cron's PATH does not lead there."""

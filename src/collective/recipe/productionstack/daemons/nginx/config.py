@@ -11,10 +11,15 @@ from collective.recipe.productionstack.model.announced import Health
 from collective.recipe.productionstack.model.announced import Job
 from collective.recipe.productionstack.model.announced import Log
 from collective.recipe.productionstack.model.announced import Program
+from collective.recipe.productionstack.model.chain import WEB_SERVER
 from collective.recipe.productionstack.model.site import Site
 from collective.recipe.productionstack.model.stack import Stack
 
 NAME = "nginx"
+ROLES: tuple[str, ...] = (WEB_SERVER,)
+NEEDS: tuple[str, ...] = ("sites",)
+COLLECTS = ""
+VERSIONED = ("nginx", "-v")
 
 SUBREAPER = str(Path(__file__).with_name("subreaper.py"))
 
@@ -24,7 +29,7 @@ def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
     version = stack.version(NAME)
     common = {
         "ids": _ids(stack.sites),
-        "upstream": stack.upstream_of(NAME),
+        "upstream": stack.upstream_of(WEB_SERVER),
         "can_reject": version >= (1, 19, 4),
         "http2_listen": " http2" if version < (1, 25, 1) else "",
     }
@@ -57,8 +62,8 @@ def programs(stack: Stack) -> tuple[Program, ...]:
             name=NAME,
             kind=NAME,
             command=(sys.executable, "-I", "-S", SUBREAPER, *nginx),
-            health=Health(address=stack.http.to_connect, path="/", status=444),
-            listens=(stack.http, *([stack.https] if stack.https else [])),
+            health=Health(address=stack.chain.http.to_connect, path="/", status=444),
+            listens=tuple(filter(None, (stack.chain.http, stack.chain.https))),
             stop_signal="QUIT",
             reload="HUP",
             tree_files=("nginx/",),
@@ -82,28 +87,23 @@ def jobs(stack: Stack) -> tuple[Job, ...]:  # noqa: ARG001 (a service's member)
 
 def checks(stack: Stack) -> tuple[Check, ...]:
     """Return how nginx is asked; it would bind, write logs and make folders."""
-    listen = [(stack.http, "http"), *([(stack.https, "https")] if stack.https else [])]
+    listen = ((stack.chain.http, "http"), (stack.chain.https, "https"))
     early = ("-e", "stderr") if stack.version(NAME) >= (1, 19, 5) else ()
     return (
         Check(
             service=NAME,
-            daemon="nginx",
+            daemon=VERSIONED[0],
             minimum=(1, 18),
-            version_argument="-v",
+            version_argument=VERSIONED[1],
             command=(
-                "nginx",
-                "-t",
-                "-q",
-                *early,
-                "-p",
-                "{scratch}/",
-                "-c",
-                "{tree}/nginx/nginx.conf",
+                *("nginx", "-t", "-q", *early, "-p", "{scratch}/"),
+                *("-c", "{tree}/nginx/nginx.conf"),
             ),
             replace=(
                 *(
                     (f"listen {address}", f"listen unix:{{scratch}}/{name}.sock")
                     for address, name in listen
+                    if address
                 ),
                 (f'_log "{stack.folders.log}/', '_log "{scratch}/log/'),
                 (f'_path "{stack.folders.var}/', '_path "{scratch}/var/'),

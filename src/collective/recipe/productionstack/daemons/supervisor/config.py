@@ -12,6 +12,10 @@ from collective.recipe.productionstack.model.announced import Program
 from collective.recipe.productionstack.model.stack import Stack
 
 NAME = "supervisor"
+ROLES: tuple[str, ...] = ()
+NEEDS: tuple[str, ...] = ("clients",)
+COLLECTS = "programs"
+VERSIONED = ("", "")
 WATCHDOG = "watchdog"
 
 

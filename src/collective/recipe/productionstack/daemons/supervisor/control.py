@@ -21,6 +21,12 @@ NOT_RUNNING = 70
 UP = frozenset({"RUNNING", "STARTING", "BACKOFF"})
 """States in which supervisor itself takes care that the program runs."""
 
+SOCKET = "supervisor"
+"""The name of its socket."""
+
+CONF = "supervisor/supervisord.conf"
+"""Its file in the tree."""
+
 
 class NoAnswerError(ControlError):
     """supervisord cannot be reached."""

@@ -9,9 +9,15 @@ from collective.recipe.productionstack.model.announced import Health
 from collective.recipe.productionstack.model.announced import Job
 from collective.recipe.productionstack.model.announced import Log
 from collective.recipe.productionstack.model.announced import Program
+from collective.recipe.productionstack.model.chain import BALANCER_HEALTH
+from collective.recipe.productionstack.model.chain import CACHE
 from collective.recipe.productionstack.model.stack import Stack
 
 NAME = "varnish"
+ROLES: tuple[str, ...] = (CACHE,)
+NEEDS: tuple[str, ...] = ()
+COLLECTS = ""
+VERSIONED = ("varnishd", "-V")
 
 PARAMETERS = {
     "default_ttl": "0",  # Plone's "Expires: Sat, 1 Jan 2000" is no date to Varnish
@@ -42,22 +48,22 @@ NO_XKEY = (
 
 def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
     """Return path in the tree, template and further values of each file."""
-    behind = stack.load_balancer == "haproxy"
     values = {
-        "upstream": stack.upstream_of(NAME),
-        "health_path": "/haproxy-health" if behind else "/@@ok",
+        "upstream": stack.upstream_of(CACHE),
+        "health_path": BALANCER_HEALTH if stack.chain.has_balancer else "/@@ok",
+        "near": stack.chain.web_server,
     }
     return (("varnish/default.vcl", "varnish/default.vcl.j2", values),)
 
 
 def programs(stack: Stack) -> tuple[Program, ...]:
     """Return what is to be supervised."""
-    folders = stack.folders
+    folders, chain = stack.folders, stack.chain
     parameters = [("vcl_path", f"{folders.applied}/varnish"), *PARAMETERS.items()]
-    nginx = f"nginx={stack.cache_socket},mode=0600"
-    if NAME in dict(stack.versions) and stack.version(NAME) >= BOUNDED_STREAMS:
+    socket = f"{chain.web_server}={stack.cache_socket},mode=0600"
+    if NAME in dict(stack.host.versions) and stack.version(NAME) >= BOUNDED_STREAMS:
         parameters.append(("transit_buffer", "1M"))
-    near = () if stack.web_server == "none" else ("-a", nginx)
+    near = ("-a", socket) if chain.has_web_server else ()
     return (
         Program(
             name=NAME,
@@ -65,7 +71,7 @@ def programs(stack: Stack) -> tuple[Program, ...]:
             command=(
                 *("varnishd", "-F", "-n", f"{folders.var}/varnish"),
                 *near,
-                *("-a", f"cache={stack.cache}", "-a", f"purge={stack.purge}"),
+                *("-a", f"cache={chain.cache}", "-a", f"purge={chain.purge}"),
                 *("-T", "127.0.0.1:0"),
                 *("-s", "main=malloc,256m", "-s", "Transient=malloc,128m"),
                 *(
@@ -76,8 +82,8 @@ def programs(stack: Stack) -> tuple[Program, ...]:
                 *("-f", "default.vcl"),
             ),
             # The purge listener answers 405 to a GET without asking anybody.
-            health=Health(address=stack.purge.to_connect, path="/", status=405),
-            listens=(stack.cache, stack.purge, *([stack.cache_socket] if near else [])),
+            health=Health(address=chain.purge.to_connect, path="/", status=405),
+            listens=(chain.cache, chain.purge, *([stack.cache_socket] if near else [])),
             start_seconds=3,
             reload="vcl",
             tree_files=("varnish/",),
@@ -100,9 +106,10 @@ def checks(stack: Stack) -> tuple[Check, ...]:  # noqa: ARG001
     return (
         Check(
             service=NAME,
-            daemon="varnishd",
+            daemon=VERSIONED[0],
+            package="varnish",
             minimum=(6, 0),
-            version_argument="-V",
+            version_argument=VERSIONED[1],
             command=(
                 "varnishd",
                 "-C",

@@ -1,0 +1,190 @@
+"""What the rest asks of whoever fills a role: web server, cache, balancer.
+
+A daemon's ``control.py`` says in ``FILLS`` which of its classes fills which role.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+from typing import Protocol
+
+from collective.recipe.productionstack.model.address import Address
+from collective.recipe.productionstack.model.announced import Program
+from collective.recipe.productionstack.model.chain import BALANCER
+from collective.recipe.productionstack.model.chain import CACHE
+from collective.recipe.productionstack.model.chain import WEB_SERVER
+from collective.recipe.productionstack.model.stack import Stack
+
+TIMEOUT = 2.0
+"""Seconds that a daemon has for an answer."""
+
+UNMARKED = ("nginx",)
+"""Daemons that overwrite the environment which names their stack."""
+
+
+class Daemon(Protocol):
+    """One that runs, in whatever role."""
+
+    def reload(self, send: Callable[[], None]) -> None:
+        """Let it take in the applied files; ``send`` gives it its program's signal.
+
+        Raises ControlError when it stays with what it had.
+        """
+
+    def master(self) -> int:
+        """Return the pid to send signals to by its own word, 0 when there is none."""
+
+
+class WebServer(Daemon, Protocol):
+    """Answers visitors."""
+
+    def maintenance_text(self, hosts: list[str]) -> str:
+        """Return the file by which it shows visitors of hosts the maintenance page."""
+
+    def maintenance_hosts(self, text: str) -> set[str]:
+        """Return the hosts that such a file names."""
+
+
+class Cache(Daemon, Protocol):
+    """Keeps pages."""
+
+    def ban(self, *words: str) -> None:
+        """Drop every stored object that the words of a ban describe.
+
+        Raises ControlError when it refuses, or is not there.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A client as the balancer sees it: its state, and how many requests it has now.
+
+    ``pool`` names the pool that it is in, and is empty where it serves everybody.
+    """
+
+    name: str
+    status: str
+    requests: int
+    pool: str = ""
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it gets requests (``UP 1/2`` is on its way down or up)."""
+        return self.status == "UP" or self.status.startswith("no check")
+
+
+class Balancer(Daemon, Protocol):
+    """Spreads requests over clients."""
+
+    def servers(self) -> dict[str, Server]:
+        """Return the clients by name; empty when it does not answer."""
+
+    def drained(self) -> list[str]:
+        """Return the clients that were told to take nothing new, up or down."""
+
+    def set_state(self, name: str, state: str) -> None:
+        """Give a client ``drain`` (nothing new) or ``ready``; else ControlError."""
+
+    def add(self, name: str, address: Address, most: int) -> None:
+        """Know one more client until the next reload, ``most`` requests at a time."""
+
+    def remove(self, name: str) -> None:
+        """Forget a client until the next reload; its connections are closed."""
+
+    def wait_idle(
+        self, names: set[str], seconds: float, stop: Callable[[], bool] = lambda: False
+    ) -> bool:
+        """Wait until clients have no requests; return whether that came true."""
+
+
+class Control(Protocol):
+    """The members of a daemon's ``control.py`` that fills a role."""
+
+    TITLE: str
+    """Its name as people write it."""
+
+    FILLS: Mapping[str, Callable[..., Any]]
+    """The class for each role; it is made from the stack and a timeout in seconds."""
+
+
+def control_of(name: str) -> Control:
+    """Return how a daemon of that name is talked to."""
+    module: Any = import_module(f"{__package__}.{name}.control")
+    return module  # type: ignore[no-any-return]
+
+
+def title(stack: Stack, role: str) -> str:
+    """Return the name of the daemon in a role, as people write it."""
+    return control_of(stack.chain.filled_by(role)).TITLE
+
+
+def in_role(stack: Stack, role: str, timeout: float = TIMEOUT) -> Any:
+    """Return the daemon in a role; whoever is not there answers nothing."""
+    made = control_of(stack.chain.filled_by(role)).FILLS[role]
+    return made(stack, timeout)
+
+
+def of_program(stack: Stack, program: Program) -> Daemon:
+    """Return the daemon that a program of the chain is, whatever roles it fills."""
+    made = next(iter(control_of(program.kind).FILLS.values()))
+    daemon: Daemon = made(stack, TIMEOUT)
+    return daemon
+
+
+def web_server(stack: Stack) -> WebServer:
+    """Return the web server of a stack that has one."""
+    found: WebServer = in_role(stack, WEB_SERVER)
+    return found
+
+
+def cache(stack: Stack) -> Cache:
+    """Return the cache of a stack that has one."""
+    found: Cache = in_role(stack, CACHE)
+    return found
+
+
+def balancer(stack: Stack, timeout: float = TIMEOUT) -> Balancer:
+    """Return the balancer; where there is none it knows no client."""
+    if not stack.chain.has_balancer:
+        return Nobody()
+    found: Balancer = in_role(stack, BALANCER, timeout)
+    return found
+
+
+class Nobody:
+    """A balancer that is not there."""
+
+    def reload(self, send: Callable[[], None]) -> None:
+        """Do nothing."""
+
+    def master(self) -> int:
+        """Return 0."""
+        return 0
+
+    def servers(self) -> dict[str, Server]:
+        """Return no client."""
+        return {}
+
+    def drained(self) -> list[str]:
+        """Return no client."""
+        return []
+
+    def set_state(self, name: str, state: str) -> None:
+        """Do nothing."""
+
+    def add(self, name: str, address: Address, most: int) -> None:
+        """Do nothing."""
+
+    def remove(self, name: str) -> None:
+        """Do nothing."""
+
+    def wait_idle(
+        self, names: set[str], seconds: float, stop: Callable[[], bool] = lambda: False
+    ) -> bool:
+        """Return True: nobody has requests."""
+        del names, seconds, stop
+        return True

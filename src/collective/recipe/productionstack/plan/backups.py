@@ -1,0 +1,60 @@
+"""Which ZEO server and which backup parts belong to a stack."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from collective.recipe.productionstack.errors import Problem
+from collective.recipe.productionstack.model.storage import Data
+from collective.recipe.productionstack.model.storage import Storage
+from collective.recipe.productionstack.options.load import StackOptions
+from collective.recipe.productionstack.plan.facts import Facts
+from collective.recipe.productionstack.sources import backup
+
+
+def data(part: str, options: StackOptions, facts: Facts) -> tuple[Data, list[Problem]]:
+    """Return the storage with its backups, and what is wrong with their options."""
+    problems = [
+        _missing(part, "backup", name, facts.backups)
+        for name in options.backup
+        if name not in facts.backups and name not in facts.unreadable
+    ]
+    storage, more = _storage(part, options.zeoserver, facts)
+    backups = tuple(
+        backup.beside(facts.backups[name], storage, facts.directory)
+        for name in options.backup or facts.backups
+        if name in facts.backups
+    )
+    made = Data(storage=storage, backups=backups, keeping=options.keeping)
+    return made, problems + more
+
+
+def _storage(
+    part: str, name: str, facts: Facts
+) -> tuple[Storage | None, list[Problem]]:
+    """Return the ZEO server that is named, or the only one."""
+    found = facts.storages
+    if name in facts.unreadable:
+        return None, []
+    if name and name not in found:
+        return None, [_missing(part, "zeoserver", name, found)]
+    if not name and len(found) > 1:
+        several = Problem(
+            part=part,
+            option="zeoserver",
+            message=f"there are several: {', '.join(sorted(found))}",
+            remedy=f"Choose one: zeoserver = {min(found)}",
+        )
+        return None, [several]
+    return found[name] if name else next(iter(found.values()), None), []
+
+
+def _missing(part: str, option: str, name: str, found: Mapping[str, object]) -> Problem:
+    known = ", ".join(sorted(found)) or "none"
+    return Problem(
+        part=part,
+        option=option,
+        value=name,
+        message="no such part is listed in parts",
+        remedy=f"There are: {known}.",
+    )

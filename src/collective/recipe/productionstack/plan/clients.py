@@ -1,0 +1,97 @@
+"""Which clients are balanced, and which is kept for debugging."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from dataclasses import field
+
+from collective.recipe.productionstack.errors import Problem
+from collective.recipe.productionstack.model.clients import Client
+from collective.recipe.productionstack.options.load import StackOptions
+from collective.recipe.productionstack.plan.facts import Facts
+
+
+@dataclass
+class Chooser:
+    """Chooses the clients of one part, and notes what is wrong on the way."""
+
+    part: str
+    options: StackOptions
+    facts: Facts
+    problems: list[Problem] = field(default_factory=list)
+
+    def debug_client(self) -> Client | None:
+        """Return the client that gets no visitors, where one is named."""
+        name = self.options.debug_client
+        if name and name not in self.facts.clients:
+            self.problems += self.why_not("debug-client", name)
+        return self.facts.clients.get(name)
+
+    def balanced(self, debug: Client | None) -> tuple[Client, ...]:
+        """Return the clients that are named, or all but the debug client."""
+        wanted = self.options.clients
+        if isinstance(wanted, int):
+            self.add(
+                str(wanted),
+                "a number of clients is made by the extension, which is not at work",
+                "Write in [buildout]: extensions = collective.recipe.productionstack;"
+                " or name the parts here.",
+            )
+            return ()
+        if not wanted:
+            return tuple(one for one in self.facts.clients.values() if one != debug)
+        return tuple(self.named(wanted, debug))
+
+    def named(self, wanted: tuple[str, ...], debug: Client | None) -> Iterator[Client]:
+        """Yield the clients of those names."""
+        for name in dict.fromkeys(wanted):
+            if wanted.count(name) > 1:
+                self.add(name, "is named twice", "Name every client once.")
+            if debug and name == debug.name:
+                self.add(
+                    name,
+                    "is the debug client, which gets no visitors",
+                    "Name it in one of the two options only.",
+                )
+            elif name in self.facts.clients:
+                yield self.facts.clients[name]
+            else:
+                self.problems += self.why_not("clients", name)
+
+    def need_one(self) -> None:
+        """Note that there is no client at all, and why the parts here are none."""
+        self.problems += self.facts.no_clients.values()
+        self.add(
+            "",
+            "no ZEO client is listed in parts",
+            "Add one with recipe = plone.recipe.zope2instance, zeo-client = true.",
+        )
+
+    def why_not(self, option: str, name: str) -> Iterator[Problem]:
+        """Say why a named part is no client, unless its own problem says it."""
+        if name in self.facts.unreadable:
+            return
+        if name in self.facts.no_clients:
+            yield self.facts.no_clients[name]
+            return
+        known = ", ".join(sorted(self.facts.clients)) or "none"
+        yield Problem(
+            part=self.part,
+            option=option,
+            value=name,
+            message="no plone.recipe.zope2instance part of that name is in parts",
+            remedy=f"ZEO clients here: {known}.",
+        )
+
+    def add(self, value: str, message: str, remedy: str) -> None:
+        """Note a problem of the option ``clients``."""
+        self.problems.append(
+            Problem(
+                part=self.part,
+                option="clients",
+                value=value,
+                message=message,
+                remedy=remedy,
+            )
+        )
