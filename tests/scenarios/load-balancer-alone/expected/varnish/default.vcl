@@ -132,7 +132,7 @@ sub vcl_recv {
     }
 
     # nginx names the visitor; Varnish has appended its own peer, which is nginx.
-    if (local.socket == "nginx") {
+    if (local.socket == "none") {
         set req.http.X-Forwarded-For = req.http.X-Real-IP;
     }
 
@@ -356,7 +356,7 @@ sub vcl_deliver {
     }
 
     # nginx shows it to this machine only; here the same rule holds.
-    if (local.socket == "nginx"
+    if (local.socket == "none"
         || (client.ip ~ this_machine && req.http.X-Forwarded-For !~ ",")) {
         set resp.http.X-Cache = req.http.X-PS-Result;
     }

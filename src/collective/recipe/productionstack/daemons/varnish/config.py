@@ -60,7 +60,7 @@ def programs(stack: Stack) -> tuple[Program, ...]:
     """Return what is to be supervised."""
     folders, chain = stack.folders, stack.chain
     parameters = [("vcl_path", f"{folders.applied}/varnish"), *PARAMETERS.items()]
-    socket = f"{chain.web_server}={stack.cache_socket},mode=0600"
+    socket = f"{chain.web_server}={stack.socket(NAME)},mode=0600"
     if NAME in dict(stack.host.versions) and stack.version(NAME) >= BOUNDED_STREAMS:
         parameters.append(("transit_buffer", "1M"))
     near = ("-a", socket) if chain.has_web_server else ()
@@ -83,7 +83,7 @@ def programs(stack: Stack) -> tuple[Program, ...]:
             ),
             # The purge listener answers 405 to a GET without asking anybody.
             health=Health(address=chain.purge.to_connect, path="/", status=405),
-            listens=(chain.cache, chain.purge, *([stack.cache_socket] if near else [])),
+            listens=(chain.cache, chain.purge, *([stack.socket(NAME)] if near else [])),
             start_seconds=3,
             reload="vcl",
             tree_files=("varnish/",),
