@@ -109,7 +109,7 @@ def test_purge_is_refused_everywhere_else(
     path = page if place == "http" else chain.stack.sites[0].virtual_host + page
 
     headers = (("Host", "www.example.com"),)
-    assert ask(getattr(chain.stack, place), method, path, headers).status == 405
+    assert ask(getattr(chain.stack.chain, place), method, path, headers).status == 405
     assert chain.get(page).result == "HIT"
 
 

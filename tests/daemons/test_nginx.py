@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from collective.recipe.productionstack.model.stack import Maintenance
+from collective.recipe.productionstack.plan import rendering
 from tests.daemons import stage
 from tests.daemons.stage import HTML
 from tests.daemons.stage import PRIVATE
@@ -22,6 +24,7 @@ from tests.daemons.stage import Answer
 from tests.daemons.stage import Stage
 from tests.daemons.stage import ask
 from tests.daemons.stage import site
+from tests.support import samples
 
 JSON = ("Accept", "application/json")
 PREFIX = "/VirtualHostBase/http/www.example.com:80/Plone/VirtualHostRoot"
@@ -515,9 +518,6 @@ def test_sites_by_the_hundred_stay_apart() -> None:
 
 
 def test_older_and_newer_versions_get_words_that_they_know() -> None:
-    from collective.recipe.productionstack.plan import rendering
-    from tests.support import samples
-
     with Stage(tls=True, sites=(site(certificate="/c", key="/k"),)) as one:
         texts = {}
         for version in ((1, 18, 0), (1, 22, 1), (1, 27, 0)):
@@ -550,8 +550,8 @@ def test_maintenance(tmp_path: Path, own: bool) -> None:  # noqa: FBT001
     page = tmp_path / "it's down.html"
     page.write_text("<p>Own page")
     page.parent.chmod(0o755)
-    values = {"maintenance_page": str(page)} if own else {}
-    with _alone(maintenance_allow=("127.0.0.2/32",), **values).start("nginx") as one:
+    shown = Maintenance(page=str(page) if own else "", allow=("127.0.0.2/32",))
+    with _alone(maintenance=shown).start("nginx") as one:
         two = ("Host", "two.example.com")
         assert one.get("/").status == 200
         path = Path(one.stack.maintenance_file)

@@ -145,7 +145,7 @@ class Bench:
             data=Data(storage=storage),
             watching=self.watching,
         )
-        job = Job(name="backup", why="daily", schedule="5 1 * * *", command=("true",))
+        job = Job(name="pack", why="daily", schedule="5 1 * * *", command=("true",))
         programs = self.programs or _programs(self, bare)
         announced = Announced(programs=programs, jobs=(job,))
         return dataclasses.replace(bare, announced=announced)
