@@ -12,6 +12,10 @@ CLIENT = "client"
 """Kinds of programs; a daemon's kind is its name."""
 
 
+RESTART = "restart"
+"""Stands for the signal of a program that may be restarted: nobody is served by it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Log:
     """A file that logrotate rotates.
@@ -44,10 +48,10 @@ class Health:
 class Program:
     """Something supervised.
 
-    ``reload`` is a signal's name, ``vcl``, or empty where only a restart makes a
-    new configuration work. ``files`` are configuration outside our tree that a
-    restart picks up. One that is ``standby`` (the debug client) is not started with
-    the rest. Times are in seconds.
+    ``reload`` is a signal's name, ``vcl``, ``restart``, or empty where only a restart
+    that visitors notice makes a new configuration work. ``files`` are configuration
+    outside our tree that a restart picks up. One that is ``standby`` (the debug
+    client) is not started with the rest. Times are in seconds.
     """
 
     name: str

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.lifecycle import signalling
 from collective.recipe.productionstack.ctl.lifecycle import start_record
+from collective.recipe.productionstack.ctl.lifecycle import stopping
 from collective.recipe.productionstack.ctl.lifecycle import survey
+from collective.recipe.productionstack.ctl.lifecycle.starting import Starter
 from collective.recipe.productionstack.ctl.lifecycle.survey import Survey
 from collective.recipe.productionstack.ctl.screen import Steps
 from collective.recipe.productionstack.daemons import health
 from collective.recipe.productionstack.daemons.supervisor import control as supervisor
 from collective.recipe.productionstack.errors import ControlError
+from collective.recipe.productionstack.model.announced import RESTART
 from collective.recipe.productionstack.model.announced import Program
 from collective.recipe.productionstack.model.stack import Stack
 from collective.recipe.productionstack.tree import check
 from collective.recipe.productionstack.tree import diff
 from collective.recipe.productionstack.tree.check import Verdict
+
+RESTART_SECONDS = 30.0
 
 
 def reload(control: Control) -> int:
@@ -68,7 +74,7 @@ def _take_in(
         for program in stack.announced.programs:
             if _is_behind(stack, program, seen, known):
                 try:
-                    _reload_one(stack, program, steps)
+                    _reload_one(control, stack, program, steps)
                 except ControlError as error:
                     raise _gone_back(
                         control, stack, [*done, program], before, error
@@ -93,7 +99,14 @@ def _is_behind(
     return bool(now["tree"] != entry.get("tree"))
 
 
-def _reload_one(stack: Stack, program: Program, steps: Steps) -> None:
+def _reload_one(control: Control, stack: Stack, program: Program, steps: Steps) -> None:
+    if program.reload == RESTART:
+        stopping.programs(control, stack, [program], steps)
+        running = survey.connect(stack)
+        supervisor.adopt(running)
+        deadline = time.monotonic() + RESTART_SECONDS
+        Starter(control, stack, running, steps, deadline).start([program])
+        return
     steps.begin(program.name, "reloading")
     signalling.reload(stack, program)
     steps.done(program.name, "reloaded")
@@ -110,7 +123,7 @@ def _gone_back(
     if before is None or before == control.trees.current():
         return error
     control.trees.apply(before)
-    for program in told:
+    for program in (one for one in told if one.reload != RESTART):
         try:
             signalling.reload(stack, program)
         except ControlError as trouble:

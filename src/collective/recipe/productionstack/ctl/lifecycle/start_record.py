@@ -21,6 +21,9 @@ from collective.recipe.productionstack.model.stack import Stack
 
 NAME = "started.json"
 
+OURS = re.compile(r"\S+/(subreaper\.py)(?=\s)")
+"""A program of this package: where that lies changes with its version."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stale:
@@ -37,7 +40,7 @@ class Stale:
 def look(stack: Stack, program: Program, folder: Path) -> dict[str, Any]:
     """Return what a program would be started with from a tree now."""
     return {
-        "definition": _sum(definition(folder, program.name)),
+        "definition": _sum(OURS.sub(r"\1", definition(folder, program.name))),
         "files": {path: _file_sum(Path(path)) for path in program.files},
         "tree": {
             path.relative_to(folder).as_posix(): _file_sum(path)
@@ -109,11 +112,21 @@ def why_stale(
     files = _newer(entry["files"], now["files"], since)
     switched = folder.lstat().st_mtime > since
     inside = _different(entry["tree"], now["tree"]) if switched else []
-    if now["definition"] != entry["definition"]:
+    if entry["definition"] not in {now["definition"], _as_first(program, folder, pid)}:
         return Stale(reasons=("its definition changed", *files, *inside))
     if files or not program.reload:
         return Stale(reasons=(*files, *inside))
     return Stale(reload=True, reasons=tuple(inside))
+
+
+def _as_first(program: Program, folder: Path, pid: int) -> str:
+    """Return the sum that the first release wrote down for the same definition.
+
+    It held the whole path of the program of ours that runs there.
+    """
+    if not (found := OURS.search(processes.command(pid))):
+        return ""
+    return _sum(OURS.sub(found[0], definition(folder, program.name)))
 
 
 def refresh(stack: Stack, program: Program) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from collective.recipe.productionstack.model.announced import RESTART
 from collective.recipe.productionstack.model.announced import Check
 from collective.recipe.productionstack.model.announced import Health
 from collective.recipe.productionstack.model.announced import Job
@@ -38,6 +39,8 @@ def programs(stack: Stack) -> tuple[Program, ...]:
             health=Health(address=door),
             listens=(door,),
             stop_seconds=10,
+            reload=RESTART,
+            tree_files=("stack.json",),
         ),
     )
 
