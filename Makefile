@@ -1,5 +1,5 @@
 # Every target does its own set-up; see dev/. ARGS goes to the tool:
-#   make test ARGS="tests/unit -k sites"
+#   make test ARGS="tests/plan -k sites"
 # QUICK=1 leaves out the tests that need daemons.
 .POSIX:
 .PHONY: help demo demo-stop test lint bench docs clean
@@ -9,7 +9,7 @@ QUICK =
 help:
 	@echo 'make demo       real Plone behind nginx, Varnish and HAProxy, on http://localhost:8000/'
 	@echo 'make demo-stop  stop it'
-	@echo 'make test       lint, types, layers and all tests  [QUICK=1] [ARGS="tests/unit -k sites"]'
+	@echo 'make test       lint, types, layers and all tests  [QUICK=1] [ARGS="tests/plan -k sites"]'
 	@echo 'make lint       lint, types and layers alone'
 	@echo 'make bench      the measurements in benchmarks/    [ARGS="one.py"]'
 	@echo 'make docs       write docs/reference anew'

@@ -89,7 +89,8 @@ def shared(item: pytest.Item) -> str:
     if "plone" in names(item):
         return "plone"
     found = sorted(name for name in names(item) if is_of_module(item, name))
-    return f"{item.path.stem}-{'-'.join(found)}" if found else ""
+    place = item.path.parent.name
+    return f"{place}-{item.path.stem}-{'-'.join(found)}" if found else ""
 
 
 def names(item: pytest.Item) -> set[str]:

@@ -18,7 +18,7 @@ NEEDED = (
 NUMBERS = itertools.count()
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="session")
 def daemons() -> None:
     """Skip where a daemon is missing, or fail where all must be there."""
     reason = ", ".join(name for name in NEEDED if run.find(name) is None)

@@ -24,6 +24,8 @@ from tests.daemons.stage import Answer
 from tests.daemons.stage import Stage
 from tests.daemons.stage import ask
 
+pytestmark = pytest.mark.usefixtures("daemons")
+
 NUMBERS = iter(range(10**6))
 ODD = "it's a büildout, mit 100 Wörtern (ok) & {mehr}; 日本"
 

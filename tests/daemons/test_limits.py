@@ -12,6 +12,8 @@ from collective.recipe.productionstack.plan import rendering
 from tests.daemons import stage
 from tests.daemons.stage import Stage
 
+pytestmark = pytest.mark.usefixtures("daemons")
+
 
 @pytest.fixture(scope="module")
 def few() -> Iterator[Stage]:

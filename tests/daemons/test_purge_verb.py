@@ -10,6 +10,8 @@ from collective.recipe.productionstack.ctl.main import main
 from tests.daemons.stage import Stage
 from tests.daemons.stage import ask
 
+pytestmark = pytest.mark.usefixtures("daemons")
+
 TWO = "/VirtualHostBase/http/two.example.com:80/Site2/VirtualHostRoot"
 PATHS = (
     "/",

@@ -1,7 +1,7 @@
 """What a cache in front of Plone has to do, numbered; each is proven by a test.
 
 A test says what it proves with ``@pytest.mark.proves("A1")``;
-``tests/unit/test_behaviours.py`` finds numbers that no test or nobody knows.
+``tests/house/test_behaviours.py`` finds numbers that no test or nobody knows.
 """
 
 from __future__ import annotations

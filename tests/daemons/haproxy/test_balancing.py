@@ -18,6 +18,8 @@ from tests.daemons.stage import Reply
 from tests.daemons.stage import Stage
 from tests.daemons.stage import ask
 
+pytestmark = pytest.mark.usefixtures("daemons")
+
 ROOT = "/VirtualHostBase/http/www.example.com:80/Plone/VirtualHostRoot"
 LOGIN = ("Cookie", "a=b; __ac=one")
 QUICK = (("timeout check 3s", "timeout check 1s"),)

@@ -17,6 +17,8 @@ from tests.daemons.stage import Stage
 from tests.daemons.stage import ask
 from tests.daemons.stage import results
 
+pytestmark = pytest.mark.usefixtures("daemons")
+
 ROOT = "/VirtualHostBase/http/www.example.com:80/Plone/VirtualHostRoot"
 LONG = ("Cache-Control", "max-age=31536000, public")
 Header = tuple[str, str]

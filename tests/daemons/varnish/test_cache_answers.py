@@ -17,6 +17,8 @@ from tests.daemons.stage import ask
 from tests.daemons.stage import connect
 from tests.daemons.stage import results
 
+pytestmark = pytest.mark.usefixtures("daemons")
+
 SESSION = ("Cookie", "__ac=x")
 VIDEO = ("Content-Type", "video/mp4")
 BROWSER = "text/html,*/*;q=0.8"

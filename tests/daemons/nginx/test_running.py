@@ -26,6 +26,8 @@ from tests.daemons.stage import ask
 from tests.daemons.stage import site
 from tests.support import samples
 
+pytestmark = pytest.mark.usefixtures("daemons")
+
 JSON = ("Accept", "application/json")
 PREFIX = "/VirtualHostBase/http/www.example.com:80/Plone/VirtualHostRoot"
 INSIDE = "http://inside"

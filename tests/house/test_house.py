@@ -107,8 +107,8 @@ def missing_pieces(service: str) -> list[str]:
         f"class {service.title()} in buildout/recipe.py": hasattr(
             recipe, service.title()
         ),
-        f"tests/services/test_{service}.py": (
-            CHECKOUT / f"tests/services/test_{service}.py"
+        f"tests/daemons/{service}/test_config.py": (
+            CHECKOUT / f"tests/daemons/{service}/test_config.py"
         ).is_file(),
         f"docs/reference/files.md (make docs): {service}": f"## {service}\n" in pages,
         f"a scenario only-{service}": (
@@ -144,7 +144,7 @@ def test_members_in_order(service: Service) -> None:
 def test_a_piece_that_is_missing_is_named() -> None:
     """The completeness test has teeth."""
     assert "daemons/squid/config.py" in missing_pieces("squid")
-    assert "tests/services/test_squid.py" in missing_pieces("squid")
+    assert "tests/daemons/squid/test_config.py" in missing_pieces("squid")
 
 
 def test_headers() -> None:

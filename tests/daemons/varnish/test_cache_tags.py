@@ -13,6 +13,8 @@ from tests.daemons.stage import HTML
 from tests.daemons.stage import Answer
 from tests.daemons.stage import Stage
 
+pytestmark = pytest.mark.usefixtures("daemons")
+
 ONE, TWO = "1" * 32, "2" * 32
 
 

@@ -28,7 +28,7 @@ from tests.support.bench import Bench
 
 HERE = Path(__file__).parent
 BEFORE = HERE / "version-before"
-NOW = HERE.parent / "scenarios/minimal/expected"
+NOW = HERE.parents[1] / "scenarios/minimal/expected"
 PORTS = (*range(8000, 8006), 8080, 8081, 8082)
 TAKEN_OVER = ("haproxy", "varnish", "nginx")
 
@@ -66,7 +66,7 @@ class Site(Bench):
 
     def write_parts(self) -> None:
         """Write what the other recipes make: commands that serve."""
-        server = HERE.parent / "support/server.py"
+        server = HERE.parents[1] / "support/server.py"
         addresses = {
             "parts/zeoserver/bin/runzeo": f"{self.folder}/var/stack/zeoserver.sock",
             **{

@@ -22,6 +22,8 @@ from tests.daemons.stage import Stage
 from tests.daemons.stage import connect
 from tests.daemons.stage import read
 
+pytestmark = pytest.mark.usefixtures("daemons")
+
 ROOT = "/VirtualHostBase/http/www.example.com:80/Plone/VirtualHostRoot"
 SHORT = ("Cache-Control", "max-age=0, s-maxage=1")
 

@@ -16,6 +16,8 @@ from collective.recipe.productionstack.machine import run
 from tests.daemons import stage
 from tests.daemons.stage import Stage
 
+pytestmark = pytest.mark.usefixtures("daemons")
+
 WRITER = """
 import logging, logging.handlers, sys, time
 kind, path = sys.argv[1:]

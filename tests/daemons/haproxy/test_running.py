@@ -20,6 +20,8 @@ from tests.daemons.stage import Stage
 from tests.daemons.stage import ask
 from tests.support import ports
 
+pytestmark = pytest.mark.usefixtures("daemons")
+
 QUICK = (
     ("timeout queue 10s", "timeout queue 1s"),
     ("timeout check 3s", "timeout check 1s"),
