@@ -94,17 +94,31 @@ def test_refusal_without_a_word(tmp_path: Path, daemon: Daemon) -> None:
     assert asked(tmp_path, "haproxy").text == "haproxy ended with status 3"
 
 
-def test_complaint_with_status_0(tmp_path: Path, daemon: Daemon) -> None:
-    """logrotate reports most faults and is content; nginx its doubled names."""
+@pytest.mark.parametrize("level", ["error", "warning"])
+def test_complaint_with_status_0(tmp_path: Path, daemon: Daemon, level: str) -> None:
+    """logrotate reports most faults and is content; some are warnings since 3.22."""
     daemon(
         "logrotate",
         '[ "$1" = --version ] && echo logrotate 3.21.0 && exit\n'
-        'echo "error: x:7 unknown option" >&2; echo "warning: x" >&2',
+        f"echo \"{level}: x:7 unknown option 'rotat' -- ignoring line\" >&2\n"
+        'echo "warning: x: the errors directive is deprecated" >&2',
     )
     found = asked(tmp_path, "logrotate")
     assert found.state == "refused"
-    assert "unknown option" in found.text
-    assert "warning" not in found.text
+    assert found.text.startswith(f"{level}: x:7 unknown option 'rotat'")
+    assert "deprecated" not in found.text
+
+
+def test_a_warning_that_changes_nothing_is_no_complaint(
+    tmp_path: Path, daemon: Daemon
+) -> None:
+    """logrotate warns of its debug mode whenever it is asked."""
+    daemon(
+        "logrotate",
+        '[ "$1" = --version ] && echo logrotate 3.22.0 && exit\n'
+        'echo "warning: logrotate in debug mode does nothing" >&2',
+    )
+    assert asked(tmp_path, "logrotate").ok
 
 
 VERSIONED = {"nginx": ("nginx", "-v"), "varnish": ("varnishd", "-V")}
