@@ -15,6 +15,9 @@ TITLE = "Varnish"
 FILE = "default.vcl"
 """Loaded by its bare name: varnishd looks in its vcl_path only."""
 
+PATIENCE = "55"
+"""Seconds; by itself varnishadm waits 5, and a busy machine compiles a VCL in 10."""
+
 
 class Varnish:
     """A running Varnish."""
@@ -70,7 +73,8 @@ class Varnish:
 
     def _command(self, *words: str) -> tuple[str, ...]:
         program = run.find("varnishadm") or "varnishadm"
-        return (program, "-n", f"{self.stack.folders.var}/varnish", *words)
+        where = f"{self.stack.folders.var}/varnish"
+        return (program, "-t", PATIENCE, "-n", where, *words)
 
     def _admin(self, *words: str) -> str:
         result = run.run(self._command(*words), timeout=60)
