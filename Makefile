@@ -2,14 +2,16 @@
 #   make test ARGS="tests/plan -k sites"
 # QUICK=1 leaves out the tests that need daemons.
 .POSIX:
-.PHONY: help demo demo-stop test lint bench docs clean
+.PHONY: help demo demo-stop test test-on bookworm trixie lint bench docs clean
 ARGS =
 QUICK =
+SUITE = $(MAKECMDGOALS)
 
 help:
 	@echo 'make demo       real Plone behind nginx, Varnish and HAProxy, on http://localhost:8000/'
 	@echo 'make demo-stop  stop it'
 	@echo 'make test       lint, types, layers and all tests  [QUICK=1] [ARGS="tests/plan -k sites"]'
+	@echo 'make test-on trixie     the tests on Debian 13 in a root of its own; or bookworm  [QUICK, ARGS]'
 	@echo 'make lint       lint, types and layers alone'
 	@echo 'make bench      the measurements in benchmarks/    [ARGS="one.py"]'
 	@echo 'make docs       write docs/reference anew'
@@ -25,6 +27,13 @@ demo-stop:
 test:
 	@dev/bootstrap test
 	@quick="$(QUICK)"; dev/as-user test dev/test $${quick:+--quick} $(ARGS)
+
+# `make test-on trixie`, which needs GNU make, or `make test-on SUITE=trixie`.
+test-on:
+	@quick="$(QUICK)"; dev/test-on "$(SUITE)" $${quick:+--quick} $(ARGS)
+
+bookworm trixie: test-on
+	@:
 
 lint:
 	@dev/bootstrap
