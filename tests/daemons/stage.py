@@ -291,7 +291,7 @@ class Stage:
         files: int = 0,
         **values: Any,
     ) -> None:
-        self.top = Path(tempfile.mkdtemp(prefix="ps-", dir="/tmp"))
+        self.top = Path(tempfile.mkdtemp(prefix="ps-"))
         self.running: dict[str, subprocess.Popen[bytes]] = {}
         self.files = files
         self.plone = Plone()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from collective.recipe.productionstack.ctl.plone import ask
 from collective.recipe.productionstack.ctl.plone.inside import run
 from tests.support.plonesite import HOST
@@ -111,6 +113,10 @@ def test_status(live: PloneSite) -> None:
     assert shown["configuration"]["applied"] == shown["configuration"]["current"]
     states = {one["name"]: one["state"] for one in shown["programs"]}
     assert states["instance"] == "STOPPED"
+
+
+@pytest.mark.alone
+def test_status_takes_less_than_a_second(live: PloneSite) -> None:
     fastest = min(live.stack("status", "--json").seconds for _ in range(3))
     assert fastest < 1
 

@@ -74,6 +74,7 @@ def test_a_killed_client_loses_its_own_forms_only(live: PloneSite) -> None:
     live.wait(live.is_well, 60, "the site after")
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("name", ["varnish", "haproxy", "nginx"])
 def test_a_killed_tier_is_back_in_two_seconds(live: PloneSite, name: str) -> None:
     live.wait(live.is_well, 60, "the site before")
@@ -108,6 +109,7 @@ def test_a_client_that_cannot_start_halts_the_roll(live: PloneSite) -> None:
     assert live.stack("status").status == 0
 
 
+@pytest.mark.alone
 def test_a_hung_client_leaves_the_others_serving(live: PloneSite) -> None:
     live.wait(live.is_well, 60, "the site before")
     victim = live.pid("instance1")

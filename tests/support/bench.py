@@ -56,7 +56,7 @@ class Bench:
     def __init__(self, tiers: Sequence[str] = (), name: str = "stack") -> None:
         self.tiers = tuple(tiers)
         self.name = name
-        self.folder = Path(tempfile.mkdtemp(prefix="ctl-", dir="/tmp"))
+        self.folder = Path(tempfile.mkdtemp(prefix="ctl-"))
         self.ports = ports.take(9)
         self.text = "one"
         self.programs: tuple[Program, ...] = ()
