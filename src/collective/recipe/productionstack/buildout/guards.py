@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 from pathlib import Path
 from typing import Any
 
 from collective.recipe.productionstack.errors import StackError
+from collective.recipe.productionstack.machine import locks
 from collective.recipe.productionstack.sources.reading import is_on
 
 logger = logging.getLogger("productionstack")
@@ -43,9 +43,7 @@ def hold_lock(directory: str) -> None:
     if directory in _held:
         return
     handle = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not locks.take(handle):
         os.close(handle)
         if os.environ.get(HOLDER) == str(os.getppid()):
             return  # the run that waits for us is the holder
@@ -53,7 +51,7 @@ def hold_lock(directory: str) -> None:
             f"Another buildout runs in {directory} at this moment."
             " Wait until it has ended, then run this again."
         )
-        raise StackError(message) from None
+        raise StackError(message)
     os.environ[HOLDER] = str(os.getpid())
     _held[directory] = handle
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,9 +11,12 @@ from pathlib import Path
 
 from collective.recipe.productionstack.ctl.screen import Screen
 from collective.recipe.productionstack.errors import ControlError
+from collective.recipe.productionstack.machine import locks
 from collective.recipe.productionstack.model.folders import Folders
 from collective.recipe.productionstack.model.stack import Stack
 from collective.recipe.productionstack.tree.trees import Trees
+
+LOCK = "control.lock"
 
 
 @dataclass
@@ -90,30 +91,13 @@ class Control:
             )
             raise ControlError(message) from error
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self) -> AbstractContextManager[int]:
         """Keep every other changing verb out until this one is done."""
-        self.var.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = self.var / "control.lock"
-        with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+") as stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise ControlError(self._busy(stream.read())) from None
-            _write_pid(stream.fileno(), str(os.getpid()))
-            try:
-                yield
-            finally:
-                _write_pid(stream.fileno(), "")
+        return locks.held(self.var / LOCK, str(os.getpid()), self._busy)
 
     def _busy(self, holder: str) -> str:
-        who = f" (pid {holder.strip()})" if holder.strip() else ""
+        who = f" (pid {holder})" if holder else ""
         return (
             f"another {self.script} is changing this stack{who}. "
             "Wait until it has ended, then try again."
         )
-
-
-def _write_pid(handle: int, text: str) -> None:
-    os.ftruncate(handle, 0)
-    os.pwrite(handle, text.encode(), 0)

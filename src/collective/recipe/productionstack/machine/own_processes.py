@@ -7,12 +7,12 @@ Standard library only: the extension asks this too.
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
+from collective.recipe.productionstack.machine import locks
 from collective.recipe.productionstack.machine import processes
 from collective.recipe.productionstack.machine.processes import Table
 
@@ -70,26 +70,11 @@ def _ancestors(table: Table) -> set[int]:
 def _unguarded(var: str, table: Table, name: str, guards: Iterable[int]) -> list[int]:
     """Return the topmost holders of a program's lock that no subreaper looks after."""
     lock = f"{var}/{name}.lock"
-    if not locked(lock):
+    if not locks.is_held(lock):
         return []
     guarded = {pid for guard in guards for pid in processes.family(table, guard)}
     held = (processes.holders(lock) & table.keys()) - guarded
     return sorted(pid for pid in held if table[pid].parent not in held)
-
-
-def locked(path: str) -> bool:
-    """Whether some process holds the lock on a file; looking leaves no trace."""
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(handle)
-    return False
 
 
 def _from_pid_file(var: str, table: Table) -> int | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from collective.recipe.productionstack.machine import waiting
 
 BLOB = re.compile(r"(?:.*/)?0x([0-9a-f]+)\.blob")
 
@@ -42,7 +43,7 @@ def complete_size(data_file: Path) -> int:
 
     One that is being written now has ``c`` for its status, or no end yet.
     """
-    for _ in range(100):
+    for _ in waiting.tries(10):
         end = data_file.stat().st_size
         with data_file.open("rb") as stream:
             if end <= 4:  # noqa: PLR2004
@@ -54,7 +55,6 @@ def complete_size(data_file: Path) -> int:
                 again = int.from_bytes(stream.read(8), "big")
                 if again == end - 8 - begin:
                     return begin if stream.read(1) == b"c" else end
-        time.sleep(0.1)
     raise ValueError(f"{data_file} ends in the middle of a transaction")
 
 

@@ -22,7 +22,7 @@ from collective.recipe.productionstack.ctl.lifecycle import survey
 from collective.recipe.productionstack.daemons import health
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.errors import printable
-from collective.recipe.productionstack.machine import own_processes
+from collective.recipe.productionstack.machine import locks
 from collective.recipe.productionstack.machine import run
 from collective.recipe.productionstack.model.announced import Health
 from collective.recipe.productionstack.model.stack import Stack
@@ -57,9 +57,7 @@ def refuse_running(control: Control, stack: Stack) -> None:
         and health.probe(Health(address=storage.address.to_connect), PROBE_SECONDS)
         == health.OK
     )
-    held = any(
-        own_processes.locked(f"{one.data_file}.lock") for one in stack.data.backups
-    )
+    held = any(locks.is_held(f"{one.data_file}.lock") for one in stack.data.backups)
     if not seen.is_empty or answers or held:
         what = "the stack runs" if not seen.is_empty else "something uses the database"
         message = f"{what}: what it writes now would be lost."

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 from collective.recipe.productionstack.ctl.lifecycle import survey
 from collective.recipe.productionstack.daemons import health
 from collective.recipe.productionstack.daemons import roles
 from collective.recipe.productionstack.errors import ControlError
+from collective.recipe.productionstack.machine import waiting
 from collective.recipe.productionstack.model.announced import Program
 from collective.recipe.productionstack.model.stack import Stack
 
@@ -38,12 +37,11 @@ def _signal(stack: Stack, program: Program) -> None:
 
 
 def _wait_healthy(stack: Stack, program: Program) -> None:
-    deadline = time.monotonic() + SECONDS
-    while (answer := health.probe(program.health, 2)) != health.OK:
-        if time.monotonic() > deadline:
-            message = (
-                f"{program.name} was reloaded but its health is: {answer}. "
-                f"Its log in {stack.folders.log} says why."
-            )
-            raise ControlError(message)
-        time.sleep(0.1)
+    for _ in waiting.tries(SECONDS):
+        if (answer := health.probe(program.health, 2)) == health.OK:
+            return
+    message = (
+        f"{program.name} was reloaded but its health is: {answer}. "
+        f"Its log in {stack.folders.log} says why."
+    )
+    raise ControlError(message)

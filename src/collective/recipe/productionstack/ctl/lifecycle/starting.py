@@ -19,6 +19,7 @@ from collective.recipe.productionstack.daemons.supervisor.control import Info
 from collective.recipe.productionstack.daemons.supervisor.control import Supervisor
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.errors import printable
+from collective.recipe.productionstack.machine import waiting
 from collective.recipe.productionstack.model.announced import Program
 from collective.recipe.productionstack.model.stack import Stack
 
@@ -27,8 +28,6 @@ SMALL = 256 * 1024
 LOG_LINES = 15
 EXITED_FOR = 4.0
 """Seconds after which a program that ended is not about to be started again."""
-
-PAUSE = 0.1
 
 
 @dataclass
@@ -42,6 +41,11 @@ class Starter:
     deadline: float
     exited: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def left(self) -> float:
+        """Seconds until the deadline; below 0 when it is over."""
+        return self.deadline - time.monotonic()
+
     def start(self, programs: Sequence[Program]) -> list[Program]:
         """Start those that do not run, wait for all; return the ones started."""
         infos = self.supervisor.infos()
@@ -53,20 +57,19 @@ class Starter:
 
     def wait(self, programs: Iterable[Program]) -> None:
         """Wait until programs answer."""
-        waiting = {program.name: program for program in programs}
-        for name in waiting:
+        left = {program.name: program for program in programs}
+        for name in left:
             self.steps.begin(name, "starting")
-        while waiting:
+        for _ in waiting.tries():
             infos = self.supervisor.infos()
-            answers = health.probe_all(waiting.values(), 2)
-            for name, answer in answers.items():
+            for name, answer in health.probe_all(left.values(), 2).items():
                 if answer == health.OK and _is_up(infos.get(name)):
                     self.steps.done(name, "answers")
-                    del waiting[name]
+                    del left[name]
                 else:
-                    self._look(waiting[name], infos.get(name), answer)
-            if waiting:
-                time.sleep(PAUSE)
+                    self._look(left[name], infos.get(name), answer)
+            if not left:
+                return
 
     def wait_for_server(self) -> None:
         """Wait until HAProxy sends requests to at least one client."""
@@ -80,22 +83,19 @@ class Starter:
     def settle(self) -> None:
         """Wait until supervisor has watched all long enough to call them running."""
         wanted = [one for one in self.stack.announced.programs if not one.standby]
-        while True:
+        for _ in waiting.tries():
             infos = self.supervisor.infos()
             left = [one for one in wanted if infos[one.name].state != "RUNNING"]
             if not left:
                 return
             for program in left:
                 self._look(program, infos[program.name], "answers, is being watched")
-            time.sleep(PAUSE)
 
     def until(self, done: Callable[[], bool], step: str, trouble: str) -> None:
         """Wait for anything else."""
         self.steps.begin(step, "waiting")
-        while not done():
-            if time.monotonic() > self.deadline:
-                raise ControlError(f"{trouble}. {self._advice()}")
-            time.sleep(PAUSE)
+        if not waiting.until(done, self.left):
+            raise ControlError(f"{trouble}. {self._advice()}")
         self.steps.done(step, "ready")
 
     def _start(self, program: Program) -> None:
@@ -108,16 +108,17 @@ class Starter:
 
     def _wait_stopped(self, program: Program) -> None:
         """Wait while a program is being stopped: it cannot be started before."""
-        while (info := self.supervisor.infos().get(program.name)) is not None:
+        for _ in waiting.tries():
+            info = self.supervisor.infos().get(program.name)
+            if info is None:
+                message = (
+                    f"supervisord does not know {program.name}. "
+                    f"Run {self.control.script} reload, then {self.control.script} up."
+                )
+                raise ControlError(message)
             if info.state != "STOPPING":
                 return
             self._look(program, info, "is being stopped")
-            time.sleep(PAUSE)
-        message = (
-            f"supervisord does not know {program.name}. "
-            f"Run {self.control.script} reload, then {self.control.script} up."
-        )
-        raise ControlError(message)
 
     def _look(self, program: Program, info: Info | None, answer: str) -> None:
         """Give up on a program that cannot come up any more."""
@@ -125,7 +126,7 @@ class Starter:
         self.steps.begin(program.name, f"{state.lower()}: {answer}")
         if state == "FATAL" or self._stays_down(program.name, state):
             raise ControlError(self._failure(program, f"is {state}", info))
-        if time.monotonic() > self.deadline:
+        if self.left < 0:
             raise ControlError(self._failure(program, f"is {state}, {answer}", info))
 
     def _stays_down(self, name: str, state: str) -> bool:

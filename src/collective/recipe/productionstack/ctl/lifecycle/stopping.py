@@ -15,6 +15,7 @@ from collective.recipe.productionstack.daemons import roles
 from collective.recipe.productionstack.daemons.supervisor.control import Supervisor
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.machine import own_processes
+from collective.recipe.productionstack.machine import waiting
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.announced import CLIENT
 from collective.recipe.productionstack.model.announced import Health
@@ -125,11 +126,11 @@ def _let_requests_end(control: Control, stack: Stack) -> None:
 def _wait_stopped(supervisor: Supervisor, program: Program, begun: float) -> bool:
     """Wait until supervisor has stopped a program; return whether it had to kill."""
     # supervisor itself sends KILL after stop_seconds; some time more for that.
-    while time.monotonic() - begun < program.stop_seconds + 15:
+    left = begun + program.stop_seconds + 15 - time.monotonic()
+    for _ in waiting.tries(left, 0.05):
         info = supervisor.infos().get(program.name)
         if info is None or not (info.is_up or info.state == "STOPPING"):
             return time.monotonic() - begun >= program.stop_seconds
-        time.sleep(0.05)
     message = (
         f"{program.name} cannot be stopped (pid {info.pid if info else '?'}). "
         "It hangs in the kernel, mostly for a disk: see dmesg."

@@ -7,7 +7,6 @@ import pwd
 import resource
 import stat
 import sys
-import time
 from pathlib import Path
 
 from collective.recipe.productionstack.ctl.control import Control
@@ -16,6 +15,7 @@ from collective.recipe.productionstack.daemons.supervisor.control import Supervi
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.machine import own_processes
 from collective.recipe.productionstack.machine import run
+from collective.recipe.productionstack.machine import waiting
 from collective.recipe.productionstack.model.stack import Stack
 
 PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
@@ -53,14 +53,8 @@ def _start(control: Control, stack: Stack) -> None:
         timeout=60,
     )
     supervisor = survey.connect(stack, timeout=2)
-    deadline = time.monotonic() + PATIENCE
-    while started.ok and not supervisor.answers():
-        if time.monotonic() > deadline:
-            break
-        time.sleep(0.05)
-    else:
-        if started.ok:
-            return
+    if started.ok and waiting.until(supervisor.answers, PATIENCE, 0.05):
+        return
     said = "\n".join(started.text.splitlines()[-8:])
     message = (
         f"supervisord did not start: {said}\n"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal as signals
-import time
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from collective.recipe.productionstack.daemons.supervisor.control import NoAnswe
 from collective.recipe.productionstack.daemons.supervisor.control import Supervisor
 from collective.recipe.productionstack.machine import own_processes
 from collective.recipe.productionstack.machine import processes
+from collective.recipe.productionstack.machine import waiting
 from collective.recipe.productionstack.machine.processes import Table
 from collective.recipe.productionstack.model.stack import Stack
 
@@ -122,9 +122,6 @@ def send(pids: Collection[int], signal: str) -> None:
 
 def wait_gone(pids: Collection[int], seconds: float) -> bool:
     """Wait until processes have ended (a zombie has); return whether they did."""
-    deadline = time.monotonic() + seconds
-    while any(processes.alive(pid) for pid in pids):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
+    return waiting.until(
+        lambda: not any(processes.alive(pid) for pid in pids), seconds, 0.05
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-import time
+from collections.abc import Iterable
 from collections.abc import Sequence
 
 from collective.recipe.productionstack.ctl.control import Control
@@ -12,6 +12,7 @@ from collective.recipe.productionstack.ctl.lifecycle import survey
 from collective.recipe.productionstack.daemons import roles
 from collective.recipe.productionstack.daemons.roles import Balancer
 from collective.recipe.productionstack.errors import ControlError
+from collective.recipe.productionstack.machine import waiting
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.announced import Program
 from collective.recipe.productionstack.model.stack import Stack
@@ -88,16 +89,13 @@ def not_known(balancer: Balancer, name: str) -> str:
     return f"HAProxy knows no {name}, only {', '.join(sorted(balancer.servers()))}."
 
 
-def wait_up(balancer: Balancer, names: list[str]) -> list[str]:
+def wait_up(
+    balancer: Balancer, names: Iterable[str], seconds: float = UP_SECONDS
+) -> list[str]:
     """Wait until HAProxy finds clients well; return those that are not."""
-    deadline = time.monotonic() + UP_SECONDS
-    while late := [name for name in names if not _is_up(balancer, name)]:
-        if time.monotonic() > deadline:
+    for _ in waiting.tries(seconds):
+        servers = balancer.servers()
+        late = [one for one in names if one not in servers or not servers[one].is_up]
+        if not late:
             break
-        time.sleep(0.1)
     return late
-
-
-def _is_up(balancer: Balancer, name: str) -> bool:
-    server = balancer.servers().get(name)
-    return server is not None and server.is_up

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import http.client
 import ssl
-import time
 from dataclasses import dataclass
 
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.lifecycle.starting import Starter
 from collective.recipe.productionstack.ctl.traffic import maintenance
 from collective.recipe.productionstack.errors import ControlError
+from collective.recipe.productionstack.machine import waiting
 from collective.recipe.productionstack.machine.http import connection
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.site import Site
@@ -119,23 +119,18 @@ def entry(
 def _wait(starter: Starter, site: Site) -> Page:
     step = site.host
     starter.steps.begin(step, "waiting for a page")
-    while (page := _patient_fetch(starter, site)).status not in ANSWERS:
+    for _ in waiting.tries(starter.left, 0.3):
+        page = fetch(starter.stack, site, max(1.0, min(TIMEOUT, starter.left)))
+        if page.status in ANSWERS:
+            starter.steps.done(step, f"status {page.status}")
+            return page
         starter.steps.begin(step, page.trouble)
-        if time.monotonic() > starter.deadline:
-            message = (
-                f"{site.host} gives no page ({page.trouble}) though everything runs. "
-                f"See {starter.control.script} status and the logs in "
-                f"{starter.stack.folders.log}."
-            )
-            raise ControlError(message)
-        time.sleep(0.3)
-    starter.steps.done(step, f"status {page.status}")
-    return page
-
-
-def _patient_fetch(starter: Starter, site: Site) -> Page:
-    left = starter.deadline - time.monotonic()
-    return fetch(starter.stack, site, max(1.0, min(TIMEOUT, left)))
+    message = (
+        f"{site.host} gives no page ({page.trouble}) though everything runs. "
+        f"See {starter.control.script} status and the logs in "
+        f"{starter.stack.folders.log}."
+    )
+    raise ControlError(message)
 
 
 def _is_never_cached(stack: Stack, site: Site) -> bool:

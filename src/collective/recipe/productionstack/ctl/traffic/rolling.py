@@ -19,6 +19,7 @@ from collective.recipe.productionstack.ctl.lifecycle import stopping
 from collective.recipe.productionstack.ctl.lifecycle import survey
 from collective.recipe.productionstack.ctl.lifecycle.starting import Starter
 from collective.recipe.productionstack.ctl.screen import Steps
+from collective.recipe.productionstack.ctl.traffic import clients
 from collective.recipe.productionstack.ctl.traffic import warming
 from collective.recipe.productionstack.daemons import roles
 from collective.recipe.productionstack.daemons.roles import Balancer
@@ -153,26 +154,18 @@ class Roll:
     def take_back(self, names: set[str]) -> None:
         """Let visitors in again and see that HAProxy sends them."""
         self.release(names)
-        deadline = time.monotonic() + BACK_SECONDS
         for name in sorted(names):
             self.steps.begin(name, "waiting for HAProxy's own check")
-        while late := {name for name in names if not self.serves(name)}:
-            if time.monotonic() > deadline:
-                states = self.balancer.servers()
-                shown = ", ".join(
-                    f"{name} is {states[name].status if name in states else 'unknown'}"
-                    for name in sorted(late)
-                )
-                message = f"for HAProxy {shown} though it answers; see its log."
-                raise ControlError(message)
-            time.sleep(0.1)
+        if late := clients.wait_up(self.balancer, sorted(names), BACK_SECONDS):
+            states = self.balancer.servers()
+            shown = ", ".join(
+                f"{name} is {states[name].status if name in states else 'unknown'}"
+                for name in late
+            )
+            message = f"for HAProxy {shown} though it answers; see its log."
+            raise ControlError(message)
         for name in sorted(names):
             self.steps.done(name, "serves")
-
-    def serves(self, name: str) -> bool:
-        """Whether HAProxy sends visitors to a client."""
-        server = self.balancer.servers().get(name)
-        return server is not None and server.is_up
 
     def release(self, names: Iterable[str]) -> None:
         """Let HAProxy send visitors again."""

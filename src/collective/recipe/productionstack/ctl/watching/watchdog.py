@@ -11,6 +11,7 @@ from pathlib import Path
 
 from collective.recipe.productionstack.ctl.alerts import Alert
 from collective.recipe.productionstack.ctl.alerts import Post
+from collective.recipe.productionstack.ctl.control import LOCK
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.jobs import outcomes
 from collective.recipe.productionstack.ctl.lifecycle import start_record
@@ -28,7 +29,7 @@ from collective.recipe.productionstack.ctl.watching.rules import Seen
 from collective.recipe.productionstack.daemons import health
 from collective.recipe.productionstack.daemons import roles
 from collective.recipe.productionstack.errors import ControlError
-from collective.recipe.productionstack.machine import own_processes
+from collective.recipe.productionstack.machine import locks
 from collective.recipe.productionstack.machine import processes
 from collective.recipe.productionstack.model.announced import Health
 from collective.recipe.productionstack.model.announced import Program
@@ -71,7 +72,7 @@ class Watchdog:
         self.judge.limit = stack.watching.memory_limit
         seen = look(stack)
         # Half of what a verb does is no trouble; what it has done is seen next time.
-        if seen is None or own_processes.locked(str(self.control.var / "control.lock")):
+        if seen is None or locks.is_held(str(self.control.var / LOCK)):
             return
         judged = self.judge.look(now, seen, zeo=_zeo_answers(stack, seen))
         self._tell(stack, {**judged.troubles, **_too_old(stack)})

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import socket
-import time
 from collections.abc import Callable
 
 from collective.recipe.productionstack.daemons.roles import Server
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.machine import processes
+from collective.recipe.productionstack.machine import waiting
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.chain import BALANCER
 from collective.recipe.productionstack.model.stack import Stack
@@ -95,15 +95,12 @@ class Haproxy:
         """
         drained, before = self.drained(), self.worker()
         send()
-        deadline = time.monotonic() + RELOAD_SECONDS
-        while self.worker() in {0, before}:
-            if time.monotonic() > deadline:
-                message = (
-                    "haproxy did not take the configuration in and serves on with the "
-                    f"old one. Its log in {self.log} says why."
-                )
-                raise ControlError(message)
-            time.sleep(0.1)
+        if not waiting.until(lambda: self.worker() not in {0, before}, RELOAD_SECONDS):
+            message = (
+                "haproxy did not take the configuration in and serves on with the old "
+                f"one. Its log in {self.log} says why."
+            )
+            raise ControlError(message)
         # A new worker knows nothing of it.
         for name in self.servers().keys() & set(drained):
             self.set_state(name, "drain")
@@ -129,18 +126,14 @@ class Haproxy:
         """Forget a server until the next reload; its connections are closed."""
         self.set_state(name, "maint")
         self._tell(f"shutdown sessions server {BACKEND}/{name}")
-        deadline = time.monotonic() + IDLE_SECONDS
-        while "Server deleted" not in (
-            said := self.ask(f"del server {BACKEND}/{name}")
-        ):
-            # Kept connections take a moment to end.
-            if time.monotonic() > deadline:
-                self.set_state(name, "ready")
-                message = (
-                    f"HAProxy does not forget {name}: {said.strip()}. It serves on."
-                )
-                raise ControlError(message)
-            time.sleep(0.2)
+        # Kept connections take a moment to end.
+        for _ in waiting.tries(IDLE_SECONDS, 0.2):
+            said = self.ask(f"del server {BACKEND}/{name}")
+            if "Server deleted" in said:
+                return
+        self.set_state(name, "ready")
+        message = f"HAProxy does not forget {name}: {said.strip()}. It serves on."
+        raise ControlError(message)
 
     def wait_idle(
         self,
@@ -149,12 +142,7 @@ class Haproxy:
         stop: Callable[[], bool] = lambda: False,
     ) -> bool:
         """Wait until servers have no requests; return whether that came true."""
-        deadline = time.monotonic() + seconds
-        while busy := self._busy(names):
-            if time.monotonic() > deadline or stop():
-                return False
-            time.sleep(min(0.2, 0.05 * busy))
-        return True
+        return waiting.until(lambda: not self._busy(names), seconds, 0.05, stop)
 
     def ask(self, text: str) -> str:
         """Send one command and return the answer."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.machine import processes
+from collective.recipe.productionstack.machine import waiting
 from collective.recipe.productionstack.model.chain import WEB_SERVER
 from collective.recipe.productionstack.model.stack import Stack
 
@@ -45,15 +45,12 @@ class Nginx:
         """
         before = self.workers()
         send()
-        deadline = time.monotonic() + SECONDS
-        while not self.workers() - before:
-            if time.monotonic() > deadline:
-                message = (
-                    "nginx did not take the configuration in and serves on with the "
-                    f"old one. Its log in {self.stack.folders.log} says why."
-                )
-                raise ControlError(message)
-            time.sleep(0.1)
+        if not waiting.until(lambda: self.workers() - before, SECONDS):
+            message = (
+                "nginx did not take the configuration in and serves on with the old "
+                f"one. Its log in {self.stack.folders.log} says why."
+            )
+            raise ControlError(message)
 
     def maintenance_text(self, hosts: list[str]) -> str:
         """Return what its map includes, one line for each host."""
