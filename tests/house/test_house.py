@@ -152,3 +152,31 @@ def test_headers() -> None:
     for path in TEMPLATES:
         first = path.read_text("utf-8")[:400]
         assert "collective.recipe.productionstack for [" in first, path
+
+
+def raises(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Whether a function itself raises something, not only passes it on."""
+    left: list[ast.AST] = list(function.body)
+    while left:
+        node = left.pop()
+        if isinstance(node, ast.Raise) and node.exc is not None:
+            return True
+        if not isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Lambda)):
+            left += ast.iter_child_nodes(node)
+    return False
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_what_raises_says_so(path: Path) -> None:
+    """A public function that raises says when; a verb's help is its module's."""
+    if path.parent.name == "verbs":
+        return
+    silent = [
+        one.name
+        for one in functions(path)
+        if not one.name.startswith("_")
+        and ast.get_docstring(one)
+        and raises(one)
+        and "Raises" not in (ast.get_docstring(one) or "")
+    ]
+    assert silent == []

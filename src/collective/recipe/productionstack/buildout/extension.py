@@ -23,7 +23,10 @@ from collective.recipe.productionstack.errors import StackError
 
 
 def load(buildout: Any) -> None:
-    """Prepare a buildout; called by zc.buildout, twice for editable installations."""
+    """Prepare a buildout; called by zc.buildout, twice for editable installations.
+
+    Raises UserError where the run must not go on: root, a second run, a live stack.
+    """
     if getattr(buildout, "_productionstack_loaded", False) or not _is_listed(buildout):
         return
     buildout._productionstack_loaded = True  # noqa: SLF001 (the only object of a run)

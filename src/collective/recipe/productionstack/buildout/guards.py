@@ -22,7 +22,10 @@ _held: dict[str, int] = {}
 
 
 def refuse_root(buildout: Any) -> None:
-    """Raise StackError for uid 0, unless ``[buildout] allow-root`` is set."""
+    """Refuse uid 0.
+
+    Raises StackError, unless ``[buildout] allow-root`` is set.
+    """
     if os.geteuid() != 0:
         return
     if is_on(buildout["buildout"].get("allow-root", "")):
@@ -69,7 +72,10 @@ def keep_private(buildout: Any) -> None:
 
 
 def refuse_live(directory: str, name: str) -> None:
-    """Raise StackError when a stack that is to be removed still does something."""
+    """Refuse to remove a stack that still does something.
+
+    Raises StackError that says what to run first.
+    """
     from collective.recipe.productionstack.daemons import boot
     from collective.recipe.productionstack.daemons import roles
     from collective.recipe.productionstack.daemons.cron import control as crontab

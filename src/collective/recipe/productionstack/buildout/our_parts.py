@@ -48,7 +48,10 @@ def users_fault(function: Callable[..., Returned]) -> Callable[..., Returned]:
 
 
 def plan_of(buildout: Any) -> Plan:
-    """Plan all parts of ours once a run, so that all problems show together."""
+    """Plan all parts of ours once a run, so that all problems show together.
+
+    Raises ConfigurationError with all of them.
+    """
     kept: Plan | None = getattr(buildout, "_productionstack_plan", None)
     if kept is not None:
         return kept

@@ -57,7 +57,10 @@ class Control:
         return Trees(folders)
 
     def generated(self) -> Stack:
-        """Return the stack that buildout wrote last."""
+        """Return the stack that buildout wrote last.
+
+        Raises ControlError before the first run of buildout.
+        """
         folder = self.trees.current()
         if folder is None:
             message = f"etc/{self.name} is not there. Run bin/buildout first."
@@ -81,7 +84,10 @@ class Control:
         return self.generated()
 
     def read(self, folder: Path) -> Stack:
-        """Return the stack that a tree describes."""
+        """Return the stack that a tree describes.
+
+        Raises ControlError where its ``stack.json`` cannot be used.
+        """
         try:
             return Stack.from_json((folder / "stack.json").read_text(encoding="utf-8"))
         except (OSError, ValueError, TypeError, KeyError) as error:

@@ -44,7 +44,10 @@ def address(value: str) -> Address:
 
 
 def port(value: str) -> int:
-    """Parse a TCP port from 1 to 65535."""
+    """Parse a TCP port from 1 to 65535.
+
+    Raises ValueError for any other.
+    """
     if not value.isascii() or not value.isdigit():
         raise ValueError("not a port")
     if not 1 <= int(value) <= LAST_PORT:
@@ -53,7 +56,10 @@ def port(value: str) -> int:
 
 
 def port_base(value: str) -> int:
-    """Parse a port that leaves room for the nine that follow it."""
+    """Parse a port that leaves room for the nine that follow it.
+
+    Raises ValueError for any other.
+    """
     number = port(value)
     if number > LAST_PORT - 9:
         raise ValueError(
@@ -63,7 +69,10 @@ def port_base(value: str) -> int:
 
 
 def host_name(value: str) -> str:
-    """Parse a host name or IP address; other scripts become punycode (RFC 5890)."""
+    """Parse a host name or IP address; other scripts become punycode (RFC 5890).
+
+    Raises ValueError for anything else.
+    """
     bare = value[1:-1] if value.startswith("[") and value.endswith("]") else value
     if ":" in bare:
         if not re.fullmatch(r"[0-9A-Fa-f:.]+", bare):
@@ -80,7 +89,10 @@ def host_name(value: str) -> str:
 
 
 def zodb_path(value: str) -> str:
-    """Parse the path of a Plone site inside the database, such as ``/Plone``."""
+    """Parse the path of a Plone site inside the database, such as ``/Plone``.
+
+    Raises ValueError for the root, and for what a URL or a configuration cannot hold.
+    """
     if value.strip("/") == "":
         raise ValueError(
             "the whole database must not be public: name the Plone site's path"
@@ -92,7 +104,10 @@ def zodb_path(value: str) -> str:
 
 
 def url_path(value: str) -> str:
-    """Parse a path below a site as visitors type it, such as ``/import``."""
+    """Parse a path below a site as visitors type it, such as ``/import``.
+
+    Raises ValueError for the whole site, and for what a URL cannot hold.
+    """
     segments = value.removeprefix("/").removesuffix("/").split("/")
     if not value.startswith("/") or not all(map(URL_SEGMENT.fullmatch, segments)):
         raise ValueError("not a path such as /import or /@@my-view")
@@ -100,7 +115,10 @@ def url_path(value: str) -> str:
 
 
 def file_path(value: str) -> str:
-    """Parse a file's path: no character that a configuration could misread."""
+    """Parse a file's path: no character that a configuration could misread.
+
+    Raises ValueError for such a character, or a path that is not absolute.
+    """
     if unsafe := unsafe_in(value):
         raise ValueError(f"{unsafe} cannot be used in a path")
     return value
@@ -148,7 +166,10 @@ def seconds(least: int, most: int) -> Callable[[str], int]:
 
 
 def memory_size(value: str) -> int:
-    """Parse an amount of memory such as ``1500M`` or ``2G`` (1024 each) to bytes."""
+    """Parse an amount of memory such as ``1500M`` or ``2G`` (1024 each) to bytes.
+
+    Raises ValueError for anything else, or for less than Plone needs.
+    """
     found = re.fullmatch(r"(\d{1,6})\s*([MG])i?B?", value, re.IGNORECASE | re.ASCII)
     if not found:
         raise ValueError("not a size in M or G")
@@ -159,7 +180,10 @@ def memory_size(value: str) -> int:
 
 
 def daily(value: str) -> str:
-    """Parse ``04:30`` to ``30 4 * * *``; ``off`` stays."""
+    """Parse ``04:30`` to ``30 4 * * *``; ``off`` stays.
+
+    Raises ValueError for anything else.
+    """
     found = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)", value, re.ASCII)
     if value == "off":
         return value
@@ -169,7 +193,10 @@ def daily(value: str) -> str:
 
 
 def weekly(value: str) -> str:
-    """Parse ``Sun 06:30`` to ``30 6 * * 0``; ``off`` stays."""
+    """Parse ``Sun 06:30`` to ``30 6 * * 0``; ``off`` stays.
+
+    Raises ValueError for anything else.
+    """
     day, _, time = value.partition(" ")
     if value == "off":
         return value
@@ -179,7 +206,10 @@ def weekly(value: str) -> str:
 
 
 def sync_target(value: str) -> str:
-    """Parse ``[user@]host:/path`` or an absolute path."""
+    """Parse ``[user@]host:/path`` or an absolute path.
+
+    Raises ValueError for anything else, the root and paths with white space.
+    """
     host, colon, path = value.rpartition(":")
     if unsafe := unsafe_in(value):
         raise ValueError(f"{unsafe} cannot be used here")
@@ -193,7 +223,10 @@ def sync_target(value: str) -> str:
 
 
 def mail_addresses(value: str) -> tuple[str, ...]:
-    """Parse mail addresses, or names of local users, separated by white space."""
+    """Parse mail addresses, or names of local users, separated by white space.
+
+    Raises ValueError that names the one which is none.
+    """
     for one in words(value):
         if not MAIL.fullmatch(one):
             raise ValueError(f"{one} is not a mail address")
@@ -201,7 +234,10 @@ def mail_addresses(value: str) -> tuple[str, ...]:
 
 
 def web_address(value: str) -> str:
-    """Parse a URL with http or https."""
+    """Parse a URL with http or https.
+
+    Raises ValueError for anything else.
+    """
     if not WEB.fullmatch(value):
         raise ValueError("not a URL such as https://chat.example.com/hooks/x")
     return value
@@ -219,7 +255,10 @@ def lines(value: str) -> tuple[str, ...]:
 
 
 def networks(value: str) -> tuple[str, ...]:
-    """Parse IP addresses and networks separated by white space."""
+    """Parse IP addresses and networks separated by white space.
+
+    Raises ValueError that names the one which is none.
+    """
     try:
         return tuple(str(ipaddress.ip_network(one)) for one in words(value))
     except ValueError as error:
@@ -227,7 +266,10 @@ def networks(value: str) -> tuple[str, ...]:
 
 
 def clients(value: str) -> int | tuple[str, ...]:
-    """Parse a number of clients to make, or names of parts."""
+    """Parse a number of clients to make, or names of parts.
+
+    Raises ValueError for a number out of range.
+    """
     names = words(value)
     if len(names) == 1 and names[0].lstrip("-").isdigit():
         if not 1 <= int(names[0]) <= MOST_CLIENTS:
@@ -237,7 +279,10 @@ def clients(value: str) -> int | tuple[str, ...]:
 
 
 def services(value: str) -> tuple[str, ...]:
-    """Parse names of services, in the order the stack knows."""
+    """Parse names of services, in the order the stack knows.
+
+    Raises ValueError that names the unknown one.
+    """
     names = words(value)
     unknown = [name for name in names if name not in SERVICE_NAMES]
     if unknown:

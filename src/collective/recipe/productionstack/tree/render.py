@@ -125,7 +125,10 @@ def haproxy_string(value: object) -> str:
 
 
 def ini_value(value: object) -> str:
-    """Return a value for supervisord.conf, where ``%`` and ``' ;'`` have a meaning."""
+    """Return a value for supervisord.conf, where ``%`` and ``' ;'`` have a meaning.
+
+    Raises ValueError for a line break, which no value can hold.
+    """
     text = _safe(value)
     if " ;" in text:
         message = f"{text!a} cannot be written to supervisord.conf"

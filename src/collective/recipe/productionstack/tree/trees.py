@@ -120,7 +120,10 @@ class Trees:
         self.prune()
 
     def apply(self, folder: Path | None = None) -> None:
-        """Let programs start from a kept tree from now on, the current one if None."""
+        """Let programs start from a kept tree from now on, the current one if None.
+
+        Raises FileNotFoundError where there is none.
+        """
         current = folder or self.current()
         if current is None:
             raise FileNotFoundError(self.live)

@@ -42,6 +42,8 @@ def complete_size(data_file: Path) -> int:
     """Return where the last transaction that is committed ends in a live Data.fs.
 
     One that is being written now has ``c`` for its status, or no end yet.
+
+    Raises ValueError for a file that is no FileStorage.
     """
     for _ in waiting.tries(10):
         end = data_file.stat().st_size

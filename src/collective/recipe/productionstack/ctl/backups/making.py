@@ -27,7 +27,10 @@ MOST = 5
 
 
 def of(stack: Stack) -> list[Backup]:
-    """Return the backup parts; ControlError where there is none, or an odd one."""
+    """Return the backup parts.
+
+    Raises ControlError where there is none, or one that cannot be judged.
+    """
     if not stack.data.backups:
         message = (
             f"[{stack.name}] knows no backup part. Add one with "

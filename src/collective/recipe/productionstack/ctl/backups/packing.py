@@ -21,7 +21,10 @@ MEGABYTE = 1024**2
 
 
 def pack(work: Task, timeout: float) -> Verdict:
-    """Pack the storage of the stack, and judge the result."""
+    """Pack the storage of the stack, and judge the result.
+
+    Raises ControlError when it cannot begin, or did not pack.
+    """
     storage = work.stack.data.storage
     if storage is None:
         message = f"[{work.stack.name}] has no ZEO server. Pack where the server is."

@@ -50,13 +50,19 @@ class Far:
         return run.run(far if self.host else words, timeout=timeout)
 
     def do(self, *words: str) -> None:
-        """Run a command there; ControlError when it fails."""
+        """Run a command there.
+
+        Raises ControlError when it fails.
+        """
         done = self.ask(*words)
         if not done.ok:
             raise ControlError(self.trouble(done))
 
     def names(self) -> list[str]:
-        """Return what lies in the folder, sorted; nothing where it is not there yet."""
+        """Return what lies in the folder, sorted; nothing where it is not there yet.
+
+        Raises ControlError when that place cannot be asked.
+        """
         done = self.ask("ls", "-1A", "--", self.folder, timeout=QUICK)
         if done.ok:
             return sorted(done.output.split())
@@ -70,6 +76,8 @@ class Far:
         """Copy files, or what lies in a folder, to an inner folder there.
 
         ``like`` is an inner folder whose files are linked where they are the same.
+
+        Raises ControlError when rsync fails.
         """
         options = ("-aH", "--partial", "--delete")
         links = (f"--link-dest={self.folder}/{like}",) if like else ()
@@ -83,7 +91,10 @@ class Far:
             raise ControlError(self.trouble(done))
 
     def differs(self, work: Task, sources: Sequence[str], inner: str) -> str:
-        """Say what of a copy differs in name, size or time; empty when nothing does."""
+        """Say what of a copy differs in name, size or time; empty when nothing does.
+
+        Raises ControlError when rsync fails.
+        """
         done = run.work(
             self._rsync("-aHni", "--delete", *sources, inner),
             cwd=work.stack.folders.var,

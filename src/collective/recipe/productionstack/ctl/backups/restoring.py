@@ -36,7 +36,10 @@ DAY = 24 * 3600
 
 
 def choose(stack: Stack, date: str, source: Path | None) -> Chosen:
-    """Return the backup of each part that is to be put in place."""
+    """Return the backup of each part that is to be put in place.
+
+    Raises ControlError where a part has no such backup.
+    """
     chosen = []
     for one in making.of(stack):
         copy = repozo.find(one, verifying.padded(date), source)
@@ -49,7 +52,10 @@ def choose(stack: Stack, date: str, source: Path | None) -> Chosen:
 
 
 def refuse_running(control: Control, stack: Stack) -> None:
-    """Refuse while the database runs."""
+    """See that nothing uses the database.
+
+    Raises ControlError where something does.
+    """
     seen = survey.take(stack)
     storage = stack.data.storage
     answers = (
@@ -65,7 +71,10 @@ def refuse_running(control: Control, stack: Stack) -> None:
 
 
 def verify(work: Task, date: str, source: Path | None) -> None:
-    """Verify what is to be restored, as ``verify-backup`` does."""
+    """Verify what is to be restored, as ``verify-backup`` does.
+
+    Raises ControlError with what is wrong with it.
+    """
     settings = Settings(date=date, root=source)
     for one in work.stack.data.backups:
         report = Verification(work, one, settings).run()

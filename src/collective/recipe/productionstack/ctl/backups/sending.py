@@ -33,7 +33,10 @@ Chosen = list[tuple[Backup, Copy]]
 
 
 def sync(work: Task, timeout: float) -> Verdict:
-    """Copy the newest backups; ControlError leaves the last good copy as it was."""
+    """Copy the newest backups.
+
+    Raises ControlError when one fails; the last good copy is as it was then.
+    """
     stack = work.stack
     if not stack.data.keeping.sync_target:
         message = (

@@ -145,7 +145,10 @@ class Verification:
             into += _lines(kind, found)
 
     def ask(self, wanted: dict[str, Any]) -> dict[str, Any]:
-        """Run the reader; ControlError where it gives no result."""
+        """Run the reader.
+
+        Raises ControlError where it gives no result.
+        """
         steps = self.work.steps
 
         def line(text: str) -> None:
@@ -211,7 +214,10 @@ def _lines(kind: str, found: dict[str, Any]) -> list[str]:
 
 
 def padded(date: str) -> str:
-    """Return a date as repozo writes it; a day or an hour includes its end."""
+    """Return a date as repozo writes it; a day or an hour includes its end.
+
+    Raises ControlError for anything that is no date.
+    """
     digits = date.strip().replace(" ", "-").replace("T", "-").replace(":", "-")
     if not digits:
         return ""
@@ -224,7 +230,10 @@ def padded(date: str) -> str:
 
 
 def interpreter(script: str) -> str:
-    """Return the Python of a script that buildout wrote; it has ZODB on its path."""
+    """Return the Python of a script that buildout wrote; it has ZODB on its path.
+
+    Raises ControlError where its first line names none.
+    """
     try:
         first, second = (Path(script).read_text(encoding="utf-8") + "\n\n").split("\n")[
             :2

@@ -80,7 +80,10 @@ class Visit:
         return self.control.script
 
     def fail(self, hop: str, what: str, remedy: str) -> None:
-        """End the proof with what is wrong, where, and what to do."""
+        """End the proof with what is wrong, where, and what to do.
+
+        Raises FailedError always.
+        """
         raise FailedError(f"{hop}: {what}. {remedy}.")
 
     def visit(self, method: str = "GET") -> Page:
@@ -110,7 +113,10 @@ class Visit:
         return f"sent to {self.site.url}, PURGE refused from outside"
 
     def planned(self) -> list[tuple[str, str]]:
-        """Return the PURGEs that Plone would send to us: proxy and path."""
+        """Return the PURGEs that Plone would send to us: proxy and path.
+
+        Raises FailedError where it would send none to us.
+        """
         told = self.plan.get("sites", {}).get(self.site.path, self.plan)
         again = f"Run {self.script} plone-caching"
         if trouble := told.get("trouble"):
@@ -128,7 +134,10 @@ class Visit:
         return [(proxy, path) for proxy in told["proxies"] for path in sorted(paths)]
 
     def stored(self) -> Callable[[], Page]:
-        """See that the page is stored; return how to look at it again."""
+        """See that the page is stored; return how to look at it again.
+
+        Raises FailedError where it is not.
+        """
         first, second = self.visit(), self.visit()
         look = self.visit
         if second.status == http.HTTPStatus.OK and not second.cache:

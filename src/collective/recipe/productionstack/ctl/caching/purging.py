@@ -128,7 +128,10 @@ def _purge(control: Control, stack: Stack, site: Site, path: str) -> None:
 
 
 def ban(control: Control, stack: Stack, *words: str) -> None:
-    """Ban what the words describe; what Varnish says is told to the user."""
+    """Ban what the words describe; what Varnish says is told to the user.
+
+    Raises ControlError when the cache refuses, or is not there.
+    """
     try:
         roles.cache(stack).ban(*words)
     except ControlError as error:

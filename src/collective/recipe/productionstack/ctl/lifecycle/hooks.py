@@ -32,7 +32,10 @@ def words(text: str) -> tuple[str, ...]:
 
 
 def run_one(stack: Stack, text: str, names: Iterable[str]) -> None:
-    """Run a command with the clients' names in PRODUCTIONSTACK_CLIENTS."""
+    """Run a command with the clients' names in PRODUCTIONSTACK_CLIENTS.
+
+    Raises ControlError when it cannot be run, or fails.
+    """
     command = words(text)
     if not command:
         return

@@ -92,7 +92,10 @@ class Starter:
                 self._look(program, infos[program.name], "answers, is being watched")
 
     def until(self, done: Callable[[], bool], step: str, trouble: str) -> None:
-        """Wait for anything else."""
+        """Wait for anything else.
+
+        Raises ControlError at the deadline.
+        """
         self.steps.begin(step, "waiting")
         if not waiting.until(done, self.left):
             raise ControlError(f"{trouble}. {self._advice()}")

@@ -28,7 +28,10 @@ PATIENCE = 15
 
 
 def ensure(control: Control, stack: Stack) -> Supervisor:
-    """Return the running supervisord, started when there is none."""
+    """Return the running supervisord, started when there is none.
+
+    Raises ControlError when it hangs, or does not start.
+    """
     seen = survey.take(stack)
     if seen.answers:
         return survey.connect(stack)

@@ -29,7 +29,10 @@ def sites(stack: Stack) -> list[Site]:
 
 
 def client(control: Control, stack: Stack) -> Client:
-    """Return the client to ask; refuse where it would wait for nothing."""
+    """Return the client to ask.
+
+    Raises ControlError where it would wait for nothing.
+    """
     if not stack.chain.has_cache:
         message = (
             f"this stack has no cache (proxy-cache = none). "

@@ -22,7 +22,10 @@ HOST = re.compile(r"[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:]{2,45}\]")
 
 
 def running(control: Control) -> Stack:
-    """Return the stack that runs; ControlError where HAProxy cannot be asked."""
+    """Return the stack that runs.
+
+    Raises ControlError where its balancer cannot be asked.
+    """
     stack = control.newest()
     if stack.alone or not stack.chain.has_balancer:
         message = (
@@ -40,7 +43,10 @@ def running(control: Control) -> Stack:
 
 
 def programs(stack: Stack, names: Sequence[str]) -> list[Program]:
-    """Return the balanced clients of those names, or all of them."""
+    """Return the balanced clients of those names, or all of them.
+
+    Raises ControlError for a name that is no balanced client.
+    """
     clients = {one.name for one in stack.zope.clients}
     for name in names:
         if name not in clients:
@@ -67,7 +73,10 @@ def _unknown(stack: Stack, name: str, clients: set[str]) -> str:
 
 
 def address(stack: Stack, name: str, text: str | None) -> Address:
-    """Read the address of a client that is not of this stack."""
+    """Read the address of a client that is not of this stack.
+
+    Raises ControlError for a name or an address that cannot be one.
+    """
     if not NAME.fullmatch(name):
         message = f"{name!r} is no name for HAProxy. Use letters, digits, - and _."
         raise ControlError(message)

@@ -72,7 +72,10 @@ class Halt:
             signal.signal(one, handler)
 
     def note(self, number: int, frame: FrameType | None) -> None:
-        """Note the first; the second is Python's own Ctrl-C."""
+        """Note the first signal.
+
+        Raises KeyboardInterrupt for the second.
+        """
         del number, frame
         if self.wanted:
             raise KeyboardInterrupt
@@ -122,7 +125,10 @@ class Roll:
         return [one for one in programs if seen.pid(one.name)]
 
     def drain(self, programs: Sequence[Program]) -> None:
-        """Let the requests of clients end; who is not up has none to wait for."""
+        """Let the requests of clients end; who is not up has none to wait for.
+
+        Raises ControlError where they do not end in time; those clients serve again.
+        """
         known = self.balancer.servers()
         names = {program.name for program in programs} & known.keys()
         for name in names:
@@ -152,7 +158,10 @@ class Roll:
         )
 
     def take_back(self, names: set[str]) -> None:
-        """Let visitors in again and see that HAProxy sends them."""
+        """Let visitors in again and see that HAProxy sends them.
+
+        Raises ControlError where it does not within a minute.
+        """
         self.release(names)
         for name in sorted(names):
             self.steps.begin(name, "waiting for HAProxy's own check")
@@ -176,7 +185,10 @@ class Roll:
 def refuse_last(
     control: Control, balancer: Balancer, names: set[str], *, force: bool
 ) -> None:
-    """Refuse to take away the last clients that serve, unless forced."""
+    """See that somebody serves without these clients.
+
+    Raises ControlError where nobody would, unless forced.
+    """
     # A pool's visitors go to the others while none of it serves.
     servers = [one for one in balancer.servers().values() if not one.pool]
     serving = {one.name for one in servers if one.is_up}
@@ -199,7 +211,10 @@ def roll(
     parallel: int,
     settings: RollSettings,
 ) -> None:
-    """Restart clients, so many at a time; ControlError says what serves on."""
+    """Restart clients, so many at a time.
+
+    Raises ControlError that says what serves on and what comes next.
+    """
     begun = time.monotonic()
     left = [program.name for program in _weakest_first(stack, wanted)]
     known = {program.name: program for program in wanted}

@@ -19,7 +19,10 @@ TIMEOUT = 120.0
 
 
 def warm(stack: Stack, name: str, paths: Sequence[str], steps: Steps) -> None:
-    """Fetch the paths of every site; ControlError for one that the others have."""
+    """Fetch the paths of every site.
+
+    Raises ControlError for a page that the other clients have and this one has not.
+    """
     client = next(one for one in stack.zope.clients if one.name == name)
     for site in stack.sites:
         for path in paths:

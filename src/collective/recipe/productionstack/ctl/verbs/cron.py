@@ -62,7 +62,10 @@ def remove(control: Control) -> None:
 
 
 def block(control: Control) -> str:
-    """Return the generated block with its fences."""
+    """Return the generated block with its fences.
+
+    Raises ControlError where buildout has written none.
+    """
     control.generated()
     folder = control.trees.current()
     path = folder / FILE if folder else None

@@ -56,7 +56,10 @@ def edited(text: str, block: str, begin: str, end: str) -> str:
 
 
 def read(timeout: float = 20) -> str:
-    """Return the user's crontab; empty when there is none."""
+    """Return the user's crontab; empty when there is none.
+
+    Raises ControlError when crontab(1) fails otherwise.
+    """
     # Odd letters of others must survive, and the words of "no crontab for" must
     # not be translated.
     result = run.run(

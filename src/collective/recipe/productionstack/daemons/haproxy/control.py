@@ -123,7 +123,10 @@ class Haproxy:
         self._tell(f"enable health {place}")
 
     def remove(self, name: str) -> None:
-        """Forget a server until the next reload; its connections are closed."""
+        """Forget a server until the next reload; its connections are closed.
+
+        Raises ControlError where HAProxy refuses; the server serves on then.
+        """
         self.set_state(name, "maint")
         self._tell(f"shutdown sessions server {BACKEND}/{name}")
         # Kept connections take a moment to end.
@@ -145,7 +148,10 @@ class Haproxy:
         return waiting.until(lambda: not self._busy(names), seconds, 0.05, stop)
 
     def ask(self, text: str) -> str:
-        """Send one command and return the answer."""
+        """Send one command and return the answer.
+
+        Raises ControlError when HAProxy does not answer.
+        """
         try:
             return self._exchange(text)
         except OSError as error:

@@ -141,7 +141,10 @@ class Supervisor:
         return text
 
     def call(self, method: str, *arguments: object) -> object:
-        """Call one method."""
+        """Call one method.
+
+        Raises NoAnswerError when nobody answers, RefusedError with the fault otherwise.
+        """
         text = xmlrpc.client.dumps(arguments, method)  # type: ignore[arg-type]
         try:
             return self._post(text.encode())

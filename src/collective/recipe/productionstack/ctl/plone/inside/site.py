@@ -30,7 +30,10 @@ def at(
 
 
 def find(root: Any, path: str) -> Any:
-    """Return the Plone site at a path; what is only acquired is not there."""
+    """Return the Plone site at a path; what is only acquired is not there.
+
+    Raises NotPossibleError where there is none.
+    """
     from Acquisition import aq_base
     from Products.CMFPlone.interfaces import IPloneSiteRoot
 
