@@ -9,10 +9,10 @@ from pathlib import Path
 from collective.recipe.productionstack.buildout import sections
 from collective.recipe.productionstack.buildout.defaults import CLIENT_DEFAULTS
 from collective.recipe.productionstack.buildout.edits import Preparation
+from collective.recipe.productionstack.model.address import LAST_PORT
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.options.load import PORT_OFFSETS
 from collective.recipe.productionstack.options.load import load
-from collective.recipe.productionstack.options.parse import LAST_PORT
 from collective.recipe.productionstack.sources.reading import listener
 
 logger = logging.getLogger("productionstack")

@@ -150,23 +150,6 @@ def _end_session(process: subprocess.Popen[bytes]) -> None:
             process.wait(10)
 
 
-def spawn(
-    command: Sequence[str], *, env: Mapping[str, str], cwd: str | Path, log: Path
-) -> int:
-    """Start a long-running process in a session of its own and return its pid."""
-    with log.open("ab") as stream:
-        process = subprocess.Popen(
-            tuple(command),
-            cwd=cwd,
-            env=dict(env),
-            start_new_session=True,
-            stderr=stream,
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-        )
-    return process.pid
-
-
 def find(program: str) -> str | None:
     """Return the program's full path, looking in PATH and the system's folders."""
     if "/" in program:

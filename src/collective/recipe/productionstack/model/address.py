@@ -5,6 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+LAST_PORT = 65535
+
+SOCKET_LIMIT = 97
+"""Bytes of a socket's path that HAProxy accepts; the others take a few more."""
+
 UNSAFE = re.compile(r"[%$\"\\\x00-\x1f\x7f\x85\u2028\u2029]")
 """What no path or value that reaches a configuration may hold."""
 

@@ -6,10 +6,10 @@ import ipaddress
 import re
 from collections.abc import Callable
 
+from collective.recipe.productionstack.model.address import LAST_PORT
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.address import unsafe_in
 
-LAST_PORT = 65535
 LONGEST_NAME = 253  # RFC 1035 2.3.4, as text
 MOST_CLIENTS = 64
 LONGEST_NUMBER = 9

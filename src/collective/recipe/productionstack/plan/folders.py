@@ -10,11 +10,9 @@ from hashlib import sha256
 from pathlib import Path
 
 from collective.recipe.productionstack.errors import Problem
+from collective.recipe.productionstack.model.address import SOCKET_LIMIT
 from collective.recipe.productionstack.model.address import unsafe_in
 from collective.recipe.productionstack.model.folders import Folders
-
-SOCKET_LIMIT = 97
-"""Bytes of a socket's path that HAProxy accepts; the others take a few more."""
 
 SEPARATORS = re.compile(r"[:,\[]")
 """Varnish splits paths at the first two, nginx reads the last in an include."""

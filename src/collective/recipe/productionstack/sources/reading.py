@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from collective.recipe.productionstack.model.address import LAST_PORT
 from collective.recipe.productionstack.model.address import Address
-
-LAST_PORT = 65535
 
 
 class UnreadableError(ValueError):

@@ -43,11 +43,6 @@ def render(template: str, values: Mapping[str, Any], user_folder: str = "") -> s
         raise TemplateError(f"{_place(error, template)}: {error}") from error
 
 
-def is_users_own(template: str, user_folder: str) -> bool:
-    """Whether the user replaces or extends this template."""
-    return bool(user_folder) and (Path(user_folder) / template).is_file()
-
-
 def blocks(template: str) -> tuple[str, ...]:
     """Return the names of the blocks that a stock template lets users refill."""
     return tuple(sorted(_environment("").get_template(template).blocks))

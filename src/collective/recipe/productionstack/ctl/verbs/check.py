@@ -18,12 +18,10 @@ from collective.recipe.productionstack.ctl.lifecycle import intruders
 from collective.recipe.productionstack.ctl.lifecycle import reloading
 from collective.recipe.productionstack.ctl.lifecycle import survey
 from collective.recipe.productionstack.daemons.supervisor.control import SOCKET
+from collective.recipe.productionstack.model.address import SOCKET_LIMIT
 from collective.recipe.productionstack.model.stack import Stack
 from collective.recipe.productionstack.tree import check
 from collective.recipe.productionstack.tree.check import Verdict
-
-SOCKET_LIMIT = 97
-"""HAProxy's limit for the path of a socket in bytes, the lowest of all daemons'."""
 
 
 @click.command("check", help=__doc__)
