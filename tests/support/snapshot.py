@@ -12,6 +12,7 @@ LIVE = (
     "var/blobstorage/",
     "var/cache/",
     "var/stack/varnish/",
+    "var/stack/watchdog.json/",
     "home/",
 )
 """What running programs write to all the time."""
