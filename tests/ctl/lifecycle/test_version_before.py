@@ -10,6 +10,7 @@ from __future__ import annotations
 import http.client
 import os
 import re
+import shutil
 import signal
 import sys
 import threading
@@ -20,6 +21,7 @@ from pathlib import Path
 import pytest
 from typing_extensions import Self
 
+from collective.recipe.productionstack.daemons.nginx import subreaper
 from collective.recipe.productionstack.machine import processes
 from collective.recipe.productionstack.tree.trees import File
 from collective.recipe.productionstack.tree.trees import Tree
@@ -163,6 +165,27 @@ def test_what_is_killed_afterwards_comes_back_as_it_was_started(old: Site) -> No
     wait_for(lambda: old.pid("nginx") not in {0, top})
     old.wait_ok()
     assert old.get()[0] == 200
+
+
+def test_a_program_that_is_gone_from_the_disk_is_told(old: Site) -> None:
+    """Killed, nginx could not come back: supervisord starts what it once was told."""
+    place = old.folder / "old-egg"
+    place.mkdir()
+    shutil.copy(subreaper.__file__, place)
+    mine = f"{SOURCE}/collective/recipe/productionstack/ctl/subreaper.py"
+    there = f"{place}/subreaper.py"
+    tree = old.kept(BEFORE)
+    old.trees.install(
+        Tree(tuple(File(one.path, one.text.replace(mine, there)) for one in tree.files))
+    )
+    old.up()
+    old.trees.install(old.kept(NOW))
+    (place / "subreaper.py").unlink()
+
+    told = old.run("reload")
+
+    assert told.status == 1
+    assert f"nginx must be restarted ({there} is gone)" in told.errors
 
 
 def test_a_restart_and_down_know_it(old: Site) -> None:

@@ -62,7 +62,9 @@ def held(
             raise ControlError(busy(holder))
         os.ftruncate(handle, 0)
         os.pwrite(handle, note.encode(), 0)
-        yield handle
-        os.ftruncate(handle, 0)
+        try:
+            yield handle
+        finally:
+            os.ftruncate(handle, 0)
     finally:
         os.close(handle)

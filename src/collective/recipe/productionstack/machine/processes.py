@@ -73,13 +73,18 @@ def environment(pid: int) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def command(pid: int) -> str:
-    """Return a process' command line for people to read."""
+def arguments(pid: int) -> list[str]:
+    """Return the words of a process' command line; none when it has ended."""
     try:
         data = (PROC / str(pid) / "cmdline").read_bytes()
     except OSError:
-        return ""
-    return os.fsdecode(data).replace("\0", " ").strip()
+        return []
+    return os.fsdecode(data).rstrip("\0").split("\0")
+
+
+def command(pid: int) -> str:
+    """Return a process' command line for people to read."""
+    return " ".join(arguments(pid)).strip()
 
 
 def children(processes: Table, pid: int) -> list[int]:

@@ -21,6 +21,7 @@ from collective.recipe.productionstack.model.stack import Stack
 
 NAME = "started.json"
 
+SUBREAPER = "/subreaper.py"
 OURS = re.compile(r"\S+/(subreaper\.py)(?=\s)")
 """A program of this package: where that lies changes with its version."""
 
@@ -103,6 +104,10 @@ def why_stale(
     entry = record.get(program.name)
     if process is None or not entry:
         return Stale()
+    # Where ours lies may change; but supervisord starts it again from where it was.
+    ours = [Path(one) for one in processes.arguments(pid) if one.endswith(SUBREAPER)]
+    if gone := [str(one) for one in ours if not one.exists()]:
+        return Stale(reasons=(f"{gone[0]} is gone",))
     folder = Path(stack.folders.applied)
     now = look(stack, program, folder.resolve())
     since = 0.0

@@ -1,0 +1,19 @@
+"""What the kernel tells of a process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from collective.recipe.productionstack.machine import processes
+
+
+def test_words_with_blanks_stay_words() -> None:
+    words = [sys.executable, "-c", "input()", "/a b/subreaper.py"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE) as one:
+        assert processes.arguments(one.pid) == words
+        assert processes.command(one.pid) == " ".join(words)
+        one.communicate(b"\n")
+    assert processes.arguments(one.pid) == []
+    assert processes.arguments(os.getpid()) != []
