@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from tests.support.plonesite import HOST
 from tests.support.plonesite import PloneSite
@@ -16,6 +17,16 @@ PATHS = (CACHED, UNCACHED, "/@@search?SearchableText=x&n={}", "/login?n={}", "PO
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 PAUSE = 0.15
 GONE = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError)
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A request without a good answer: its start on the monotonic clock, in seconds."""
+
+    status: int
+    path: str
+    begun: float
+    took: float
 
 
 class Crowd:
@@ -29,8 +40,8 @@ class Crowd:
         self.site = site
         self.pause = pause
         self.good = 0
-        self.bad: list[str] = []
-        self.lost_forms: list[str] = []
+        self.bad: list[Lost] = []
+        self.lost_forms: list[Lost] = []
         self.took: list[float] = []
         self.over = threading.Event()
 
@@ -51,13 +62,19 @@ class Crowd:
             self.took.append(taken)
             if status == 200:
                 self.good += 1
-            elif path.startswith("POST"):
-                self.lost_forms.append(f"{status} {path} {taken:.1f} s")
             else:
-                self.bad.append(f"{status} {path} {taken:.1f} s")
+                kind = self.lost_forms if path.startswith("POST") else self.bad
+                kind.append(Lost(status, path, begun, taken))
             # A person reads; and a client must be able to start beside all this.
             self.over.wait(self.pause)
         kept.close()
+
+    def wait_for(self, more: int) -> None:
+        """Wait until so many more requests have got a good answer."""
+        wanted, deadline = self.good + more, time.monotonic() + 60
+        while self.good < wanted:
+            assert time.monotonic() < deadline, "the visitors are not served"
+            time.sleep(0.05)
 
     def _connection(self) -> http.client.HTTPConnection:
         return http.client.HTTPConnection("127.0.0.1", self.site.base, timeout=60)

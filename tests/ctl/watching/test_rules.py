@@ -10,8 +10,9 @@ from collective.recipe.productionstack.ctl.watching import rules
 from collective.recipe.productionstack.ctl.watching.rules import Judge
 from collective.recipe.productionstack.ctl.watching.rules import Judgement
 from collective.recipe.productionstack.ctl.watching.rules import Seen
+from collective.recipe.productionstack.machine.files import MEGABYTE
 
-LIMIT = 500 * rules.MEGABYTE
+LIMIT = 500 * MEGABYTE
 
 
 @dataclass

@@ -23,8 +23,8 @@ from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.jobs import outcomes
 from collective.recipe.productionstack.ctl.jobs.outcomes import Stamp
 from collective.recipe.productionstack.ctl.watching import rules
-from collective.recipe.productionstack.ctl.watching.rules import MEGABYTE
 from collective.recipe.productionstack.ctl.watching.watchdog import Watchdog
+from collective.recipe.productionstack.machine.files import MEGABYTE
 from collective.recipe.productionstack.model.stack import Watching
 from tests.support.bench import Bench
 

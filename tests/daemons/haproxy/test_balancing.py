@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import threading
 import time
 from collections import Counter
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from collective.recipe.productionstack.daemons import roles
+from collective.recipe.productionstack.daemons.haproxy.control import Haproxy
 from collective.recipe.productionstack.model.clients import Balancing
 from collective.recipe.productionstack.model.clients import Pool
 from tests.daemons import stage
@@ -104,6 +106,22 @@ def test_the_control_script_sees_all_pools(pools: Stage) -> None:
     finally:
         balancer.set_state("instance4", "ready")
     stage.until(lambda: servers(pools, "/im.port") == {"instance4"}, 10)
+
+
+@pytest.mark.parametrize("name", ["instance1", "instance3"])
+def test_who_was_removed_comes_back_as_it_was(pools: Stage, name: str) -> None:
+    haproxy = Haproxy(pools.stack, 2)
+    client = next(one for one in pools.stack.zope.clients if one.name == name)
+    before = haproxy.servers()[name]
+    haproxy.remove(name)
+    assert name not in haproxy.servers()
+    haproxy.add(name, client.address, client.maxconn)
+    stage.until(lambda: haproxy.servers()[name].is_up, 10)
+    assert haproxy.servers()[name].pool == before.pool
+    # It has just come up, and gets its share slowly, as after a restart.
+    rows = csv.DictReader(haproxy.ask("show stat").lstrip("# ").splitlines())
+    assert next(row["throttle"] for row in rows if row["svname"] == name)
+    stage.until(lambda: name in servers(pools) | servers(pools, "/x", LOGIN), 10)
 
 
 def test_who_is_logged_in_stays_with_one_client_until_it_is_drained() -> None:

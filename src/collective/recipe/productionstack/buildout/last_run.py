@@ -6,12 +6,11 @@ It is kept in ``var``; losing it costs a second of work, never correctness.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from collective.recipe.productionstack.machine.files import write_atomically
+from collective.recipe.productionstack.machine import state
 from collective.recipe.productionstack.model.folders import Folders
 
 
@@ -21,13 +20,7 @@ class Memory:
     def __init__(self, folders: Folders) -> None:
         """Read what is there; anything unreadable counts as nothing."""
         self.path = Path(folders.var) / "checked.json"
-        self.values: dict[str, Any] = {}
-        try:
-            found = json.loads(self.path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return
-        if isinstance(found, dict):
-            self.values = found
+        self.values = state.read(self.path)
 
     def get(self, name: str) -> Any:
         """Return a value, or None."""
@@ -39,8 +32,7 @@ class Memory:
 
     def keep(self, **values: object) -> None:
         """Remember exactly these values."""
-        text = json.dumps(values, indent=1, sort_keys=True) + "\n"
-        write_atomically(self.path, text)
+        state.write(self.path, values)
 
 
 def fingerprint(files: Iterable[Path], text: str) -> str:

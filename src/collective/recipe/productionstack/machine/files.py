@@ -1,10 +1,15 @@
-"""Write state and scripts so that a crash leaves the old text or the new one."""
+"""Files written whole or not at all, and whether there is room for them."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
+
+from collective.recipe.productionstack.errors import ControlError
+
+MEGABYTE = 1024**2
 
 
 def write_atomically(path: Path, text: str, mode: int = 0o640) -> bool:
@@ -29,3 +34,22 @@ def write_atomically(path: Path, text: str, mode: int = 0o640) -> bool:
         Path(name).unlink(missing_ok=True)
         raise
     return True
+
+
+def megabytes(size: int) -> str:
+    """Return a number of bytes for people."""
+    return f"{size / MEGABYTE:.1f} MB"
+
+
+def need_room(folder: Path, size: int, what: str) -> None:
+    """See that a disk has room for so many bytes, which ``what`` may need.
+
+    Raises ControlError where it has not.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < size:
+        message = (
+            f"{folder} has {megabytes(free)} free; {what} may need {megabytes(size)} "
+            "there, so it was not begun. Make room."
+        )
+        raise ControlError(message)

@@ -15,11 +15,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from collective.recipe.productionstack.errors import printable
+
 SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 """Where daemons are that an ordinary user's PATH does not name."""
 
 NOT_STARTED = 127
 TOO_SLOW = 124
+
+SAID_LINES = 12
+"""Enough of a program's last words to see why it failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +44,20 @@ class Result:
     def text(self) -> str:
         """Both streams, errors last, without blank ends."""
         return (self.output + self.errors).strip()
+
+    @property
+    def said(self) -> str:
+        """The last lines of both, to be put below a message."""
+        return last_lines(self.text)
+
+
+def last_lines(text: str) -> str:
+    """Return the end of what a program said, safe to show, to be put below a message.
+
+    Every line begins with a line break; nothing said is an empty text.
+    """
+    lines = text.rstrip().splitlines()[-SAID_LINES:]
+    return "".join(f"\n    {printable(line)}" for line in lines)
 
 
 def run(  # noqa: PLR0913 (as many as subprocess.run needs here)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from collective.recipe.productionstack.ctl.backups.repozo import Copy
 from collective.recipe.productionstack.ctl.screen import Steps
-from collective.recipe.productionstack.errors import ControlError
+from collective.recipe.productionstack.machine.files import need_room
 from collective.recipe.productionstack.model.stack import Stack
 
 PREFIX = "scratch-"
@@ -31,14 +31,7 @@ def assemble(copy: Copy, target: Path, steps: Steps) -> list[str]:
 
     Raises ControlError where the disk has no room for it.
     """
-    needed = max(copy.size, 0) + SPARE
-    free = shutil.disk_usage(target.parent).free
-    if free < needed:
-        message = (
-            f"{target.parent} has {free / 1024**2:.0f} MB free, and the database "
-            f"needs {needed / 1024**2:.0f} MB there. Make room."
-        )
-        raise ControlError(message)
+    need_room(target.parent, max(copy.size, 0) + SPARE, "the database")
     troubles = []
     with target.open("xb") as stream:
         for number, piece in enumerate(copy.pieces, 1):

@@ -6,7 +6,6 @@ there, ``up`` and ``restore`` first put everything back.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import time
@@ -14,7 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from collective.recipe.productionstack.ctl.screen import Screen
-from collective.recipe.productionstack.machine import files
+from collective.recipe.productionstack.errors import ControlError
+from collective.recipe.productionstack.machine import state
 from collective.recipe.productionstack.model.stack import Stack
 
 JOURNAL = "restore.json"
@@ -55,8 +55,7 @@ class Swap:
 
     def commit(self) -> None:
         """Do all that is planned."""
-        values = {"moves": self.moves, "made": self.made}
-        files.write_atomically(self.journal, json.dumps(values) + "\n", 0o600)
+        state.write(self.journal, {"moves": self.moves, "made": self.made})
         for old, new in self.moves:
             if os.path.lexists(old):
                 Path(new).parent.mkdir(parents=True, exist_ok=True, mode=0o750)
@@ -77,15 +76,24 @@ class Swap:
         self.journal.unlink(missing_ok=True)
 
     def heal(self, screen: Screen) -> None:
-        """Undo what a killed run has left half done; delete what it had prepared."""
-        try:
-            values = json.loads(self.journal.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        """Undo what a killed run has left half done; delete what it had prepared.
+
+        Raises ControlError while the journal cannot be read: nothing is guessed.
+        """
+        if not self.journal.exists():
             for one in self.stack.data.backups:
                 for target in filter(None, (one.data_file, one.blob_dir)):
                     self.fresh(Path(target))
             self.undo()
             return
+        values = state.read(self.journal)
+        if not values:
+            message = (
+                f"a restore was interrupted, and {self.journal}, which says what it "
+                "had moved, cannot be read. Put the data in place by hand (what was "
+                f"replaced lies in folders named {self.mark[:8]}-…), then delete it."
+            )
+            raise ControlError(message)
         self.moves = [(old, new) for old, new in values["moves"]]
         self.made = values["made"]
         self.undo()

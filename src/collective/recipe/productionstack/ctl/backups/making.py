@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,12 +16,13 @@ from collective.recipe.productionstack.ctl.screen import Steps
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.errors import printable
 from collective.recipe.productionstack.machine import run
+from collective.recipe.productionstack.machine.files import megabytes
+from collective.recipe.productionstack.machine.files import need_room
 from collective.recipe.productionstack.machine.run import Result
 from collective.recipe.productionstack.model.stack import Stack
 from collective.recipe.productionstack.model.storage import Backup
 
 SPARE = 64 * 1024**2
-SAID_LINES = 12
 MOST = 5
 
 
@@ -76,7 +76,7 @@ def _one(work: Task, backup: Backup, timeout: float) -> Verdict:
     try:
         copy = _judge(backup, covered, work.steps)
     except ControlError as error:
-        raise ControlError(f"{error}{_tail(done)}") from None
+        raise ControlError(f"{error}{done.said}") from None
     work.steps.begin(backup.name, "writing down what it holds")
     last = filestorage.last_tid(data, copy.size)
     known = manifest.make(copy, last, _newest_manifest(backup))
@@ -100,18 +100,12 @@ def _refuse_full_disk(backup: Backup) -> None:
     """Refuse while the disk has no room for what will be written."""
     location = Path(backup.location)
     location.mkdir(parents=True, exist_ok=True, mode=0o750)
-    free = shutil.disk_usage(location).free
     before = repozo.find(backup)
     size = Path(backup.data_file).stat().st_size
     grown = size - before.size if before and 0 < before.size <= size else size
     # repozo compresses; half is little for what Plone keeps in its database.
     needed = grown // 2 + SPARE + sum(_new_blobs(backup, before))
-    if free < needed:
-        message = (
-            f"{location} has {megabytes(free)} free, and this backup may need "
-            f"{megabytes(needed)}; it was not begun. Make room."
-        )
-        raise ControlError(message)
+    need_room(location, needed, "this backup")
 
 
 def _new_blobs(backup: Backup, before: Copy | None) -> Iterator[int]:
@@ -169,14 +163,4 @@ def _said(backup: Backup, done: Result) -> str:
     why = f"ended with status {done.status}"
     if done.status == run.TOO_SLOW:
         why = "took too long and was ended"
-    return f"{backup.script} {why}.{_tail(done)}"
-
-
-def _tail(done: Result) -> str:
-    lines = done.text.splitlines()[-SAID_LINES:]
-    return "".join(f"\n    {printable(line)}" for line in lines)
-
-
-def megabytes(size: int) -> str:
-    """Return a number of bytes for people."""
-    return f"{size / 1024**2:.1f} MB"
+    return f"{backup.script} {why}.{done.said}"

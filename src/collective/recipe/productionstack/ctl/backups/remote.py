@@ -8,13 +8,11 @@ from dataclasses import dataclass
 
 from collective.recipe.productionstack.ctl.jobs.task import Task
 from collective.recipe.productionstack.errors import ControlError
-from collective.recipe.productionstack.errors import printable
 from collective.recipe.productionstack.machine import run
 from collective.recipe.productionstack.machine.run import Result
 
 SECONDS = 600.0
 QUICK = 60.0
-SAID_LINES = 6
 LOST = 255
 """What ssh ends with when it has no connection."""
 
@@ -109,11 +107,9 @@ class Far:
 
     def trouble(self, done: Result) -> str:
         """Say why something failed there."""
-        lines = done.text.splitlines()[-SAID_LINES:]
-        shown = "".join(f"\n    {printable(line)}" for line in lines)
         lost = self.host and done.status in {LOST, 12, 30, 35, run.TOO_SLOW}
         what = "cannot be reached" if lost else f"refuses (status {done.status})"
-        return f"{self} {what}; the last good copy there is untouched.{shown}"
+        return f"{self} {what}; the last good copy there is untouched.{done.said}"
 
     def _rsync(self, *words: str) -> tuple[str, ...]:
         *before, inner = words

@@ -16,7 +16,7 @@ from collective.recipe.productionstack.ctl.backups import repozo
 from collective.recipe.productionstack.ctl.backups.repozo import Copy
 from collective.recipe.productionstack.ctl.jobs.task import Task
 from collective.recipe.productionstack.errors import ControlError
-from collective.recipe.productionstack.errors import printable
+from collective.recipe.productionstack.machine.run import last_lines
 from collective.recipe.productionstack.machine.run import work
 from collective.recipe.productionstack.model.storage import Backup
 
@@ -171,9 +171,8 @@ class Verification:
                 values: dict[str, Any] = json.loads(text.removeprefix(RESULT))
                 steps.done("objects", "read")
                 return values
-        said = done.errors.splitlines()[-8:]
-        shown = "".join(f"\n    {printable(one)}" for one in said)
-        message = f"the scratch copy could not be read (status {done.status}).{shown}"
+        said = last_lines(done.errors)
+        message = f"the scratch copy could not be read (status {done.status}).{said}"
         raise ControlError(message)
 
     def compare_live(self, copy: Copy, report: Report) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from collective.recipe.productionstack.machine import files
+from collective.recipe.productionstack.machine import state
 from collective.recipe.productionstack.model.stack import Stack
 
 FOLDER = "jobs"
@@ -46,9 +45,8 @@ class Age:
 def load(stack: Stack, name: str) -> Stamp | None:
     """Return how a job ended last; None when it never ran."""
     try:
-        values = json.loads(_path(stack, name).read_text(encoding="utf-8"))
-        return Stamp(**values)
-    except (OSError, ValueError, TypeError):
+        return Stamp(**state.read(_path(stack, name)))
+    except TypeError:
         return None
 
 
@@ -57,9 +55,7 @@ def save(stack: Stack, stamp: Stamp) -> None:
     before = load(stack, stamp.name)
     good = stamp.ended if stamp.ok else (before.good if before else 0.0)
     values = dataclasses.asdict(dataclasses.replace(stamp, good=good))
-    path = _path(stack, stamp.name)
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    files.write_atomically(path, json.dumps(values, indent=1) + "\n", 0o600)
+    state.write(_path(stack, stamp.name), values)
 
 
 def note_up(stack: Stack) -> None:

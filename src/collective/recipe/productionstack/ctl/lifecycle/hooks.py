@@ -7,12 +7,10 @@ import shlex
 from collections.abc import Iterable
 
 from collective.recipe.productionstack.errors import ControlError
-from collective.recipe.productionstack.errors import printable
 from collective.recipe.productionstack.machine import run
 from collective.recipe.productionstack.model.stack import Stack
 
 SECONDS = 600
-SAID_LINES = 10
 
 
 def words(text: str) -> tuple[str, ...]:
@@ -47,7 +45,5 @@ def run_one(stack: Stack, text: str, names: Iterable[str]) -> None:
         timeout=SECONDS,
     )
     if not done.ok:
-        lines = done.text.splitlines()[-SAID_LINES:]
-        said = "".join(f"\n    {printable(line)}" for line in lines)
-        message = f"the command {text!r} ended with status {done.status}.{said}"
+        message = f"the command {text!r} ended with status {done.status}.{done.said}"
         raise ControlError(message)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import time
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.lifecycle.survey import Survey
 from collective.recipe.productionstack.daemons.supervisor.control import CONF
 from collective.recipe.productionstack.machine import processes
-from collective.recipe.productionstack.machine.files import write_atomically
+from collective.recipe.productionstack.machine import state
 from collective.recipe.productionstack.model.announced import Program
 from collective.recipe.productionstack.model.stack import Stack
 
@@ -81,19 +80,12 @@ def remember(stack: Stack, name: str, seen: Mapping[str, Any], pid: int) -> None
 
 def load(stack: Stack) -> dict[str, Any]:
     """Return everything written down; empty when there is nothing usable."""
-    try:
-        values = json.loads(
-            (Path(stack.folders.var) / NAME).read_text(encoding="utf-8")
-        )
-    except (OSError, ValueError):
-        return {}
-    return values if isinstance(values, dict) else {}
+    return state.read(Path(stack.folders.var, NAME))
 
 
 def save(stack: Stack, values: Mapping[str, Any]) -> None:
     """Write everything down in one rename."""
-    text = json.dumps(values, indent=1, sort_keys=True) + "\n"
-    write_atomically(Path(stack.folders.var) / NAME, text, 0o600)
+    state.write(Path(stack.folders.var, NAME), values)
 
 
 def why_stale(

@@ -18,14 +18,13 @@ from collective.recipe.productionstack.daemons import roles
 from collective.recipe.productionstack.daemons.supervisor.control import Info
 from collective.recipe.productionstack.daemons.supervisor.control import Supervisor
 from collective.recipe.productionstack.errors import ControlError
-from collective.recipe.productionstack.errors import printable
 from collective.recipe.productionstack.machine import waiting
+from collective.recipe.productionstack.machine.run import last_lines
 from collective.recipe.productionstack.model.announced import Program
 from collective.recipe.productionstack.model.stack import Stack
 
 ROOT_CLASS = b"OFS.Application"
 SMALL = 256 * 1024
-LOG_LINES = 15
 EXITED_FOR = 4.0
 """Seconds after which a program that ended is not about to be started again."""
 
@@ -141,9 +140,8 @@ class Starter:
 
     def _failure(self, program: Program, what: str, info: Info | None) -> str:
         why = f" ({info.why})" if info and info.why and info.state != "RUNNING" else ""
-        lines = self.supervisor.tail(program.name).splitlines()[-LOG_LINES:]
-        shown = "".join(f"\n    {printable(line)}" for line in lines)
-        log = f"\nThe end of its log:{shown}" if shown else ""
+        said = last_lines(self.supervisor.tail(program.name))
+        log = f"\nThe end of its log:{said}" if said else ""
         return f"{program.name} {what}{why}.{log}\n{self._advice()}"
 
     def _advice(self) -> str:

@@ -58,9 +58,8 @@ def _start(control: Control, stack: Stack) -> None:
     supervisor = survey.connect(stack, timeout=2)
     if started.ok and waiting.until(supervisor.answers, PATIENCE, 0.05):
         return
-    said = "\n".join(started.text.splitlines()[-8:])
     message = (
-        f"supervisord did not start: {said}\n"
+        f"supervisord did not start.{started.said}\n"
         f"See {stack.folders.log}/{stack.name}-supervisord.log, "
         f"mend that, then run {control.script} up again."
     )

@@ -9,7 +9,6 @@ from typing import Any
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.daemons import health
 from collective.recipe.productionstack.errors import ControlError
-from collective.recipe.productionstack.errors import printable
 from collective.recipe.productionstack.machine import run
 from collective.recipe.productionstack.model.announced import Health
 from collective.recipe.productionstack.model.clients import Client
@@ -20,7 +19,6 @@ INSIDE = Path(__file__).with_name("inside")
 RESULT = "PRODUCTIONSTACK "
 TIMEOUT = 300
 PROBE_SECONDS = 5.0
-SAID_LINES = 8
 
 
 def sites(stack: Stack) -> list[Site]:
@@ -72,10 +70,8 @@ def ask(stack: Stack, asked: Client, module: str, wanted: dict[str, Any]) -> Any
     for line in done.output.splitlines():
         if done.ok and line.startswith(RESULT):
             return json.loads(line.removeprefix(RESULT))
-    said = done.text.splitlines()[-SAID_LINES:]
-    shown = "".join(f"\n    {printable(line)}" for line in said)
     message = (
-        f"{asked.script} could not do it; nothing was changed.{shown}\n"
+        f"{asked.script} could not do it; nothing was changed.{done.said}\n"
         f"Mend that, then try again; {asked.script} debug opens the same database."
     )
     raise ControlError(message)

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import click
 
-from collective.recipe.productionstack.ctl.backups import making
 from collective.recipe.productionstack.ctl.backups import restoring
 from collective.recipe.productionstack.ctl.backups.exchange import Swap
 from collective.recipe.productionstack.ctl.backups.restoring import Chosen
@@ -26,6 +25,7 @@ from collective.recipe.productionstack.ctl.jobs import task
 from collective.recipe.productionstack.ctl.jobs.task import Task
 from collective.recipe.productionstack.ctl.jobs.task import Verdict
 from collective.recipe.productionstack.errors import ControlError
+from collective.recipe.productionstack.machine.files import megabytes
 from collective.recipe.productionstack.model.stack import Stack
 
 
@@ -96,7 +96,7 @@ def _ask(*, yes: bool) -> None:
 
 def _show(control: Control, chosen: Chosen, target: Path | None) -> None:
     for backup, copy in chosen:
-        size = making.megabytes(max(0, copy.size))
+        size = megabytes(max(0, copy.size))
         control.screen.say(f"Backup {backup.name} of {copy.date} (UTC), {size} of data")
         for place in (backup.data_file, backup.blob_dir):
             if place and target is None:
@@ -112,5 +112,5 @@ def _state(path: Path) -> str:
         return " (not there now)"
     changed = time.strftime("%Y-%m-%d %H:%M", time.localtime(path.stat().st_mtime))
     if path.is_file():
-        return f" ({making.megabytes(path.stat().st_size)}, changed {changed})"
+        return f" ({megabytes(path.stat().st_size)}, changed {changed})"
     return ""

@@ -18,11 +18,11 @@ import click
 
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.watching import metrics
-from collective.recipe.productionstack.ctl.watching.status import MEGABYTE
 from collective.recipe.productionstack.ctl.watching.status import Status
 from collective.recipe.productionstack.ctl.watching.status import look
 from collective.recipe.productionstack.ctl.watching.status import remarks
 from collective.recipe.productionstack.ctl.watching.status import span
+from collective.recipe.productionstack.machine.files import MEGABYTE
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from dataclasses import field
 
+from collective.recipe.productionstack.machine.files import MEGABYTE
+
 EXITS = 5
 """A client that ends so often by itself within EXITS_SECONDS is given up."""
 
@@ -24,8 +26,6 @@ STARTING_SECONDS = 600.0
 OVER_LOOKS = 6
 AGAIN_SECONDS = 600.0
 """A client that needs its limit again so soon is not restarted again and again."""
-
-MEGABYTE = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 
 PROBE_SECONDS = 0.5
-MEGABYTE = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)

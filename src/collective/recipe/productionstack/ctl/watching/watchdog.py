@@ -22,7 +22,6 @@ from collective.recipe.productionstack.ctl.traffic import maintenance
 from collective.recipe.productionstack.ctl.traffic import rolling
 from collective.recipe.productionstack.ctl.traffic.rolling import RollSettings
 from collective.recipe.productionstack.ctl.watching import troubles
-from collective.recipe.productionstack.ctl.watching.rules import MEGABYTE
 from collective.recipe.productionstack.ctl.watching.rules import Judge
 from collective.recipe.productionstack.ctl.watching.rules import Judgement
 from collective.recipe.productionstack.ctl.watching.rules import Seen
@@ -31,6 +30,7 @@ from collective.recipe.productionstack.daemons import roles
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.machine import locks
 from collective.recipe.productionstack.machine import processes
+from collective.recipe.productionstack.machine.files import MEGABYTE
 from collective.recipe.productionstack.model.announced import Health
 from collective.recipe.productionstack.model.announced import Program
 from collective.recipe.productionstack.model.stack import Stack

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from collective.recipe.productionstack.daemons.haproxy import servers
 from collective.recipe.productionstack.model.announced import Check
 from collective.recipe.productionstack.model.announced import Health
 from collective.recipe.productionstack.model.announced import Job
@@ -29,6 +30,8 @@ def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
         "runtime": stack.socket(NAME),
         "health_path": BALANCER_HEALTH,
         "balancing": stack.zope.balancing,
+        "backend_of": servers.backend,
+        "watched": servers.parameters(stack.zope.balancing),
     }
     return (("haproxy/haproxy.cfg", "haproxy/haproxy.cfg.j2", values),)
 

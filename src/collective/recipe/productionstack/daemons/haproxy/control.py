@@ -6,6 +6,9 @@ import csv
 import socket
 from collections.abc import Callable
 
+from collective.recipe.productionstack.daemons.haproxy.servers import BACKEND
+from collective.recipe.productionstack.daemons.haproxy.servers import backend
+from collective.recipe.productionstack.daemons.haproxy.servers import parameters
 from collective.recipe.productionstack.daemons.roles import Server
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.machine import processes
@@ -15,7 +18,6 @@ from collective.recipe.productionstack.model.chain import BALANCER
 from collective.recipe.productionstack.model.stack import Stack
 
 TITLE = "HAProxy"
-BACKEND = "plone"
 IDLE_SECONDS = 15.0
 RELOAD_SECONDS = 15.0
 
@@ -30,10 +32,12 @@ class Haproxy:
         self.path = stack.socket("haproxy").path
         self.log = stack.folders.log
         self.timeout = timeout
-        pools = stack.zope.balancing.pools
-        self.pools = {name: pool.name for pool in pools for name in pool.clients}
+        self.balancing = stack.zope.balancing
+        self.pools = {
+            name: pool for pool in self.balancing.pools for name in pool.clients
+        }
         # HAProxy sends who is sticky even to a drained server.
-        self.away = "maint" if stack.zope.balancing.sticky else "drain"
+        self.away = "maint" if self.balancing.sticky else "drain"
 
     def servers(self) -> dict[str, Server]:
         """Return the servers of all backends; empty when HAProxy does not answer."""
@@ -41,7 +45,7 @@ class Haproxy:
             lines = self.ask("show stat").lstrip("# ").splitlines()
         except ControlError:
             return {}
-        ours = {BACKEND, *self.pools.values()}
+        ours = {BACKEND, *(backend(pool) for pool in self.balancing.pools)}
         return {
             row["svname"]: Server(
                 row["svname"],
@@ -112,11 +116,11 @@ class Haproxy:
 
     def add(self, name: str, address: Address, most: int) -> None:
         """Make a server until the next reload; ``most`` requests at a time."""
-        check = "check inter 2s fastinter 500ms downinter 1s rise 2 fall 3"
-        watch = "observe layer4 error-limit 3 on-error mark-down"
-        place = self._place(name)
+        pool, place = self.pools.get(name), self._place(name)
+        alone = pool is not None and len(pool.clients) == 1
+        watched = parameters(self.balancing, alone=alone)
         self._tell(
-            f"add server {place} {address} maxconn {most} {check} {watch}",
+            f"add server {place} {address} maxconn {most} {watched}",
             "New server registered",
         )
         self._tell(f"enable server {place}")
@@ -127,11 +131,12 @@ class Haproxy:
 
         Raises ControlError where HAProxy refuses; the server serves on then.
         """
+        place = self._place(name)
         self.set_state(name, "maint")
-        self._tell(f"shutdown sessions server {BACKEND}/{name}")
+        self._tell(f"shutdown sessions server {place}")
         # Kept connections take a moment to end.
         for _ in waiting.tries(IDLE_SECONDS, 0.2):
-            said = self.ask(f"del server {BACKEND}/{name}")
+            said = self.ask(f"del server {place}")
             if "Server deleted" in said:
                 return
         self.set_state(name, "ready")
@@ -159,7 +164,7 @@ class Haproxy:
             raise ControlError(message) from None
 
     def _place(self, name: str) -> str:
-        return f"{self.pools.get(name, BACKEND)}/{name}"
+        return f"{backend(self.pools.get(name))}/{name}"
 
     def _tell(self, text: str, answer: str = "") -> None:
         """Send a command that must be answered by silence, or by these words."""
