@@ -333,7 +333,7 @@ class Stage:
         )
         self.stack = announcing.complete(samples.changed(stack, **values))
         self.changes = tuple(changes)
-        self.trees = Trees(self.stack.folders)
+        self.trees = Trees(self.stack.folders.etc, self.stack.folders.applied)
         self.install()
 
     def install(self, changes: Iterable[tuple[str, str]] = ()) -> None:

@@ -89,7 +89,7 @@ class Bench:
 
     @property
     def trees(self) -> Trees:
-        return Trees(self.folders)
+        return Trees(self.folders.etc, self.folders.applied)
 
     @property
     def stack(self) -> Stack:

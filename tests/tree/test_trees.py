@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collective.recipe.productionstack.machine.files import write_atomically
-from collective.recipe.productionstack.model.folders import Folders
 from collective.recipe.productionstack.tree import diff
 from collective.recipe.productionstack.tree.trees import File
 from collective.recipe.productionstack.tree.trees import Tree
@@ -25,16 +24,7 @@ THREE = Tree((File("a.conf", "three\n"),))
 
 @pytest.fixture
 def trees(tmp_path: Path) -> Trees:
-    return Trees(
-        Folders(
-            buildout=str(tmp_path),
-            bin=f"{tmp_path}/bin",
-            etc=f"{tmp_path}/etc/stack",
-            var=f"{tmp_path}/var/stack",
-            log=f"{tmp_path}/var/log",
-            sockets=f"{tmp_path}/var/stack",
-        )
-    )
+    return Trees(tmp_path / "etc/stack", tmp_path / "var/stack/applied")
 
 
 def names(trees: Trees) -> set[str]:

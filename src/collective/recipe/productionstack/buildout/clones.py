@@ -13,6 +13,8 @@ from collective.recipe.productionstack.model.address import LAST_PORT
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.options.load import PORT_OFFSETS
 from collective.recipe.productionstack.options.load import load
+from collective.recipe.productionstack.sources import zeoserver
+from collective.recipe.productionstack.sources import zope2instance
 from collective.recipe.productionstack.sources.reading import listener
 
 logger = logging.getLogger("productionstack")
@@ -74,7 +76,7 @@ class Clones:
 
     def template(self, number: str) -> str | None:
         """Return the one part that the clients are made from."""
-        found = sections.listed_with(self.buildout, sections.ZOPE)
+        found = sections.listed_with(self.buildout, zope2instance.RECIPE)
         if len(found) == 1:
             return found[0]
         if found:
@@ -131,8 +133,8 @@ class Clones:
     def used_ports(self) -> Iterator[tuple[int, str]]:
         """Yield every port that a listed part wants, and who wants it."""
         for recipe, option in (
-            (sections.ZOPE, "http-address"),
-            (sections.ZEO, "zeo-address"),
+            (zope2instance.RECIPE, "http-address"),
+            (zeoserver.RECIPE, "zeo-address"),
         ):
             for name in sections.listed_with(self.buildout, recipe):
                 for value in self.work.view(name).get(option, "").split():

@@ -7,9 +7,12 @@ import logging
 from collective.recipe.productionstack.buildout import sections
 from collective.recipe.productionstack.buildout.edits import Preparation
 from collective.recipe.productionstack.buildout.other_parts import places_of
+from collective.recipe.productionstack.options.load import load
 from collective.recipe.productionstack.plan import folders
+from collective.recipe.productionstack.sources import backup
 from collective.recipe.productionstack.sources import reading
 from collective.recipe.productionstack.sources import zeoserver
+from collective.recipe.productionstack.sources import zope2instance
 
 logger = logging.getLogger("productionstack")
 
@@ -42,15 +45,13 @@ class Defaults:
 
     def set_all(self, stack: str) -> None:
         """Set what production needs on the ZEO server and on every ZEO client."""
-        servers = sections.listed_with(self.buildout, sections.ZEO)
+        servers = sections.listed_with(self.buildout, zeoserver.RECIPE)
         clients = [
             name
-            for name in sections.listed_with(self.buildout, sections.ZOPE)
+            for name in sections.listed_with(self.buildout, zope2instance.RECIPE)
             if reading.is_on(self.work.view(name).get("zeo-client", ""))
         ]
-        # Two pages at a time (one Python runs one at a time anyway), one for the check.
-        wanted = self.work.view(stack).get("threads", "").strip()
-        threads = wanted if wanted.isdigit() else "3"
+        options, _ = load(stack, self.work.view(stack))
         if len(servers) == 1:
             self.set_meeting_place(stack, servers[0], clients)
         for server in servers:
@@ -60,7 +61,7 @@ class Defaults:
         for client in clients:
             for key, value in CLIENT_DEFAULTS.items():
                 self.set_client_default(client, key, value)
-            self.work.set_default(client, "threads", threads)
+            self.work.set_default(client, "threads", str(options.threads))
 
     def set_client_default(self, client: str, key: str, value: str) -> None:
         """Set one default, unless a log was made for another handler."""
@@ -119,11 +120,11 @@ class Defaults:
         defined = [
             name
             for name in raw
-            if sections.recipe_of(self.buildout, name) == sections.BACKUP
+            if sections.recipe_of(self.buildout, name) == backup.RECIPE
         ]
         if any(name in self.work.parts for name in defined):
             return
-        servers = sections.listed_with(self.buildout, sections.ZEO)
+        servers = sections.listed_with(self.buildout, zeoserver.RECIPE)
         if not defined and "backup" in raw:
             self.work.problem(
                 "backup",

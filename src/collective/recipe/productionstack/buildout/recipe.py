@@ -68,7 +68,7 @@ class Recipe:
         guards.hold_lock(buildout["buildout"]["directory"])
         self.stack, self.options = our_parts.plan_of(buildout)[name]
         self.memory = Memory(self.stack.folders)
-        self.trees = Trees(self.stack.folders)
+        self.trees = Trees(self.stack.folders.etc, self.stack.folders.applied)
         self.made_from = _made_from(self.stack)
         self.tree = None if self._is_live() else self._render()
         self._refuse_foreign()

@@ -10,6 +10,8 @@ from collective.recipe.productionstack.buildout import guards
 from collective.recipe.productionstack.buildout import sections
 from collective.recipe.productionstack.buildout.our_parts import users_fault
 from collective.recipe.productionstack.plan import folders
+from collective.recipe.productionstack.sources import zeoserver
+from collective.recipe.productionstack.sources import zope2instance
 from collective.recipe.productionstack.tree.trees import Trees
 
 logger = logging.getLogger("productionstack")
@@ -24,7 +26,7 @@ def uninstall(name: str, options: Any) -> None:
     directory = buildout["buildout"]["directory"]
     guards.refuse_live(directory, name)
     places = folders.of(directory, buildout["buildout"]["bin-directory"], name)
-    Trees(places).remove()
+    Trees(places.etc, places.applied).remove()
     (Path(places.bin) / name).unlink(missing_ok=True)
     logger.info("%s: removed %s and bin/%s.", name, places.etc, name)
     logger.info("%s: %s and the logs in %s stay.", name, places.var, places.log)
@@ -36,8 +38,8 @@ def _fallen_back(buildout: Any) -> list[str]:
     """Name what other parts listen on once nobody sets it for them."""
     lines = []
     for recipe, option, default in (
-        (sections.ZEO, "zeo-address", "port 8100"),
-        (sections.ZOPE, "http-address", "port 8080"),
+        (zeoserver.RECIPE, "zeo-address", "port 8100"),
+        (zope2instance.RECIPE, "http-address", "port 8080"),
     ):
         lines += [
             f"[{part}] {option} is not set: without the stack it is {default} on all"

@@ -11,9 +11,6 @@ from collections.abc import Mapping
 from typing import Any
 
 OURS = "collective-recipe-productionstack"
-ZOPE = "plone-recipe-zope2instance"
-ZEO = "plone-recipe-zeoserver"
-BACKUP = "collective-recipe-backup"
 
 REFERENCE = re.compile(r"(?<!\$)\$\{([^:{}]*):([^{}]*)\}")
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from collective.recipe.productionstack.ctl.screen import Screen
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.machine import locks
-from collective.recipe.productionstack.model.folders import Folders
 from collective.recipe.productionstack.model.stack import Stack
 from collective.recipe.productionstack.tree.trees import Trees
 
@@ -45,16 +44,7 @@ class Control:
     @cached_property
     def trees(self) -> Trees:
         """The kept trees."""
-        base = str(self.directory)
-        folders = Folders(
-            buildout=base,
-            bin=f"{base}/bin",
-            etc=f"{base}/etc/{self.name}",
-            var=str(self.var),
-            log=f"{base}/var/log",
-            sockets=str(self.var),
-        )
-        return Trees(folders)
+        return Trees(self.directory / "etc" / self.name, self.var / "applied")
 
     def generated(self) -> Stack:
         """Return the stack that buildout wrote last.

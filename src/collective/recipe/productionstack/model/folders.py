@@ -21,9 +21,3 @@ class Folders:
     def applied(self) -> str:
         """The tree that programs start from."""
         return f"{self.var}/applied"
-
-    @property
-    def trees(self) -> str:
-        """The folder that holds every kept tree."""
-        head, _, name = self.etc.rpartition("/")
-        return f"{head}/.{name}"

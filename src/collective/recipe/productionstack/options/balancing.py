@@ -16,6 +16,7 @@ from collective.recipe.productionstack.options.parse import words
 class BalancingOptions:
     """How requests are spread over the clients."""
 
+    # Two pages at a time (one Python runs one at a time anyway), one for the check.
     threads: int = option(
         "Worker threads of each client that has no `threads` of its own. One of them"
         " is kept for the health check; the others serve, and so many requests does"

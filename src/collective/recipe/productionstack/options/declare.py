@@ -5,6 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from typing import Any
+from typing import TypeVar
+
+Group = TypeVar("Group")
 
 
 def option(  # noqa: PLR0913 (a declaration says everything at once)
@@ -31,3 +34,14 @@ def option(  # noqa: PLR0913 (a declaration says everything at once)
         "secret": secret,
     }
     return dataclasses.field(default=default, metadata=metadata)
+
+
+def fill(kind: type[Group], options: object, **decided: Any) -> Group:
+    """Make a group of the model: what is not decided are the options of those names.
+
+    So a new option is handed on where its field of the model has its name.
+    """
+    fields: Any = kind
+    names = {one.name for one in dataclasses.fields(fields)} - decided.keys()
+    values = {name: getattr(options, name) for name in names if hasattr(options, name)}
+    return kind(**values, **decided)

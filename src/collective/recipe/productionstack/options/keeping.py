@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from collective.recipe.productionstack.model.storage import Keeping
+from collective.recipe.productionstack.options.declare import fill
 from collective.recipe.productionstack.options.declare import option
 from collective.recipe.productionstack.options.parse import daily
 from collective.recipe.productionstack.options.parse import file_path
@@ -86,11 +87,10 @@ class KeepingOptions:
     @property
     def keeping(self) -> Keeping:
         """What the model has of them."""
-        return Keeping(
+        return fill(
+            Keeping,
+            self,
             age_limit=self.backup_age_limit,
-            sync_target=self.sync_target,
-            sync_key=self.sync_key,
-            sync_keep=self.sync_keep,
             mailto=",".join(self.mailto),
             times=(self.backup_time, self.pack_time, self.verify_time),
         )

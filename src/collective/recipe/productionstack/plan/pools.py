@@ -9,6 +9,7 @@ from collective.recipe.productionstack.errors import Problem
 from collective.recipe.productionstack.model.clients import Balancing
 from collective.recipe.productionstack.model.clients import Client
 from collective.recipe.productionstack.model.clients import Pool
+from collective.recipe.productionstack.options.declare import fill
 from collective.recipe.productionstack.options.load import StackOptions
 from collective.recipe.productionstack.options.parse import url_path
 
@@ -26,11 +27,11 @@ def balancing(
     problems += _misfits(part, pools, clients)
     at_a_time = sum(client.maxconn for client in clients)
     length = max(SHORTEST_QUEUE, QUEUE_FOR_EACH * at_a_time)
-    made = Balancing(
+    made = fill(
+        Balancing,
+        options,
         algorithm=options.balance,
         sticky=options.sticky == "on",
-        slow_start=options.slow_start,
-        queue_timeout=options.queue_timeout,
         queue_length=options.queue_length or length,
         pools=() if problems else tuple(pools),
     )

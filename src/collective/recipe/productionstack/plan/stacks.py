@@ -18,6 +18,7 @@ from collective.recipe.productionstack.model.stack import Caching
 from collective.recipe.productionstack.model.stack import Host
 from collective.recipe.productionstack.model.stack import Maintenance
 from collective.recipe.productionstack.model.stack import Stack
+from collective.recipe.productionstack.options.declare import fill
 from collective.recipe.productionstack.options.load import PORT_OFFSETS
 from collective.recipe.productionstack.options.load import StackOptions
 from collective.recipe.productionstack.options.load import load
@@ -98,7 +99,7 @@ class _Builder:
             chain=chain,
             zope=zope,
             data=data,
-            caching=Caching(purge_by=options.purge_by),
+            caching=fill(Caching, options),
             maintenance=self.maintenance(),
             watching=options.watching,
             host=Host(
@@ -134,10 +135,9 @@ class _Builder:
     def chain(self, *, with_tls: bool) -> Chain:
         options = self.options
         with_tls = with_tls or options.https_address is not None
-        return Chain(
-            web_server=options.web_server,
-            proxy_cache=options.proxy_cache,
-            load_balancer=options.load_balancer,
+        return fill(
+            Chain,
+            options,
             http=self.address("http_address"),
             https=self.address("https_address") if with_tls else None,
             cache=self.address("cache_address"),

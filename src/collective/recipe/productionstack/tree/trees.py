@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from collective.recipe.productionstack.model.folders import Folders
-
 STAGED = ".new-"
 
 
@@ -63,11 +61,10 @@ class Tree:
 class Trees:
     """The kept trees of one stack: current, applied and previous."""
 
-    def __init__(self, folders: Folders) -> None:
-        """Look at the folders of one stack; nothing is created."""
-        self.live = Path(folders.etc)
-        self.kept = Path(folders.trees)
-        self.applied_link = Path(folders.applied)
+    def __init__(self, live: str | Path, applied: str | Path) -> None:
+        """Know the links to the current and the applied tree; nothing is created."""
+        self.live, self.applied_link = Path(live), Path(applied)
+        self.kept = self.live.with_name(f".{self.live.name}")
         self.previous_link = self.kept / "previous"
 
     def current(self) -> Path | None:

@@ -101,7 +101,7 @@ def _is_behind(
 
 def _reload_one(control: Control, stack: Stack, program: Program, steps: Steps) -> None:
     if program.reload == RESTART:
-        stopping.programs(control, stack, [program], steps)
+        stopping.programs(control, stack, survey.take(stack), [program], steps)
         running = survey.connect(stack)
         supervisor.adopt(running)
         deadline = time.monotonic() + RESTART_SECONDS

@@ -38,7 +38,7 @@ def everything(control: Control, stack: Stack, steps: Steps) -> None:
     for group in groups(stack, seen):
         if group[0].kind == stack.chain.load_balancer:
             _let_requests_end(control, stack)
-        programs(control, stack, group, steps)
+        programs(control, stack, survey.take(stack), group, steps)
     supervisord(control, stack, survey.take(stack))
 
 
@@ -61,10 +61,9 @@ def groups(stack: Stack, seen: Survey) -> list[list[Program]]:
 
 
 def programs(
-    control: Control, stack: Stack, group: Sequence[Program], steps: Steps
+    control: Control, stack: Stack, seen: Survey, group: Sequence[Program], steps: Steps
 ) -> None:
     """Stop a group of programs with their own signals and wait for their end."""
-    seen = survey.take(stack)
     begun = time.monotonic()
     supervisor = survey.connect(stack) if seen.answers else None
     for program in group:
@@ -92,7 +91,8 @@ def strangers(
     infos = supervisor.infos()
     for name in names:
         if name in infos:
-            programs(control, stack, [_unknown(name)], steps)
+            seen = survey.take(stack)
+            programs(control, stack, seen, [_unknown(name)], steps)
             supervisor.remove(name)
 
 

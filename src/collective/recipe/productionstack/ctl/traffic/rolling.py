@@ -6,10 +6,10 @@ import signal
 import time
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Mapping
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from dataclasses import field
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -18,11 +18,10 @@ from collective.recipe.productionstack.ctl.lifecycle import hooks
 from collective.recipe.productionstack.ctl.lifecycle import stopping
 from collective.recipe.productionstack.ctl.lifecycle import survey
 from collective.recipe.productionstack.ctl.lifecycle.starting import Starter
-from collective.recipe.productionstack.ctl.screen import Steps
 from collective.recipe.productionstack.ctl.traffic import clients
 from collective.recipe.productionstack.ctl.traffic import warming
 from collective.recipe.productionstack.daemons import roles
-from collective.recipe.productionstack.daemons.roles import Balancer
+from collective.recipe.productionstack.daemons.roles import Server
 from collective.recipe.productionstack.daemons.supervisor.control import adopt
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.model.announced import Program
@@ -84,53 +83,68 @@ class Halt:
             self.say("stopping as soon as this client serves; once more: at once")
 
 
-@dataclass
 class Roll:
-    """A rolling restart that is going on."""
+    """A rolling restart: one balancer, and for each step one look at what runs."""
 
-    control: Control
-    stack: Stack
-    steps: Steps
-    settings: RollSettings
-    halt: Halt
-    away: set[str] = field(default_factory=set)
+    def __init__(self, control: Control, stack: Stack, settings: RollSettings) -> None:
+        """Know the balancer; nothing is touched yet."""
+        self.control, self.stack, self.settings = control, stack, settings
+        self.balancer = roles.balancer(stack)
+        self.done: list[str] = []
+        self.away: set[str] = set()
 
-    def __post_init__(self) -> None:
-        """Know the balancer."""
-        self.balancer = roles.balancer(self.stack)
+    def run(self, wanted: Iterable[Program], parallel: int = 1) -> None:
+        """Restart clients, so many at a time.
 
-    def group(self, programs: Sequence[Program]) -> None:
+        Raises ControlError that says what serves on and what comes next.
+        """
+        begun = time.monotonic()
+        left = self._weakest_first(wanted)
+        screen = self.control.screen
+        with screen.steps() as self.steps, Halt(screen.warn) as self.halt:
+            while left:
+                group, left = left[:parallel], left[parallel:]
+                try:
+                    self._group(group)
+                except (ControlError, KeyboardInterrupt) as error:
+                    raise self._halted(error, left) from error
+                self.done += [program.name for program in group]
+                if self.halt.wanted and left:
+                    raise self._halted(KeyboardInterrupt(), left)
+        count = len(self.done)
+        number = "1 client" if count == 1 else f"{count} clients"
+        seconds = time.monotonic() - begun
+        screen.say(f"restart: {number} restarted and serving ({seconds:.0f} s)")
+
+    def _weakest_first(self, wanted: Iterable[Program]) -> list[Program]:
+        """Begin with what does not serve: it takes nobody away."""
+        servers = self.balancer.servers()
+        return sorted(
+            wanted, key=lambda one: one.name in servers and servers[one.name].is_up
+        )
+
+    def _group(self, programs: Sequence[Program]) -> None:
         """Restart some clients at a time; ControlError leaves them drained."""
         names = {program.name for program in programs}
-        refuse_last(self.control, self.balancer, names, force=self.settings.force)
+        servers = self.balancer.servers()
+        refuse_last(self.control, servers, names, force=self.settings.force)
         hooks.run_one(self.stack, self.settings.before, names)
-        self.drain(programs)
+        self._drain(names & servers.keys(), servers)
         self.away |= names
-        stopping.programs(self.control, self.stack, self.running(programs), self.steps)
-        supervisor = survey.connect(self.stack)
-        adopt(supervisor)
-        deadline = time.monotonic() + self.settings.start_timeout
-        Starter(self.control, self.stack, supervisor, self.steps, deadline).start(
-            programs
-        )
-        for program in programs:
-            warming.warm(self.stack, program.name, self.settings.paths, self.steps)
-        self.take_back(names)
+        # Not sooner: one may have crashed and been started again meanwhile.
+        seen = survey.take(self.stack)
+        running = [one for one in programs if seen.pid(one.name)]
+        stopping.programs(self.control, self.stack, seen, running, self.steps)
+        self._start(programs)
+        self._take_back(names)
         self.away -= names
         hooks.run_one(self.stack, self.settings.after, names)
 
-    def running(self, programs: Sequence[Program]) -> list[Program]:
-        """Return those that run now, supervised or not."""
-        seen = survey.take(self.stack)
-        return [one for one in programs if seen.pid(one.name)]
-
-    def drain(self, programs: Sequence[Program]) -> None:
+    def _drain(self, names: set[str], known: Mapping[str, Server]) -> None:
         """Let the requests of clients end; who is not up has none to wait for.
 
         Raises ControlError where they do not end in time; those clients serve again.
         """
-        known = self.balancer.servers()
-        names = {program.name for program in programs} & known.keys()
         for name in names:
             self.balancer.set_state(name, "drain")
             self.steps.begin(name, "drained, waiting for its requests to end")
@@ -140,12 +154,12 @@ class Roll:
             lambda: self.halt.wanted,
         )
         if self.halt.wanted or not (idle or self.settings.force):
-            self.release(names)
-            raise ControlError(self.busy(names))
+            self._release(names)
+            raise ControlError(self._busy(names))
         for name in names:
             self.steps.done(name, "drained" if idle else "drained; requests are cut")
 
-    def busy(self, names: Iterable[str]) -> str:
+    def _busy(self, names: Iterable[str]) -> str:
         """Say why clients were left running."""
         shown = ", ".join(sorted(names))
         if self.halt.wanted:
@@ -157,12 +171,21 @@ class Roll:
             "with --force: those requests are lost then."
         )
 
-    def take_back(self, names: set[str]) -> None:
-        """Let visitors in again and see that HAProxy sends them.
+    def _start(self, programs: Sequence[Program]) -> None:
+        supervisor = survey.connect(self.stack)
+        adopt(supervisor)
+        deadline = time.monotonic() + self.settings.start_timeout
+        starter = Starter(self.control, self.stack, supervisor, self.steps, deadline)
+        starter.start(programs)
+        for program in programs:
+            warming.warm(self.stack, program.name, self.settings.paths, self.steps)
+
+    def _take_back(self, names: set[str]) -> None:
+        """Let visitors in again and see that the balancer sends them.
 
         Raises ControlError where it does not within a minute.
         """
-        self.release(names)
+        self._release(names)
         for name in sorted(names):
             self.steps.begin(name, "waiting for HAProxy's own check")
         if late := clients.wait_up(self.balancer, sorted(names), BACK_SECONDS):
@@ -176,22 +199,44 @@ class Roll:
         for name in sorted(names):
             self.steps.done(name, "serves")
 
-    def release(self, names: Iterable[str]) -> None:
-        """Let HAProxy send visitors again."""
+    def _release(self, names: Iterable[str]) -> None:
+        """Let the balancer send visitors again."""
         for name in names:
             self.balancer.set_state(name, "ready")
 
+    def _halted(self, error: BaseException, left: Sequence[Program]) -> ControlError:
+        """Leave what failed without visitors; say what serves and what comes next."""
+        away = sorted(self.away)
+        for name in away:
+            with suppress(ControlError):
+                self.balancer.set_state(name, "drain")
+        text = str(error) or "interrupted."
+        lines = [text if text.endswith((".", "\n")) else f"{text}."]
+        if away:
+            seen = survey.take(self.stack)
+            state = ", ".join(f"{one} ({seen.state(one).lower()})" for one in away)
+            lines.append(
+                f"Without visitors now: {state}. Mend the cause, then run "
+                f"{self.control.script} restart {' '.join(away)}"
+            )
+        up = [name for name, one in self.balancer.servers().items() if one.is_up]
+        lines.append(f"Serving: {', '.join(sorted(up)) or 'none'}.")
+        if self.done:
+            lines.append(f"Restarted: {', '.join(self.done)}.")
+        if left:
+            lines.append(f"Not restarted: {', '.join(one.name for one in left)}.")
+        return ControlError("\n".join(lines))
+
 
 def refuse_last(
-    control: Control, balancer: Balancer, names: set[str], *, force: bool
+    control: Control, known: Mapping[str, Server], names: set[str], *, force: bool
 ) -> None:
     """See that somebody serves without these clients.
 
     Raises ControlError where nobody would, unless forced.
     """
     # A pool's visitors go to the others while none of it serves.
-    servers = [one for one in balancer.servers().values() if not one.pool]
-    serving = {one.name for one in servers if one.is_up}
+    serving = {one.name for one in known.values() if one.is_up and not one.pool}
     if force or serving - names or not serving & names:
         return
     shown = ", ".join(sorted(serving & names))
@@ -202,74 +247,3 @@ def refuse_last(
         f"Do it all the same with --force; see {control.script} status for the others."
     )
     raise ControlError(message)
-
-
-def roll(
-    control: Control,
-    stack: Stack,
-    wanted: Sequence[Program],
-    parallel: int,
-    settings: RollSettings,
-) -> None:
-    """Restart clients, so many at a time.
-
-    Raises ControlError that says what serves on and what comes next.
-    """
-    begun = time.monotonic()
-    left = [program.name for program in _weakest_first(stack, wanted)]
-    known = {program.name: program for program in wanted}
-    done: list[str] = []
-    with control.screen.steps() as steps, Halt(control.screen.warn) as halt:
-        ours = Roll(control, stack, steps, settings, halt)
-        while left:
-            names, left = left[:parallel], left[parallel:]
-            try:
-                ours.group([known[name] for name in names])
-            except (ControlError, KeyboardInterrupt) as error:
-                raise _halted(control, ours, error, done, left) from error
-            done += names
-            if halt.wanted and left:
-                raise _halted(control, ours, KeyboardInterrupt(), done, left)
-    number = "1 client" if len(done) == 1 else f"{len(done)} clients"
-    seconds = time.monotonic() - begun
-    control.screen.say(f"restart: {number} restarted and serving ({seconds:.0f} s)")
-
-
-def _weakest_first(stack: Stack, wanted: Sequence[Program]) -> list[Program]:
-    """Begin with what does not serve: it takes nobody away."""
-    servers = roles.balancer(stack).servers()
-    return sorted(
-        wanted,
-        key=lambda one: one.name in servers and servers[one.name].is_up,
-    )
-
-
-def _halted(
-    control: Control,
-    roll: Roll,
-    error: BaseException,
-    done: Sequence[str],
-    left: Sequence[str],
-) -> ControlError:
-    """Leave what failed without visitors; say what serves and what comes next."""
-    away = sorted(roll.away)
-    for name in away:
-        with suppress(ControlError):
-            roll.balancer.set_state(name, "drain")
-    text = str(error) or "interrupted."
-    lines = [text if text.endswith((".", "\n")) else f"{text}."]
-    if away:
-        pids = survey.take(roll.stack)
-        state = ", ".join(f"{one} ({pids.state(one).lower()})" for one in away)
-        again = " ".join(away)
-        lines.append(
-            f"Without visitors now: {state}. Mend the cause, then run "
-            f"{control.script} restart {again}"
-        )
-    up = [name for name, one in roll.balancer.servers().items() if one.is_up]
-    lines.append(f"Serving: {', '.join(sorted(up)) or 'none'}.")
-    if done:
-        lines.append(f"Restarted: {', '.join(done)}.")
-    if left:
-        lines.append(f"Not restarted: {', '.join(left)}.")
-    return ControlError("\n".join(lines))

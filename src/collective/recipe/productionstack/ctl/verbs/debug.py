@@ -47,7 +47,9 @@ def command(control: Control, *, ending: bool, timeout: int) -> int:
         with control.screen.steps() as steps:
             if ending:
                 if seen.pid(program.name):
-                    stopping.programs(control, stack, [program], steps)
+                    stopping.programs(
+                        control, stack, survey.take(stack), [program], steps
+                    )
                 control.screen.say(f"debug: {program.name} is stopped")
                 return 0
             supervisor = survey.connect(stack)

@@ -36,7 +36,7 @@ def command(
         stack = running(control)
         names = {one.name for one in programs(stack, clients)}
         balancer = roles.balancer(stack)
-        rolling.refuse_last(control, balancer, names, force=force)
+        rolling.refuse_last(control, balancer.servers(), names, force=force)
         for name in names:
             balancer.set_state(name, "drain")
         with control.screen.steps() as steps:

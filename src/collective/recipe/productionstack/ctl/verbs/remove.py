@@ -32,9 +32,10 @@ def command(control: Control, *, client: str, timeout: float, force: bool) -> in
     with control.lock():
         stack = running(control)
         balancer = roles.balancer(stack)
-        if client not in balancer.servers():
+        servers = balancer.servers()
+        if client not in servers:
             raise ControlError(not_known(balancer, client))
-        rolling.refuse_last(control, balancer, {client}, force=force)
+        rolling.refuse_last(control, servers, {client}, force=force)
         balancer.set_state(client, "drain")
         if not balancer.wait_idle({client}, timeout) and not force:
             balancer.set_state(client, "ready")

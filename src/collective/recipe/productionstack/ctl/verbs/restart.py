@@ -21,9 +21,9 @@ import click
 
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.lifecycle import hooks
-from collective.recipe.productionstack.ctl.traffic import rolling
 from collective.recipe.productionstack.ctl.traffic.clients import programs
 from collective.recipe.productionstack.ctl.traffic.clients import running
+from collective.recipe.productionstack.ctl.traffic.rolling import Roll
 from collective.recipe.productionstack.ctl.traffic.rolling import RollSettings
 from collective.recipe.productionstack.errors import ControlError
 
@@ -90,7 +90,7 @@ def command(
     with control.lock():
         stack = running(control)
         wanted = programs(stack, (*clients, *only))
-        rolling.roll(control, stack, wanted, parallel, settings)
+        Roll(control, stack, settings).run(wanted, parallel)
     return 0
 
 

@@ -19,7 +19,7 @@ from collective.recipe.productionstack.ctl.lifecycle import survey
 from collective.recipe.productionstack.ctl.lifecycle.survey import Survey
 from collective.recipe.productionstack.ctl.traffic import clients
 from collective.recipe.productionstack.ctl.traffic import maintenance
-from collective.recipe.productionstack.ctl.traffic import rolling
+from collective.recipe.productionstack.ctl.traffic.rolling import Roll
 from collective.recipe.productionstack.ctl.traffic.rolling import RollSettings
 from collective.recipe.productionstack.ctl.watching import troubles
 from collective.recipe.productionstack.ctl.watching.rules import Judge
@@ -117,7 +117,7 @@ class Watchdog:
         try:
             clients.running(self.control)
             with self.control.lock():
-                rolling.roll(self.control, stack, [program], 1, RollSettings())
+                Roll(self.control, stack, RollSettings()).run([program])
         except ControlError as error:
             refusal = f"{over} and cannot be restarted: {error}"
         self.judge.tried(name, now, refusal)
