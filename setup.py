@@ -8,15 +8,15 @@ from setuptools import setup
 NAME = "collective.recipe.productionstack"
 HERE = Path(__file__).parent
 TEXTS = ("README.md", "CHANGES.md")
-RECIPES = {
-    "default": "Recipe",
-    "nginx": "Nginx",
-    "varnish": "Varnish",
-    "haproxy": "Haproxy",
-    "supervisor": "Supervisor",
-    "logrotate": "Logrotate",
-    "cron": "Cron",
-}
+RECIPES = (
+    "default",
+    "nginx",
+    "varnish",
+    "haproxy",
+    "supervisor",
+    "logrotate",
+    "cron",
+)
 CTL = ["click>=8.1", "rich>=13", "supervisor>=4.3"]
 TEST = [
     "crossplane",
@@ -66,8 +66,7 @@ setup(
     zip_safe=False,
     entry_points={
         "zc.buildout": [
-            f"{entry} = {NAME}.buildout.recipe:{recipe}"
-            for entry, recipe in RECIPES.items()
+            f"{entry} = {NAME}.buildout.recipe:Recipe" for entry in RECIPES
         ],
         "zc.buildout.uninstall": [
             f"{entry} = {NAME}.buildout.removal:uninstall" for entry in RECIPES

@@ -45,19 +45,9 @@ DISTRIBUTION = "collective.recipe.productionstack"
 FEW = 20
 """More changed files than these are counted, not named."""
 
-__all__ = [
-    "Cron",
-    "Haproxy",
-    "Logrotate",
-    "Nginx",
-    "Recipe",
-    "Supervisor",
-    "Varnish",
-]
-
 
 class Recipe:
-    """A whole stack."""
+    """A whole stack, or one piece of it: what the entry point behind the colon names."""
 
     @users_fault
     def __init__(self, buildout: Any, name: str, options: Any) -> None:
@@ -221,30 +211,6 @@ class Recipe:
             self.bin,
             arguments=f"{self.stack.folders.buildout!r}, {self.name!r}",
         )
-
-
-class Nginx(Recipe):
-    """nginx's files alone."""
-
-
-class Varnish(Recipe):
-    """Varnish's files alone."""
-
-
-class Haproxy(Recipe):
-    """HAProxy's files alone."""
-
-
-class Supervisor(Recipe):
-    """supervisor's files alone."""
-
-
-class Logrotate(Recipe):
-    """logrotate's files alone."""
-
-
-class Cron(Recipe):
-    """The crontab alone."""
 
 
 def _working_set(buildout: Any, options: Any) -> Any:

@@ -101,7 +101,7 @@ class Balancer(Daemon, Protocol):
         """Wait until clients have no requests; return whether that came true."""
 
 
-class Control(Protocol):
+class DaemonControl(Protocol):
     """The members of a daemon's ``control.py`` that fills a role."""
 
     TITLE: str
@@ -111,7 +111,7 @@ class Control(Protocol):
     """The class for each role; it is made from the stack and a timeout in seconds."""
 
 
-def control_of(name: str) -> Control:
+def control_of(name: str) -> DaemonControl:
     """Return how a daemon of that name is talked to."""
     module: Any = import_module(f"{__package__}.{name}.control")
     return module  # type: ignore[no-any-return]

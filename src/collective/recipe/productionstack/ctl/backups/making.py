@@ -10,8 +10,8 @@ from collective.recipe.productionstack.ctl.backups import manifest
 from collective.recipe.productionstack.ctl.backups import repozo
 from collective.recipe.productionstack.ctl.backups.manifest import Manifest
 from collective.recipe.productionstack.ctl.backups.repozo import Copy
+from collective.recipe.productionstack.ctl.jobs.task import Outcome
 from collective.recipe.productionstack.ctl.jobs.task import Task
-from collective.recipe.productionstack.ctl.jobs.task import Verdict
 from collective.recipe.productionstack.ctl.screen import Steps
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.errors import printable
@@ -47,17 +47,17 @@ def of(stack: Stack) -> list[Backup]:
     return list(stack.data.backups)
 
 
-def make_all(work: Task, timeout: float) -> Verdict:
+def make_all(work: Task, timeout: float) -> Outcome:
     """Back up every part of the stack; return all verdicts and the whole size."""
     verdicts, size = [], 0
     for one in of(work.stack):
         verdict = _one(work, one, timeout)
         verdicts.append(verdict.text)
         size += verdict.size
-    return Verdict("; ".join(verdicts), size)
+    return Outcome("; ".join(verdicts), size)
 
 
-def _one(work: Task, backup: Backup, timeout: float) -> Verdict:
+def _one(work: Task, backup: Backup, timeout: float) -> Outcome:
     data = Path(backup.data_file)
     if not data.is_file():
         message = f"there is no {data} yet. Run bin/{work.stack.name} up first."
@@ -83,7 +83,7 @@ def _one(work: Task, backup: Backup, timeout: float) -> Verdict:
     manifest.save(backup, known)
     size = sum(size for size, _ in known.files.values())
     work.steps.done(backup.name, f"is whole: {copy.date}")
-    return Verdict(
+    return Outcome(
         f"{backup.name} {copy.date}: {megabytes(copy.size)} of data, "
         f"{len(known.blobs)} blobs",
         size,

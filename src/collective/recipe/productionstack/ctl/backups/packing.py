@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from collective.recipe.productionstack.ctl.jobs.task import Outcome
 from collective.recipe.productionstack.ctl.jobs.task import Task
-from collective.recipe.productionstack.ctl.jobs.task import Verdict
 from collective.recipe.productionstack.daemons import health
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.machine import run
@@ -18,7 +18,7 @@ from collective.recipe.productionstack.model.storage import Storage
 PROBE_SECONDS = 5.0
 
 
-def pack(work: Task, timeout: float) -> Verdict:
+def pack(work: Task, timeout: float) -> Outcome:
     """Pack the storage of the stack, and judge the result.
 
     Raises ControlError when it cannot begin, or did not pack.
@@ -48,7 +48,7 @@ def pack(work: Task, timeout: float) -> Verdict:
         raise ControlError(_said(storage, done))
     after = _size(storage)
     work.steps.done(storage.name, "is packed")
-    return Verdict(
+    return Outcome(
         f"{storage.name}: {megabytes(before)} before, {megabytes(after)} after",
         after,
     )

@@ -104,7 +104,7 @@ class Reader:
         return kind is Blob, state
 
 
-class Check:
+class StorageCheck:
     """Reads one storage and notes what is wrong with it."""
 
     def __init__(self, wanted: dict[str, Any]) -> None:
@@ -183,7 +183,7 @@ class Check:
 class Names:
     """Finds the path of objects; reads the file again, for those that need it."""
 
-    def __init__(self, check: Check) -> None:
+    def __init__(self, check: StorageCheck) -> None:
         self.check = check
         self.holders: dict[bytes, bytes] = {}
 
@@ -277,7 +277,7 @@ def main() -> None:
     wanted = json.load(sys.stdin)
     paths_of(wanted["script"])
     try:
-        check = Check(wanted)
+        check = StorageCheck(wanted)
     except Exception as error:  # noqa: BLE001 (whatever ZODB makes of damage)
         result: dict[str, Any] = {"error": f"it cannot be opened: {error}"}
     else:

@@ -13,11 +13,11 @@ from collective.recipe.productionstack.ctl.backups import repozo
 from collective.recipe.productionstack.ctl.backups import verifying
 from collective.recipe.productionstack.ctl.backups.exchange import Swap
 from collective.recipe.productionstack.ctl.backups.repozo import Copy
-from collective.recipe.productionstack.ctl.backups.verifying import Settings
 from collective.recipe.productionstack.ctl.backups.verifying import Verification
+from collective.recipe.productionstack.ctl.backups.verifying import VerifySettings
 from collective.recipe.productionstack.ctl.control import Control
+from collective.recipe.productionstack.ctl.jobs.task import Outcome
 from collective.recipe.productionstack.ctl.jobs.task import Task
-from collective.recipe.productionstack.ctl.jobs.task import Verdict
 from collective.recipe.productionstack.ctl.lifecycle import survey
 from collective.recipe.productionstack.daemons import health
 from collective.recipe.productionstack.errors import ControlError
@@ -75,7 +75,7 @@ def verify(work: Task, date: str, source: Path | None) -> None:
 
     Raises ControlError with what is wrong with it.
     """
-    settings = Settings(date=date, root=source)
+    settings = VerifySettings(date=date, root=source)
     for one in work.stack.data.backups:
         report = Verification(work, one, settings).run()
         if not report.ok:
@@ -88,7 +88,7 @@ def verify(work: Task, date: str, source: Path | None) -> None:
             raise ControlError("\n".join(lines))
 
 
-def elsewhere(work: Task, chosen: Chosen, target: Path) -> Verdict:
+def elsewhere(work: Task, chosen: Chosen, target: Path) -> Outcome:
     """Restore into a new folder; leave none when that fails."""
     made = not target.exists()
     try:
@@ -105,10 +105,10 @@ def elsewhere(work: Task, chosen: Chosen, target: Path) -> Verdict:
             shutil.rmtree(target, ignore_errors=True)
         raise
     dates = ", ".join(copy.date for _, copy in chosen)
-    return Verdict(f"{dates} is in {target}; point file-storage and blob-storage there")
+    return Outcome(f"{dates} is in {target}; point file-storage and blob-storage there")
 
 
-def replace(work: Task, control: Control, chosen: Chosen) -> Verdict:
+def replace(work: Task, control: Control, chosen: Chosen) -> Outcome:
     """Unpack beside the data, then exchange both by renaming."""
     swap = Swap(work.stack)
     try:
@@ -126,7 +126,7 @@ def replace(work: Task, control: Control, chosen: Chosen) -> Verdict:
         swap.undo()
         raise
     dates = ", ".join(copy.date for _, copy in chosen)
-    return Verdict(
+    return Outcome(
         f"{dates} is in place; what was there is in {swap.aside}. "
         f"Run {control.script} up, look, then delete that"
     )

@@ -19,8 +19,8 @@ from collective.recipe.productionstack.ctl.backups.remote import Far
 from collective.recipe.productionstack.ctl.backups.repozo import Copy
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.jobs import outcomes
+from collective.recipe.productionstack.ctl.jobs.task import Outcome
 from collective.recipe.productionstack.ctl.jobs.task import Task
-from collective.recipe.productionstack.ctl.jobs.task import Verdict
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.machine import run
 from collective.recipe.productionstack.model.stack import Stack
@@ -32,7 +32,7 @@ INCOMING, GONE, MARK = ".incoming-", ".gone-", ".copies-of-"
 Chosen = list[tuple[Backup, Copy]]
 
 
-def sync(work: Task, timeout: float) -> Verdict:
+def sync(work: Task, timeout: float) -> Outcome:
     """Copy the newest backups.
 
     Raises ControlError when one fails; the last good copy is as it was then.
@@ -59,7 +59,7 @@ def sync(work: Task, timeout: float) -> Verdict:
     kept = known[-stack.data.keeping.sync_keep :]
     work.steps.done("copy", f"is whole: {name}")
     size = sum(max(0, copy.size) for _, copy in chosen)
-    return Verdict(f"{name} at {far}, {_age(kept[-1])} old, {len(kept)} there", size)
+    return Outcome(f"{name} at {far}, {_age(kept[-1])} old, {len(kept)} there", size)
 
 
 def _ours(control: Control, far: Far) -> list[str]:

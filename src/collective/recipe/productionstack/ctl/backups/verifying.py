@@ -32,7 +32,7 @@ KINDS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class VerifySettings:
     """Which backup, how much of it in percent, and for how many seconds.
 
     ``root`` is a folder that holds a copy of the backup's folders.
@@ -79,7 +79,7 @@ class Verification:
 
     work: Task
     backup: Backup
-    settings: Settings
+    settings: VerifySettings
 
     def run(self) -> Report:
         """Restore it into a scratch folder and judge it."""

@@ -77,7 +77,7 @@ def limited(seconds: float) -> Callable[[Any], Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Outcome:
     """One line about what was done; bytes."""
 
     text: str
@@ -95,7 +95,7 @@ class Task:
 
 
 def run(
-    control: Control, name: str, wait: float, work: Callable[[Task], Verdict]
+    control: Control, name: str, wait: float, work: Callable[[Task], Outcome]
 ) -> int:
     """Do a job in its turn; what it says and how it ended is kept.
 
@@ -123,14 +123,14 @@ def run(
 def _failed(control: Control, stack: Stack, name: str, begun: float, said: str) -> None:
     text = printable(said, limit=2000)
     first = text.strip().splitlines()[0] if text.strip() else "no reason was given"
-    outcomes.save(stack, _stamp(name, begun, Verdict(first), ok=False))
+    outcomes.save(stack, _stamp(name, begun, Outcome(first), ok=False))
     post = Post(lambda _: None)
     post.send(stack, Alert(f"{name} failed: {first}", text))
     if post.waiting:
         control.screen.fail("The alert about this could not be delivered.")
 
 
-def _stamp(name: str, begun: float, verdict: Verdict, *, ok: bool) -> Stamp:
+def _stamp(name: str, begun: float, verdict: Outcome, *, ok: bool) -> Stamp:
     now = time.time()
     return Stamp(
         name=name,

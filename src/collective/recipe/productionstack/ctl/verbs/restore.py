@@ -22,8 +22,8 @@ from collective.recipe.productionstack.ctl.backups.exchange import Swap
 from collective.recipe.productionstack.ctl.backups.restoring import Chosen
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.jobs import task
+from collective.recipe.productionstack.ctl.jobs.task import Outcome
 from collective.recipe.productionstack.ctl.jobs.task import Task
-from collective.recipe.productionstack.ctl.jobs.task import Verdict
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.machine.files import megabytes
 from collective.recipe.productionstack.model.stack import Stack
@@ -62,7 +62,7 @@ def command(  # noqa: PLR0913 (one argument for each option)
     _show(control, chosen, target)
     _ask(yes=yes)
 
-    def work(one: Task) -> Verdict:
+    def work(one: Task) -> Outcome:
         if target is not None:
             restoring.verify(one, date, source)
             return restoring.elsewhere(one, chosen, target.resolve())

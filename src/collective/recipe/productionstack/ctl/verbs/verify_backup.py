@@ -17,12 +17,12 @@ import click
 from collective.recipe.productionstack.ctl.backups import making
 from collective.recipe.productionstack.ctl.backups.verifying import MOST
 from collective.recipe.productionstack.ctl.backups.verifying import Report
-from collective.recipe.productionstack.ctl.backups.verifying import Settings
 from collective.recipe.productionstack.ctl.backups.verifying import Verification
+from collective.recipe.productionstack.ctl.backups.verifying import VerifySettings
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.jobs import task
+from collective.recipe.productionstack.ctl.jobs.task import Outcome
 from collective.recipe.productionstack.ctl.jobs.task import Task
-from collective.recipe.productionstack.ctl.jobs.task import Verdict
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.errors import printable
 
@@ -42,11 +42,11 @@ from collective.recipe.productionstack.errors import printable
 @task.limited(12 * 3600)
 @click.pass_obj
 def command(control: Control, /, *, as_json: bool, wait: float, **given: object) -> int:
-    settings = Settings(**given)  # type: ignore[arg-type]
+    settings = VerifySettings(**given)  # type: ignore[arg-type]
     reports: list[Report] = []
     control.screen.quiet |= as_json
 
-    def work(one: Task) -> Verdict:
+    def work(one: Task) -> Outcome:
         found = making.of(one.stack)
         reports.extend(Verification(one, each, settings).run() for each in found)
         return _conclude(reports)
@@ -59,7 +59,7 @@ def command(control: Control, /, *, as_json: bool, wait: float, **given: object)
             click.echo(json.dumps({"backups": values}, indent=1))
 
 
-def _conclude(reports: list[Report]) -> Verdict:
+def _conclude(reports: list[Report]) -> Outcome:
     bad = [one for one in reports if not one.ok]
     if bad:
         lines = []
@@ -72,4 +72,4 @@ def _conclude(reports: list[Report]) -> Verdict:
         raise ControlError("\n".join(lines))
     notes = [f" ({note})" for one in reports for note in one.notes[:3]]
     text = "; ".join(one.line() for one in reports) + "".join(notes)
-    return Verdict(text, sum(one.bytes for one in reports))
+    return Outcome(text, sum(one.bytes for one in reports))

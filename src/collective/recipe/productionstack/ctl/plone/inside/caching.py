@@ -49,7 +49,7 @@ PURGED_TYPES = (
 )
 
 
-class Settings:
+class CachingSettings:
     """The registry of one site, and what was changed in it."""
 
     def __init__(self, registry: Any) -> None:
@@ -121,7 +121,7 @@ def _change(site: Any, wanted: dict[str, Any]) -> dict[str, Any]:
     missing = not _is_installed(setup)
     note.installed = note.installed or missing
     installed = _install(setup, PROFILE, missing=missing)
-    settings = Settings(registry)
+    settings = CachingSettings(registry)
     files = (settings.registry[OPERATIONS] or {}).get(FILES, WEAK)
     # Without a proxy in mind files are left to browsers alone, like pages.
     installed += _install(setup, PROXY_PROFILE, missing=files == WEAK)
@@ -198,7 +198,7 @@ def _uninstall(setup: Any, registry: Any) -> list[str]:
     return done
 
 
-def _map_pages(settings: Settings, seconds: int) -> None:
+def _map_pages(settings: CachingSettings, seconds: int) -> None:
     """Let a shared cache keep pages; whoever chose something else keeps that."""
     operations = dict(settings.registry[OPERATIONS])
     for rule in PAGES:
