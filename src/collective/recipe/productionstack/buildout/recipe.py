@@ -47,7 +47,7 @@ FEW = 20
 
 
 class Recipe:
-    """A whole stack, or one piece of it: what the entry point behind the colon names."""
+    """A whole stack, or the piece that the entry point behind the colon names."""
 
     @users_fault
     def __init__(self, buildout: Any, name: str, options: Any) -> None:
