@@ -132,7 +132,11 @@ def test_members_in_order(service: Service) -> None:
     """Every service has the same members in the same order."""
     path = SOURCE / f"daemons/{service.NAME}/config.py"
     tree = ast.parse(path.read_text("utf-8"))
-    found = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+    found = [
+        node.name if isinstance(node, ast.FunctionDef) else ast.unparse(node.targets[0])
+        for node in tree.body
+        if isinstance(node, (ast.FunctionDef, ast.Assign))
+    ]
     members = ["files", "programs", "logs", "jobs", "checks"]
     assert [one for one in found if one in members] == members
 

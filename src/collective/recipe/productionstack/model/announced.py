@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 from typing import Literal
 
 from collective.recipe.productionstack.model.address import Address
@@ -125,3 +126,8 @@ class Announced:
     logs: tuple[Log, ...] = ()
     jobs: tuple[Job, ...] = ()
     checks: tuple[Check, ...] = ()
+
+
+def nothing(_: object) -> tuple[Any, ...]:
+    """Announce nothing: a service's member where it has none."""
+    return ()

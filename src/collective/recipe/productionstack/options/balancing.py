@@ -8,8 +8,8 @@ from collective.recipe.productionstack.options.declare import option
 from collective.recipe.productionstack.options.parse import choice
 from collective.recipe.productionstack.options.parse import lines
 from collective.recipe.productionstack.options.parse import number
+from collective.recipe.productionstack.options.parse import part_names
 from collective.recipe.productionstack.options.parse import seconds
-from collective.recipe.productionstack.options.parse import words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +22,6 @@ class BalancingOptions:
         " is kept for the health check; the others serve, and so many requests does"
         " HAProxy give to a client at a time.",
         number(1, 64),
-        kind="number",
         example="4",
         default=3,
     )
@@ -31,7 +30,6 @@ class BalancingOptions:
         " turn (`roundrobin`), the first that has room (`first`), or always the same"
         " for a visitor's address (`source`).",
         choice("leastconn", "roundrobin", "first", "source"),
-        kind="leastconn, roundrobin, first or source",
         example="roundrobin",
         default="leastconn",
     )
@@ -39,21 +37,18 @@ class BalancingOptions:
         "Whether who is logged in stays with one client while that serves; known by"
         " the cookie of the login, no other is set.",
         choice("on", "off"),
-        kind="on or off",
         example="on",
         default="off",
     )
     slow_start: int = option(
         "Seconds in which a client that has come up gets its full share of requests.",
         seconds(0, 600),
-        kind="seconds",
         example="30",
         default=5,
     )
     queue_timeout: int = option(
         "Seconds that a request waits for a client before it gets 503.",
         seconds(1, 300),
-        kind="seconds",
         example="20",
         default=10,
     )
@@ -61,15 +56,13 @@ class BalancingOptions:
         "So many requests may wait; the next gets 503 at once. Eight for each that the"
         " clients can serve keeps the wait near eight pages.",
         number(1, 10000),
-        kind="number",
         example="100",
         shown="8 for each request served at a time, at least 32",
     )
     editors_clients: tuple[str, ...] = option(
         "Clients for those who are logged in, and for nobody else. While none of them"
         " serves, the others do.",
-        words,
-        kind="part names",
+        part_names,
         example="instance4",
         default=(),
         shown="none",
@@ -78,7 +71,6 @@ class BalancingOptions:
         "Clients for some paths of every site and for nothing else, one path per line:"
         " `/PATH CLIENT [CLIENT…]`. While none of them serves, the others do.",
         lines,
-        kind="lines",
         example="/import instance3",
         default=(),
         shown="none",

@@ -9,15 +9,16 @@ from collective.recipe.productionstack.options.declare import option
 from collective.recipe.productionstack.options.parse import SERVICE_NAMES
 from collective.recipe.productionstack.options.parse import address
 from collective.recipe.productionstack.options.parse import choice
-from collective.recipe.productionstack.options.parse import clients
 from collective.recipe.productionstack.options.parse import file_path
 from collective.recipe.productionstack.options.parse import host_name
 from collective.recipe.productionstack.options.parse import lines
 from collective.recipe.productionstack.options.parse import networks
+from collective.recipe.productionstack.options.parse import number_or_part_names
+from collective.recipe.productionstack.options.parse import part_name
+from collective.recipe.productionstack.options.parse import part_names
 from collective.recipe.productionstack.options.parse import port
 from collective.recipe.productionstack.options.parse import port_base
-from collective.recipe.productionstack.options.parse import services
-from collective.recipe.productionstack.options.parse import words
+from collective.recipe.productionstack.options.parse import service_names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +32,6 @@ class CoreOptions:
         " Further names: `url` (what visitors type, where something else stands in"
         " front), `certificate` and `key` (this site's own), `frontend` (`classic`).",
         lines,
-        kind="lines",
         example="www.example.com,example.com /Plone",
         default=(),
         shown="required",
@@ -39,8 +39,7 @@ class CoreOptions:
     clients: int | tuple[str, ...] = option(
         "A number of clients to make from the one `plone.recipe.zope2instance` part,"
         " which itself becomes the debug client; or the names of the parts to balance.",
-        clients,
-        kind="number or part names",
+        number_or_part_names,
         example="2",
         default=(),
         shown="every ZEO client among the parts but the debug client",
@@ -48,14 +47,12 @@ class CoreOptions:
     client_port_base: int | None = option(
         "The clients that are made listen on this port + 1, + 2 and so on.",
         port,
-        kind="port",
         example="9080",
         shown="the port of the part that they are made from",
     )
     debug_client: str = option(
         "The client that gets no visitors and is not started with the rest.",
-        str,
-        kind="part name",
+        part_name,
         example="instance",
         default="",
         shown="the part that the clients are made from, else none",
@@ -63,7 +60,6 @@ class CoreOptions:
     certificate: str = option(
         "The TLS certificate chain (PEM) of all sites that have none of their own.",
         file_path,
-        kind="path",
         example="/etc/ssl/example.com/fullchain.pem",
         default="",
         shown="none",
@@ -71,23 +67,20 @@ class CoreOptions:
     key: str = option(
         "The private key of `certificate` (PEM).",
         file_path,
-        kind="path",
         example="/etc/ssl/example.com/privkey.pem",
         default="",
         shown="none",
     )
     zeoserver: str = option(
         "The part that is the ZEO server, where there are several.",
-        str,
-        kind="part name",
+        part_name,
         example="zeoserver",
         default="",
         shown="discovered",
     )
     backup: tuple[str, ...] = option(
         "The parts that make the backups: one for each storage.",
-        words,
-        kind="part names",
+        part_names,
         example="backup",
         default=(),
         shown="every collective.recipe.backup part",
@@ -95,28 +88,24 @@ class CoreOptions:
     port_base: int = option(
         "The stack listens on this port and the nine that follow.",
         port_base,
-        kind="port",
         example="8100",
         default=8000,
     )
     bind: str = option(
         "The address of the listeners that visitors reach.",
         host_name,
-        kind="host",
         example="0.0.0.0",
         default="127.0.0.1",
     )
     http_address: Address | None = option(
         "Where nginx answers plain HTTP.",
         address,
-        kind="address",
         example="127.0.0.1:8000",
         shown="`bind`:`port-base`",
     )
     https_address: Address | None = option(
         "Where nginx answers TLS.",
         address,
-        kind="address",
         example="127.0.0.1:8001",
         shown="`bind`:`port-base` + 1 when a certificate is given",
     )
@@ -124,56 +113,48 @@ class CoreOptions:
         "Where Varnish answers visitors' requests over TCP; nginx itself uses a Unix"
         " socket.",
         address,
-        kind="address",
         example="127.0.0.1:8002",
         shown="127.0.0.1:`port-base` + 2",
     )
     purge_address: Address | None = option(
         "Where Varnish answers PURGE and nothing else.",
         address,
-        kind="address",
         example="127.0.0.1:8003",
         shown="127.0.0.1:`port-base` + 3",
     )
     balancer_address: Address | None = option(
         "Where HAProxy listens, in front of the clients.",
         address,
-        kind="address",
         example="127.0.0.1:8004",
         shown="127.0.0.1:`port-base` + 4",
     )
     stats_address: Address | None = option(
         "Where HAProxy shows its statistics page and Prometheus metrics.",
         address,
-        kind="address",
         example="127.0.0.1:8005",
         shown="127.0.0.1:`port-base` + 5",
     )
     web_server: str = option(
         "The web server in front; `none` leaves it out.",
         choice("nginx", "none"),
-        kind="nginx or none",
         example="none",
         default="nginx",
     )
     proxy_cache: str = option(
         "The cache; `none` leaves it out.",
         choice("varnish", "none"),
-        kind="varnish or none",
         example="none",
         default="varnish",
     )
     load_balancer: str = option(
         "The load balancer; `none` leaves it out.",
         choice("haproxy", "none"),
-        kind="haproxy or none",
         example="none",
         default="haproxy",
     )
     services: tuple[str, ...] = option(
         "Which services' files to write; the topology stays the same.",
-        services,
-        kind="words",
+        service_names,
         example="nginx varnish haproxy",
         default=SERVICE_NAMES,
         shown="all",
@@ -182,7 +163,6 @@ class CoreOptions:
         "A folder that is searched before the stock templates; a file there may"
         " extend `stock/…` and refill its blocks.",
         file_path,
-        kind="path",
         example="${buildout:directory}/templates",
         default="",
         shown="`${buildout:directory}/templates`",
@@ -191,7 +171,6 @@ class CoreOptions:
         "What an edit drops: `url`, the object's addresses; `tag`, also those it had"
         " before it was moved (needs varnish-modules and collective.purgebyid).",
         choice("url", "tag"),
-        kind="url or tag",
         example="tag",
         default="url",
     )
@@ -199,7 +178,6 @@ class CoreOptions:
         "A page of your own (one HTML file, nothing beside it) for visitors while"
         " `bin/stack maintenance` is on.",
         file_path,
-        kind="path",
         example="${buildout:directory}/maintenance.html",
         default="",
         shown="a plain one",
@@ -207,7 +185,6 @@ class CoreOptions:
     maintenance_allow: tuple[str, ...] = option(
         "Addresses and networks that get through to Plone during maintenance.",
         networks,
-        kind="words",
         example="127.0.0.1 10.20.0.0/16 2001:db8::/32",
         default=(),
         shown="none",
@@ -216,7 +193,6 @@ class CoreOptions:
         "Whether the daemons check the result: `auto` warns about a missing one,"
         " `on` makes that an error, `off` asks none.",
         choice("auto", "on", "off"),
-        kind="auto, on or off",
         example="on",
         default="auto",
     )

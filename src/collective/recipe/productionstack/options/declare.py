@@ -14,13 +14,12 @@ def option(  # noqa: PLR0913 (a declaration says everything at once)
     doc: str,
     parse: Callable[[str], Any],
     *,
-    kind: str,
     example: str,
     default: Any = None,
     shown: str = "",
     secret: bool = False,
 ) -> Any:
-    """Declare an option: a sentence, its parser, its type in words, an example.
+    """Declare an option: a sentence, its parser, an example.
 
     ``shown`` words the default on the reference page where it is not a value;
     what is ``secret`` is repeated in no message.
@@ -28,7 +27,7 @@ def option(  # noqa: PLR0913 (a declaration says everything at once)
     metadata = {
         "doc": doc,
         "parse": parse,
-        "kind": kind,
+        "kind": parse.__name__.replace("_", " "),
         "example": example,
         "shown": shown,
         "secret": secret,

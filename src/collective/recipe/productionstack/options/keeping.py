@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from collective.recipe.productionstack.model.storage import Keeping
 from collective.recipe.productionstack.options.declare import fill
 from collective.recipe.productionstack.options.declare import option
-from collective.recipe.productionstack.options.parse import daily
+from collective.recipe.productionstack.options.parse import day_and_time
 from collective.recipe.productionstack.options.parse import file_path
+from collective.recipe.productionstack.options.parse import host_and_path
 from collective.recipe.productionstack.options.parse import mail_addresses
 from collective.recipe.productionstack.options.parse import number
-from collective.recipe.productionstack.options.parse import sync_target
-from collective.recipe.productionstack.options.parse import weekly
+from collective.recipe.productionstack.options.parse import time_of_day
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,24 +22,21 @@ class KeepingOptions:
     backup_time: str = option(
         "When the database is backed up every day, and copied to `sync-target`;"
         " `off` leaves it to you.",
-        daily,
-        kind="HH:MM or off",
+        time_of_day,
         example="04:30",
         default="",
         shown="between 04:00 and 05:59",
     )
     pack_time: str = option(
         "When the database is packed every week, and backed up afterwards.",
-        weekly,
-        kind="DAY HH:MM or off",
+        day_and_time,
         example="Sun 06:30",
         default="",
         shown="Sunday, between 06:00 and 07:59",
     )
     verify_time: str = option(
         "When the newest backup is restored into a scratch folder and read every week.",
-        weekly,
-        kind="DAY HH:MM or off",
+        day_and_time,
         example="Mon 06:30",
         default="",
         shown="Monday, between 06:00 and 07:59",
@@ -48,14 +45,12 @@ class KeepingOptions:
         "Hours after which `status` calls the last good backup, or its copy, too old;"
         " a pack and a verification may be a week older.",
         number(1, 10000),
-        kind="hours",
         example="48",
         default=36,
     )
     sync_target: str = option(
         "Where a copy of each backup goes: `user@host:/path` (ssh) or a path.",
-        sync_target,
-        kind="host and path",
+        host_and_path,
         example="backup@far.example.com:/srv/plone-backups",
         default="",
         shown="nowhere",
@@ -63,7 +58,6 @@ class KeepingOptions:
     sync_key: str = option(
         "The ssh key (a file) that opens `sync-target`.",
         file_path,
-        kind="path",
         example="/home/plone/.ssh/backup",
         default="",
         shown="as ssh itself finds it",
@@ -71,14 +65,12 @@ class KeepingOptions:
     sync_keep: int = option(
         "So many copies are kept there.",
         number(1, 1000),
-        kind="number",
         example="30",
         default=14,
     )
     mailto: tuple[str, ...] = option(
         "Who gets cron's mail when a job of ours fails.",
         mail_addresses,
-        kind="words",
         example="admin@example.com",
         default=(),
         shown="the user of the crontab",

@@ -1,4 +1,7 @@
-"""Parsers: from the text of an option to its value, or a ValueError that says why."""
+"""Parsers: from the text of an option to its value, or a ValueError that says why.
+
+A parser's name is also what the reference page says is to be written.
+"""
 
 from __future__ import annotations
 
@@ -132,7 +135,7 @@ def choice(*allowed: str) -> Callable[[str], str]:
             raise ValueError(f"not one of {', '.join(allowed)}")
         return value
 
-    parse.__doc__ = f"one of {', '.join(allowed)}"
+    parse.__name__ = " or ".join((", ".join(allowed[:-1]), allowed[-1]))
     return parse
 
 
@@ -146,7 +149,7 @@ def number(least: int, most: int) -> Callable[[str], int]:
             raise ValueError(f"not between {least} and {most}")
         return int(value)
 
-    parse.__doc__ = f"a number from {least} to {most}"
+    parse.__name__ = f"number from {least} to {most}"
     return parse
 
 
@@ -161,7 +164,7 @@ def seconds(least: int, most: int) -> Callable[[str], int]:
             text = str(error).replace("a whole number", "a whole number of seconds")
             raise ValueError(text) from None
 
-    parse.__doc__ = f"seconds from {least} to {most}"
+    parse.__name__ = f"seconds from {least} to {most}"
     return parse
 
 
@@ -179,7 +182,7 @@ def memory_size(value: str) -> int:
     return size
 
 
-def daily(value: str) -> str:
+def time_of_day(value: str) -> str:
     """Parse ``04:30`` to ``30 4 * * *``; ``off`` stays.
 
     Raises ValueError for anything else.
@@ -192,7 +195,7 @@ def daily(value: str) -> str:
     return f"{int(found[2])} {int(found[1])} * * *"
 
 
-def weekly(value: str) -> str:
+def day_and_time(value: str) -> str:
     """Parse ``Sun 06:30`` to ``30 6 * * 0``; ``off`` stays.
 
     Raises ValueError for anything else.
@@ -202,10 +205,10 @@ def weekly(value: str) -> str:
         return value
     if day[:3].lower() not in DAYS:
         raise ValueError("not a day and time such as Sun 06:30, nor off")
-    return f"{daily(time.strip())[:-1]}{DAYS.index(day[:3].lower())}"
+    return f"{time_of_day(time.strip())[:-1]}{DAYS.index(day[:3].lower())}"
 
 
-def sync_target(value: str) -> str:
+def host_and_path(value: str) -> str:
     """Parse ``[user@]host:/path`` or an absolute path.
 
     Raises ValueError for anything else, the root and paths with white space.
@@ -248,6 +251,16 @@ def words(value: str) -> tuple[str, ...]:
     return tuple(value.split())
 
 
+def part_name(value: str) -> str:
+    """Take the name of a part."""
+    return value
+
+
+def part_names(value: str) -> tuple[str, ...]:
+    """Parse names of parts separated by white space."""
+    return words(value)
+
+
 def lines(value: str) -> tuple[str, ...]:
     """Parse one entry per line; blank lines and comments do not count."""
     found = (line.strip() for line in value.splitlines())
@@ -265,7 +278,7 @@ def networks(value: str) -> tuple[str, ...]:
         raise ValueError(f"{error}".replace("'", "")) from None
 
 
-def clients(value: str) -> int | tuple[str, ...]:
+def number_or_part_names(value: str) -> int | tuple[str, ...]:
     """Parse a number of clients to make, or names of parts.
 
     Raises ValueError for a number out of range.
@@ -278,7 +291,7 @@ def clients(value: str) -> int | tuple[str, ...]:
     return names
 
 
-def services(value: str) -> tuple[str, ...]:
+def service_names(value: str) -> tuple[str, ...]:
     """Parse names of services, in the order the stack knows.
 
     Raises ValueError that names the unknown one.

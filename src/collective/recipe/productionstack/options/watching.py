@@ -19,7 +19,6 @@ class WatchingOptions:
         "A client that uses more memory for half a minute is restarted as `restart`"
         " does it: drained first, never the last one that serves.",
         memory_size,
-        kind="size",
         example="1500M",
         shown="no limit",
     )
@@ -27,7 +26,6 @@ class WatchingOptions:
         "Who gets a mail when something is wrong, and when it is well again; sent with"
         " the system's `sendmail`.",
         mail_addresses,
-        kind="words",
         example="admin@example.com",
         default=(),
         shown="nobody",
@@ -36,7 +34,6 @@ class WatchingOptions:
         "An address that gets the same as a POST of JSON, whose `text` is for people"
         " (Slack, Mattermost and others show it).",
         web_address,
-        kind="URL",
         example="https://chat.example.com/hooks/x",
         default="",
         shown="none",

@@ -6,10 +6,8 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any
 
-from collective.recipe.productionstack.model.announced import Check
 from collective.recipe.productionstack.model.announced import Job
-from collective.recipe.productionstack.model.announced import Log
-from collective.recipe.productionstack.model.announced import Program
+from collective.recipe.productionstack.model.announced import nothing
 from collective.recipe.productionstack.model.stack import Stack
 from collective.recipe.productionstack.sources import backup
 from collective.recipe.productionstack.sources import zeoserver
@@ -30,14 +28,8 @@ def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
     return (("crontab", "cron/crontab.j2", {"lock": _lock(stack)}),)
 
 
-def programs(stack: Stack) -> tuple[Program, ...]:  # noqa: ARG001 (a service's member)
-    """Return what is to be supervised."""
-    return ()
-
-
-def logs(stack: Stack) -> tuple[Log, ...]:  # noqa: ARG001
-    """Return the files to rotate."""
-    return ()
+programs = nothing
+logs = nothing
 
 
 def jobs(stack: Stack) -> tuple[Job, ...]:
@@ -96,9 +88,7 @@ def _lock(stack: Stack) -> tuple[str, ...]:
     return ("/usr/bin/flock", "-w", "7200", f"{stack.folders.var}/maintenance.lock")
 
 
-def checks(stack: Stack) -> tuple[Check, ...]:  # noqa: ARG001
-    """Return how the daemon is asked: crontab(1) has no portable dry run."""
-    return ()
+checks = nothing
 
 
 def daily(stack: Stack, job: str) -> str:

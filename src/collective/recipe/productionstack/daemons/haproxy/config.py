@@ -7,9 +7,8 @@ from typing import Any
 from collective.recipe.productionstack.daemons.haproxy import servers
 from collective.recipe.productionstack.model.announced import Check
 from collective.recipe.productionstack.model.announced import Health
-from collective.recipe.productionstack.model.announced import Job
-from collective.recipe.productionstack.model.announced import Log
 from collective.recipe.productionstack.model.announced import Program
+from collective.recipe.productionstack.model.announced import nothing
 from collective.recipe.productionstack.model.chain import BALANCER
 from collective.recipe.productionstack.model.chain import BALANCER_HEALTH
 from collective.recipe.productionstack.model.stack import Stack
@@ -57,14 +56,8 @@ def programs(stack: Stack) -> tuple[Program, ...]:
     )
 
 
-def logs(stack: Stack) -> tuple[Log, ...]:  # noqa: ARG001 (a service's member)
-    """Return the files to rotate."""
-    return ()
-
-
-def jobs(stack: Stack) -> tuple[Job, ...]:  # noqa: ARG001
-    """Return the lines for the crontab."""
-    return ()
+logs = nothing
+jobs = nothing
 
 
 def checks(stack: Stack) -> tuple[Check, ...]:  # noqa: ARG001

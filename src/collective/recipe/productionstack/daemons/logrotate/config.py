@@ -6,8 +6,7 @@ from typing import Any
 
 from collective.recipe.productionstack.model.announced import Check
 from collective.recipe.productionstack.model.announced import Job
-from collective.recipe.productionstack.model.announced import Log
-from collective.recipe.productionstack.model.announced import Program
+from collective.recipe.productionstack.model.announced import nothing
 from collective.recipe.productionstack.model.stack import Stack
 
 NAME = "logrotate"
@@ -25,14 +24,8 @@ def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:  # noqa:
     return (("logrotate/logrotate.conf", "logrotate/logrotate.conf.j2", {}),)
 
 
-def programs(stack: Stack) -> tuple[Program, ...]:  # noqa: ARG001 (a service's member)
-    """Return what is to be supervised."""
-    return ()
-
-
-def logs(stack: Stack) -> tuple[Log, ...]:  # noqa: ARG001
-    """Return the files to rotate."""
-    return ()
+programs = nothing
+logs = nothing
 
 
 def jobs(stack: Stack) -> tuple[Job, ...]:

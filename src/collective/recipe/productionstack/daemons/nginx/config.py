@@ -8,9 +8,9 @@ from typing import Any
 
 from collective.recipe.productionstack.model.announced import Check
 from collective.recipe.productionstack.model.announced import Health
-from collective.recipe.productionstack.model.announced import Job
 from collective.recipe.productionstack.model.announced import Log
 from collective.recipe.productionstack.model.announced import Program
+from collective.recipe.productionstack.model.announced import nothing
 from collective.recipe.productionstack.model.chain import WEB_SERVER
 from collective.recipe.productionstack.model.site import Site
 from collective.recipe.productionstack.model.stack import Stack
@@ -80,9 +80,7 @@ def logs(stack: Stack) -> tuple[Log, ...]:
     )
 
 
-def jobs(stack: Stack) -> tuple[Job, ...]:  # noqa: ARG001 (a service's member)
-    """Return the lines for the crontab."""
-    return ()
+jobs = nothing
 
 
 def checks(stack: Stack) -> tuple[Check, ...]:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from collective.recipe.productionstack.model.announced import RESTART
-from collective.recipe.productionstack.model.announced import Check
 from collective.recipe.productionstack.model.announced import Health
-from collective.recipe.productionstack.model.announced import Job
-from collective.recipe.productionstack.model.announced import Log
 from collective.recipe.productionstack.model.announced import Program
+from collective.recipe.productionstack.model.announced import nothing
 from collective.recipe.productionstack.model.stack import Stack
 
 NAME = "supervisor"
@@ -45,16 +43,6 @@ def programs(stack: Stack) -> tuple[Program, ...]:
     )
 
 
-def logs(stack: Stack) -> tuple[Log, ...]:  # noqa: ARG001 (a service's member)
-    """Return the files to rotate: none, supervisor caps its own."""
-    return ()
-
-
-def jobs(stack: Stack) -> tuple[Job, ...]:  # noqa: ARG001
-    """Return the lines for the crontab."""
-    return ()
-
-
-def checks(stack: Stack) -> tuple[Check, ...]:  # noqa: ARG001
-    """Return how the daemon is asked: supervisord has no such question."""
-    return ()
+logs = nothing
+jobs = nothing
+checks = nothing
