@@ -65,9 +65,8 @@ def port_base(value: str) -> int:
     """
     number = port(value)
     if number > LAST_PORT - 9:
-        raise ValueError(
-            "too high: ten ports are counted from it, and 65535 is the last"
-        )
+        last = "too high: ten ports are counted from it, and 65535 is the last"
+        raise ValueError(last)
     return number
 
 
@@ -96,14 +95,10 @@ def zodb_path(value: str) -> str:
 
     Raises ValueError for the root, and for what a URL or a configuration cannot hold.
     """
-    if value.strip("/") == "":
-        raise ValueError(
-            "the whole database must not be public: name the Plone site's path"
-        )
-    segments = value.removeprefix("/").removesuffix("/").split("/")
-    if not value.startswith("/") or not all(SEGMENT.fullmatch(one) for one in segments):
-        raise ValueError("not a path of ids such as /Plone")
-    return "/" + "/".join(segments)
+    if not value.strip("/"):
+        public = "the whole database must not be public: name the Plone site's path"
+        raise ValueError(public)
+    return _path(value, SEGMENT, "not a path of ids such as /Plone")
 
 
 def url_path(value: str) -> str:
@@ -111,9 +106,13 @@ def url_path(value: str) -> str:
 
     Raises ValueError for the whole site, and for what a URL cannot hold.
     """
+    return _path(value, URL_SEGMENT, "not a path such as /import or /@@my-view")
+
+
+def _path(value: str, segment: re.Pattern[str], message: str) -> str:
     segments = value.removeprefix("/").removesuffix("/").split("/")
-    if not value.startswith("/") or not all(map(URL_SEGMENT.fullmatch, segments)):
-        raise ValueError("not a path such as /import or /@@my-view")
+    if not value.startswith("/") or not all(map(segment.fullmatch, segments)):
+        raise ValueError(message)
     return "/" + "/".join(segments)
 
 
