@@ -21,6 +21,7 @@ def option(  # noqa: PLR0913 (a declaration says everything at once)
 ) -> Any:
     """Declare an option: a sentence, its parser, an example.
 
+    The parser's name is also what the reference page says is to be written.
     ``shown`` words the default on the reference page where it is not a value;
     what is ``secret`` is repeated in no message.
     """

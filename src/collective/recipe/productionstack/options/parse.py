@@ -1,7 +1,4 @@
-"""Parsers: from the text of an option to its value, or a ValueError that says why.
-
-A parser's name is also what the reference page says is to be written.
-"""
+"""Parsers: from the text of an option to its value, or a ValueError that says why."""
 
 from __future__ import annotations
 
