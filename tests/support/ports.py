@@ -8,6 +8,7 @@ process ends.
 
 from __future__ import annotations
 
+import atexit
 import random
 import socket
 from pathlib import Path
@@ -20,6 +21,13 @@ LOWEST = 12000
 EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 _ours: dict[int, socket.socket] = {}
+
+
+@atexit.register
+def _give_back_all() -> None:
+    """Close what is still ours: Python would warn of each."""
+    while _ours:
+        _ours.popitem()[1].close()
 
 
 def take(count: int = ROW) -> tuple[int, ...]:

@@ -288,6 +288,18 @@ def test_half_of_an_exchange_is_put_back(
     assert Path(swap.aside, "Data.fs.index").read_text() == "old index"
 
 
+def test_what_was_exchanged_is_not_guessed(stack: Stack, tmp_path: Path) -> None:
+    journal = Swap(stack).journal
+    journal.parent.mkdir(parents=True, exist_ok=True)
+    journal.write_text("{half")
+    kept = tmp_path / "Data.fs.restoring"
+    kept.write_text("perhaps the only one")
+    with pytest.raises(ControlError, match="by hand"):
+        Swap(stack).heal(Screen(quiet=True))
+    assert journal.exists()
+    assert kept.exists()
+
+
 def test_a_fresh_stack_is_not_red(stack: Stack) -> None:
     keeping = Keeping(age_limit=36)
     stack = samples.changed(stack, keeping=keeping)

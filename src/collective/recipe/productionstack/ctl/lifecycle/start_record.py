@@ -21,7 +21,7 @@ from collective.recipe.productionstack.model.stack import Stack
 NAME = "started.json"
 
 SUBREAPER = "/subreaper.py"
-OURS = re.compile(r"\S+/(subreaper\.py)(?=\s)")
+OURS = re.compile(r'(?:"[^"]*|[^\s"]+)/(subreaper\.py)"?(?=\s)')
 """A program of this package: where that lies changes with its version."""
 
 

@@ -4,21 +4,45 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Sequence
+from typing import Any
+from typing import TypeVar
+
+import click
 
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.lifecycle import survey
 from collective.recipe.productionstack.daemons import roles
 from collective.recipe.productionstack.daemons.roles import Balancer
 from collective.recipe.productionstack.errors import ControlError
+from collective.recipe.productionstack.errors import printable
 from collective.recipe.productionstack.machine import waiting
+from collective.recipe.productionstack.model.address import LAST_PORT
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.announced import Program
 from collective.recipe.productionstack.model.stack import Stack
 
+Command = TypeVar("Command", bound=Callable[..., Any])
+
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+PORT = re.compile(r"[1-9][0-9]{0,4}")
 HOST = re.compile(r"[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:]{2,45}\]")
+
+UP_SECONDS = 15.0
+
+
+def patience(what: str) -> Callable[[Command], Command]:
+    """Give a verb its ``--timeout`` in seconds, for requests to end."""
+    return click.option(
+        "--timeout",
+        default=60.0,
+        show_default=True,
+        type=click.FloatRange(min=0),
+        metavar="SECONDS",
+        help=f"Wait as long for {what}.",
+    )
 
 
 def running(control: Control) -> Stack:
@@ -81,16 +105,14 @@ def address(stack: Stack, name: str, text: str | None) -> Address:
         message = f"{name!r} is no name for HAProxy. Use letters, digits, - and _."
         raise ControlError(message)
     host, _, port = (text or "").rpartition(":")
-    if not host or not port.isdigit() or not HOST.fullmatch(host):
+    if not PORT.fullmatch(port) or int(port) > LAST_PORT or not HOST.fullmatch(host):
+        given = f", not {printable(text)}" if text else ""
         message = (
             f"{name} is no client of [{stack.name}], so it needs an address such as "
-            f"127.0.0.1:8099, not {text!r}."
+            f"127.0.0.1:8099{given}."
         )
         raise ControlError(message)
     return Address(host.strip("[]"), int(port))
-
-
-UP_SECONDS = 15.0
 
 
 def not_known(balancer: Balancer, name: str) -> str:

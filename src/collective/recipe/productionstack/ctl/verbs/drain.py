@@ -12,6 +12,7 @@ import click
 
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.traffic import rolling
+from collective.recipe.productionstack.ctl.traffic.clients import patience
 from collective.recipe.productionstack.ctl.traffic.clients import programs
 from collective.recipe.productionstack.ctl.traffic.clients import running
 from collective.recipe.productionstack.daemons import roles
@@ -19,14 +20,7 @@ from collective.recipe.productionstack.daemons import roles
 
 @click.command("drain", help=__doc__)
 @click.argument("clients", nargs=-1, required=True)
-@click.option(
-    "--timeout",
-    default=60.0,
-    show_default=True,
-    type=click.FloatRange(min=0),
-    metavar="SECONDS",
-    help="Wait as long for requests to end; 0 does not wait.",
-)
+@patience("requests to end; 0 does not wait")
 @click.option("--force", is_flag=True, help="Drain the last client too.")
 @click.pass_obj
 def command(

@@ -11,6 +11,7 @@ import click
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.traffic import rolling
 from collective.recipe.productionstack.ctl.traffic.clients import not_known
+from collective.recipe.productionstack.ctl.traffic.clients import patience
 from collective.recipe.productionstack.ctl.traffic.clients import running
 from collective.recipe.productionstack.daemons import roles
 from collective.recipe.productionstack.errors import ControlError
@@ -18,14 +19,7 @@ from collective.recipe.productionstack.errors import ControlError
 
 @click.command("remove", help=__doc__)
 @click.argument("client")
-@click.option(
-    "--timeout",
-    default=60.0,
-    show_default=True,
-    type=click.FloatRange(min=0),
-    metavar="SECONDS",
-    help="Wait as long for its requests to end.",
-)
+@patience("its requests to end")
 @click.option("--force", is_flag=True, help="Remove the last one; cut its requests.")
 @click.pass_obj
 def command(control: Control, *, client: str, timeout: float, force: bool) -> int:

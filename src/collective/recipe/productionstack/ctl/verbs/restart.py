@@ -21,13 +21,12 @@ import click
 
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.lifecycle import hooks
+from collective.recipe.productionstack.ctl.traffic.clients import patience
 from collective.recipe.productionstack.ctl.traffic.clients import programs
 from collective.recipe.productionstack.ctl.traffic.clients import running
 from collective.recipe.productionstack.ctl.traffic.rolling import Roll
 from collective.recipe.productionstack.ctl.traffic.rolling import RollSettings
 from collective.recipe.productionstack.errors import ControlError
-
-SECONDS = click.FloatRange(min=0)
 
 
 @click.command("restart", help=__doc__)
@@ -42,19 +41,12 @@ SECONDS = click.FloatRange(min=0)
     type=click.IntRange(min=1),
     help="So many clients at a time.",
 )
-@click.option(
-    "--timeout",
-    default=60.0,
-    show_default=True,
-    type=SECONDS,
-    metavar="SECONDS",
-    help="Wait as long for the requests of a client to end.",
-)
+@patience("the requests of a client to end")
 @click.option(
     "--start-timeout",
     default=300.0,
     show_default=True,
-    type=SECONDS,
+    type=click.FloatRange(min=0),
     metavar="SECONDS",
     help="Wait as long for a client to answer.",
 )
