@@ -2,7 +2,7 @@
 #   make test ARGS="tests/plan -k sites"
 # QUICK=1 leaves out the tests that need daemons.
 .POSIX:
-.PHONY: help demo demo-stop test test-on bookworm trixie lint bench docs clean
+.PHONY: help demo demo-stop test test-on test-boot bookworm trixie lint bench docs clean
 ARGS =
 QUICK =
 SUITE = $(MAKECMDGOALS)
@@ -12,6 +12,7 @@ help:
 	@echo 'make demo-stop  stop it'
 	@echo 'make test       lint, types, layers and all tests  [QUICK=1] [ARGS="tests/plan -k sites"]'
 	@echo 'make test-on trixie     the tests on Debian 13 in a root of its own; or bookworm  [QUICK, ARGS]'
+	@echo 'make test-boot  under a booted systemd, with logins  [SUITE=trixie] [ARGS]'
 	@echo 'make lint       lint, types and layers alone'
 	@echo 'make bench      the measurements in benchmarks/    [ARGS="one.py"]'
 	@echo 'make docs       write docs/reference anew'
@@ -32,7 +33,11 @@ test:
 test-on:
 	@quick="$(QUICK)"; dev/test-on "$(SUITE)" $${quick:+--quick} $(ARGS)
 
-bookworm trixie: test-on
+# `make test-boot`, `make test-boot trixie` or `make test-boot SUITE=trixie`.
+test-boot:
+	@dev/test-on --boot "$(SUITE)" $(ARGS)
+
+bookworm trixie: $(if $(filter test-boot,$(MAKECMDGOALS)),test-boot,test-on)
 	@:
 
 lint:
