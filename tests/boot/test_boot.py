@@ -2,21 +2,209 @@
 
 from __future__ import annotations
 
+import signal
+from pathlib import Path
+
+import pytest
+
+from collective.recipe.productionstack.machine import waiting
 from tests.boot.machine import Machine
 
-INWARDS = ["nginx", "varnish", "haproxy"]
+OUTER = ["nginx", "varnish", "haproxy"]
+UNIT = "your systemd unit stack-"
+AT_LOGOUT = "without lingering systemd stops the site when you log out; root runs once"
+OUTSIDE = "what runs now was not started by the unit"
 
 
-def test_a_stack_from_a_login_goes_down_in_order(machine: Machine) -> None:
-    assert machine.login("loginctl enable-linger").ok
+def went_down_in_order(machine: Machine) -> bool:
+    stopped = machine.stopped()
+    return stopped == [*OUTER, *sorted(stopped[3:5]), "zeo"] or stopped == [
+        *OUTER,
+        "two",
+        "one",
+        "zeo",
+    ]
+
+
+def install(machine: Machine) -> str:
     said = machine.bin("boot install --systemd")
     assert said.ok, said.text
+    assert UNIT in said.output
+    return said.text
+
+
+def up(machine: Machine) -> str:
     said = machine.bin("up")
     assert said.ok, said.text
-    seconds = machine.reboot()
-    stopped = machine.stopped()
-    assert stopped[:3] == INWARDS
-    assert set(stopped[3:-1]) == {"one", "two"}
-    assert stopped[-1] == "zeo"
-    assert seconds < 60
+    return said.text
+
+
+def is_the_units(machine: Machine) -> bool:
+    """Whether the unit looks after supervisord, once it has started all."""
+    return waiting.until(
+        lambda: machine.unit("MainPID") == str(machine.supervisord()), 20
+    )
+
+
+def kill(machine: Machine, pid: int) -> None:
+    assert pid
+    assert machine.as_root("kill", "-KILL", str(pid)).ok
+
+
+def pids(machine: Machine) -> dict[str, int]:
+    return {one["name"]: one["pid"] for one in machine.state()["programs"]}
+
+
+def stays_down(machine: Machine, seconds: float = 15) -> bool:
+    return not waiting.until(machine.supervisord, seconds, 1)
+
+
+def test_from_a_login_through_reboots(machine: Machine) -> None:
+    """Started by hand it lives in the unit, goes down in order and comes up again."""
+    assert AT_LOGOUT not in install(machine)
+    text = up(machine)
+    assert "nginx" in text
+    assert "answers" in text  # what `up` does is seen as ever
+    assert is_the_units(machine)
+    assert machine.reboot() < 60
+    assert went_down_in_order(machine)
     machine.wait_well()
+    assert is_the_units(machine)
+    machine.file("var/log/supervisord.log").unlink()
+    # And again, what the unit has started by itself.
+    assert machine.bin("restart").ok
+    assert machine.bin("reload").ok
+    machine.file("var/log/supervisord.log").write_text("")
+    machine.reboot()
+    assert went_down_in_order(machine)
+    machine.wait_well()
+
+
+def test_installed_while_it_runs(machine: Machine) -> None:
+    up(machine)
+    assert OUTSIDE in install(machine)
+    assert OUTSIDE in machine.bin("status").output
+    assert any(OUTSIDE in text for text in machine.state()["boot"])
+    # The unit lets it be, whoever starts it.
+    before = machine.supervisord()
+    machine.login("systemctl --user start 'stack-*.service'")
+    assert machine.unit("ActiveState") != "active"
+    assert machine.supervisord() == before
+    assert machine.bin("down").ok
+    up(machine)
+    assert OUTSIDE not in machine.bin("status").output
+    assert "boot" not in machine.state()
+    assert is_the_units(machine)
+
+
+def test_without_lingering_it_ends_with_the_login_and_says_so(machine: Machine) -> None:
+    # What decides on this for oneself is not everywhere.
+    machine.as_root("systemctl", "mask", "--now", "polkit.service")
+    stays = machine.stay()
+    assert AT_LOGOUT in install(machine)
+    assert AT_LOGOUT in up(machine)
+    assert AT_LOGOUT in machine.bin("status").output
+    assert any(AT_LOGOUT in text for text in machine.state()["boot"])
+    assert is_the_units(machine)
+    stays.terminate()
+    stays.wait(20)
+    assert waiting.until(lambda: not machine.supervisord(), 60)
+    assert went_down_in_order(machine)
+    # As it was told to do: from then on it stays.
+    assert machine.as_root("loginctl", "enable-linger", "productionstack").ok
+    machine.wait_well()
+    assert AT_LOGOUT not in machine.bin("status").output
+
+
+def test_a_killed_supervisord_comes_back_and_takes_over(machine: Machine) -> None:
+    install(machine)
+    up(machine)
+    first, before = machine.supervisord(), pids(machine)
+    kill(machine, first)
+    assert waiting.until(lambda: machine.supervisord() not in {0, first}, 30)
+    machine.wait_well()
+    after = pids(machine)
+    assert all(after[name] != before[name] for name in ("zeo", "one", "nginx"))
+    assert is_the_units(machine)
+    assert "runs without supervisord" in machine.as_root("journalctl", "-b").output or (
+        machine.is_well()
+    )
+    # Again and again: nothing gives up.
+    for _ in range(3):
+        one = machine.supervisord()
+        kill(machine, one)
+        assert waiting.until(lambda: machine.supervisord() not in {0, one}, 30)  # noqa: B023
+    machine.wait_well()
+
+
+def test_one_killed_client_does_not_take_the_others(machine: Machine) -> None:
+    install(machine)
+    up(machine)
+    assert machine.unit("OOMPolicy") == "continue"
+    before = pids(machine)
+    kill(machine, before["one"])
+    assert waiting.until(lambda: pids(machine)["one"] not in {0, before["one"]}, 20)
+    machine.wait_well()
+    assert {**pids(machine), "one": 0} == {**before, "one": 0}
+
+
+def test_what_was_taken_down_stays_down(machine: Machine) -> None:
+    install(machine)
+    up(machine)
+    assert machine.bin("down").ok
+    assert machine.unit("ActiveState") == "inactive"
+    assert stays_down(machine)
+    up(machine)
+    # It hangs: `down` has to kill it, which is not to be mended by systemd.
+    hangs = machine.supervisord()
+    assert machine.as_root("kill", "-STOP", str(hangs)).ok
+    said = machine.bin("down")
+    assert said.ok, said.text
+    assert "killing it" in said.text
+    assert stays_down(machine)
+    assert machine.unit("ActiveState") == "inactive"
+
+
+def test_a_shutdown_is_in_time_for_what_hangs(machine: Machine) -> None:
+    install(machine)
+    up(machine)
+    stops = machine.unit("TimeoutStopUSec")
+    assert stops == "1min 40s"
+    kill_stop = ("kill", f"-{signal.SIGSTOP.value}", str(pids(machine)["two"]))
+    assert machine.as_root(*kill_stop).ok
+    assert machine.reboot() < 100
+    assert set(machine.stopped()) >= {"nginx", "haproxy", "one", "zeo"}
+    machine.wait_well()
+
+
+@pytest.mark.parametrize("words", ["boot remove", "boot install"])
+def test_what_was_removed_is_not_loaded(machine: Machine, words: str) -> None:
+    install(machine)
+    assert machine.unit("LoadState") == "loaded"
+    said = machine.bin(words)
+    assert said.ok, said.text
+    listed = machine.login("systemctl --user list-units --all --no-legend 'stack-*'")
+    assert listed.output == ""
+    assert machine.login("ls ~/.config/systemd/user/*/ | grep stack").output == ""
+    machine.login("crontab -r")
+
+
+def test_with_cron(machine: Machine) -> None:
+    said = machine.bin("boot install")
+    assert said.ok, said.text
+    machine.reboot()
+    machine.wait_well(90)
+    first = machine.supervisord()
+    kill(machine, first)
+    assert waiting.until(lambda: machine.supervisord() not in {0, first}, 90)
+    machine.wait_well(90)
+    assert machine.bin("down").ok
+    assert stays_down(machine, 70)
+    assert not Path(machine.root / "var/mail/productionstack").exists()
+
+
+def test_by_cron_or_su_too_it_goes_through_the_unit(machine: Machine) -> None:
+    install(machine)
+    said = machine.as_user(f"{machine.stack}/bin/stack", "up")
+    assert said.ok, said.text
+    assert is_the_units(machine)

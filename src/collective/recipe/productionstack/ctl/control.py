@@ -87,9 +87,12 @@ class Control:
             )
             raise ControlError(message) from error
 
-    def lock(self) -> AbstractContextManager[int]:
-        """Keep every other changing verb out until this one is done."""
-        return locks.held(self.var / LOCK, str(os.getpid()), self._busy)
+    def lock(self, seconds: float = 0) -> AbstractContextManager[int]:
+        """Keep every other changing verb out until this one is done.
+
+        Raises ControlError when one of them goes on for so many seconds.
+        """
+        return locks.held(self.var / LOCK, str(os.getpid()), self._busy, seconds)
 
     def _busy(self, holder: str) -> str:
         who = f" (pid {holder})" if holder else ""

@@ -58,6 +58,15 @@ def process(pid: int) -> Process | None:
     return Process(pid, int(fields[1]), fields[0], int(fields[19]), memory)
 
 
+def control_groups(pid: int) -> set[str]:
+    """Return the names of the control groups around a process, at any height."""
+    try:
+        text = (PROC / str(pid) / "cgroup").read_text(errors="replace")
+    except OSError:
+        return set()
+    return {name for line in text.splitlines() for name in line.split("/")[1:]}
+
+
 def alive(pid: int) -> bool:
     """Whether a process still runs."""
     return process(pid) is not None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Collection
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 
 from collective.recipe.productionstack.ctl.control import Control
+from collective.recipe.productionstack.ctl.lifecycle import boot
 from collective.recipe.productionstack.ctl.lifecycle import survey
 from collective.recipe.productionstack.ctl.lifecycle.survey import Survey
 from collective.recipe.productionstack.ctl.screen import Steps
@@ -25,10 +27,18 @@ from collective.recipe.productionstack.model.stack import Stack
 REQUESTS_SECONDS = 30.0
 SHUTDOWN_SECONDS = 20.0
 LEFT_OVER_SECONDS = 30
+STORAGE_RESERVE = 10
+OUTER_RESERVE = 40
+"""Seconds before a deadline: to end supervisord in, and storages and supervisord."""
 
 
-def everything(control: Control, stack: Stack, steps: Steps) -> None:
-    """Stop all programs, the outermost first, then supervisord."""
+def everything(
+    control: Control, stack: Stack, steps: Steps, deadline: float = math.inf
+) -> None:
+    """Stop all programs, the outermost first, then supervisord.
+
+    What has not ended is killed in time for the deadline, storages last.
+    """
     seen = survey.take(stack)
     if seen.supervisor and not seen.answers:
         # It cannot be talked to; without it the programs are stopped in order below.
@@ -37,8 +47,10 @@ def everything(control: Control, stack: Stack, steps: Steps) -> None:
         seen = survey.take(stack)
     for group in groups(stack, seen):
         if group[0].kind == stack.chain.load_balancer:
-            _let_requests_end(control, stack)
-        programs(control, stack, survey.take(stack), group, steps)
+            _let_requests_end(control, stack, deadline - OUTER_RESERVE)
+        reserve = STORAGE_RESERVE if group[0].is_storage else OUTER_RESERVE
+        seen = survey.take(stack)
+        programs(control, stack, seen, group, steps, deadline - reserve)
     supervisord(control, stack, survey.take(stack))
 
 
@@ -60,10 +72,18 @@ def groups(stack: Stack, seen: Survey) -> list[list[Program]]:
     return [group for group in running_now if group]
 
 
-def programs(
-    control: Control, stack: Stack, seen: Survey, group: Sequence[Program], steps: Steps
+def programs(  # noqa: PLR0913 (what, of what, seen how, and until when)
+    control: Control,
+    stack: Stack,
+    seen: Survey,
+    group: Sequence[Program],
+    steps: Steps,
+    deadline: float = math.inf,
 ) -> None:
-    """Stop a group of programs with their own signals and wait for their end."""
+    """Stop a group of programs with their own signals and wait for their end.
+
+    Each has its own patience, and is killed at the deadline at the latest.
+    """
     begun = time.monotonic()
     supervisor = survey.connect(stack) if seen.answers else None
     for program in group:
@@ -73,12 +93,15 @@ def programs(
         # Told now, so that all of a group end side by side; waited for below.
         survey.send(seen.leftovers.get(program.name, ()), program.stop_signal)
     for program in group:
-        killed = supervisor is not None and _wait_stopped(supervisor, program, begun)
+        patience = min(program.stop_seconds, max(1, deadline - begun))
+        killed = supervisor is not None and _wait_stopped(
+            supervisor, program, seen.pids(program.name), begun, patience
+        )
         if loose := seen.leftovers.get(program.name):
-            killed |= survey.finish(loose, seen.table, program.stop_seconds)
+            killed |= survey.finish(loose, seen.table, patience)
         if killed:
             control.screen.warn(
-                f"{program.name} did not end within {program.stop_seconds} s: killed"
+                f"{program.name} did not end within {patience:.0f} s: killed"
             )
         steps.done(program.name, "killed" if killed else "stopped")
 
@@ -97,9 +120,13 @@ def strangers(
 
 
 def supervisord(control: Control, stack: Stack, seen: Survey) -> None:
-    """Let supervisord end, if it runs."""
-    if not seen.supervisor:
-        return
+    """Let supervisord end, if it runs; it was not killed then, and is not missed."""
+    if seen.supervisor:
+        _end_supervisord(control, stack, seen)
+    boot.pid_file(control).unlink(missing_ok=True)
+
+
+def _end_supervisord(control: Control, stack: Stack, seen: Survey) -> None:
     if seen.answers:
         with suppress(ControlError):
             survey.connect(stack).shutdown()
@@ -108,29 +135,37 @@ def supervisord(control: Control, stack: Stack, seen: Survey) -> None:
     if not survey.wait_gone([seen.supervisor], SHUTDOWN_SECONDS):
         control.screen.warn(f"supervisord (pid {seen.supervisor}) hangs: killed")
         survey.end([seen.supervisor], "KILL", 5)
-    Path(stack.folders.var, f"{own_processes.SUPERVISOR}.pid").unlink(missing_ok=True)
 
 
-def _let_requests_end(control: Control, stack: Stack) -> None:
+def _let_requests_end(control: Control, stack: Stack, deadline: float) -> None:
     """Wait for requests in the clients: Zope gives them 5 s when it is stopped."""
     balancer = roles.balancer(stack)
-    if not balancer.wait_idle(
-        {client.name for client in stack.zope.clients}, REQUESTS_SECONDS
-    ):
+    seconds = min(REQUESTS_SECONDS, max(0.0, deadline - time.monotonic()))
+    if not balancer.wait_idle({one.name for one in stack.zope.clients}, seconds):
         control.screen.warn(
-            f"requests still ran after {REQUESTS_SECONDS:.0f} s: "
-            "stopping the clients anyway"
+            f"requests still ran after {seconds:.0f} s: stopping the clients anyway"
         )
 
 
-def _wait_stopped(supervisor: Supervisor, program: Program, begun: float) -> bool:
-    """Wait until supervisor has stopped a program; return whether it had to kill."""
-    # supervisor itself sends KILL after stop_seconds; some time more for that.
-    left = begun + program.stop_seconds + 15 - time.monotonic()
+def _wait_stopped(
+    supervisor: Supervisor,
+    program: Program,
+    pids: Collection[int],
+    begun: float,
+    patience: float,
+) -> bool:
+    """Wait until supervisor has stopped a program; return whether it had to be killed.
+
+    supervisor itself kills after stop_seconds, which may be later than ``patience``.
+    """
+    left = begun + patience + 15 - time.monotonic()
     for _ in waiting.tries(left, 0.05):
         info = supervisor.infos().get(program.name)
+        late = time.monotonic() - begun >= patience
         if info is None or not (info.is_up or info.state == "STOPPING"):
-            return time.monotonic() - begun >= program.stop_seconds
+            return late
+        if late:
+            survey.send(pids, "KILL")
     message = (
         f"{program.name} cannot be stopped (pid {info.pid if info else '?'}). "
         "It hangs in the kernel, mostly for a disk: see dmesg."

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from collective.recipe.productionstack.ctl.control import Control
+from collective.recipe.productionstack.ctl.lifecycle import boot
 from collective.recipe.productionstack.ctl.lifecycle import survey
 from collective.recipe.productionstack.daemons.supervisor.control import Supervisor
 from collective.recipe.productionstack.errors import ControlError
@@ -42,8 +43,22 @@ def ensure(control: Control, stack: Stack) -> Supervisor:
             f"then {control.script} up."
         )
         raise ControlError(message)
-    _start(control, stack)
+    if not _ask_unit(control, stack):
+        _start(control, stack)
     return survey.connect(stack)
+
+
+def _ask_unit(control: Control, stack: Stack) -> bool:
+    """Let the unit start it, where there is one; return whether it did."""
+    if not boot.may_ask(control):
+        return False
+    done = boot.ask(control)
+    if done.ok or survey.take(stack).answers:
+        return True
+    control.screen.warn(
+        f"note: systemd did not start supervisord ({done.text}); starting it from here"
+    )
+    return False
 
 
 def _start(control: Control, stack: Stack) -> None:

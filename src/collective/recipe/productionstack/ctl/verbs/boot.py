@@ -15,6 +15,8 @@ import click
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.lifecycle import boot
 from collective.recipe.productionstack.daemons.cron import control as crontab
+from collective.recipe.productionstack.daemons.systemd.control import linger
+from collective.recipe.productionstack.daemons.systemd.control import user
 
 
 @click.group("boot", help=__doc__, invoke_without_command=True)
@@ -42,6 +44,18 @@ def install(control: Control, *, systemd: bool) -> int:
         boot.unit(control).remove()
         _edit(control, boot.line(control))
     control.screen.say(f"boot: {boot.how(control)}")
+    for text in boot.warnings(control):
+        control.screen.warn(f"note: {text}")
+    return 0
+
+
+@command.command("may-start", hidden=True)
+@click.pass_obj
+def may_start(control: Control) -> int:
+    """Say to the unit by the exit status whether it is to start anything."""
+    if boot.runs_outside(control):
+        control.screen.fail(boot.OUTSIDE.format(script=control.script))
+        return 1
     return 0
 
 
@@ -66,12 +80,13 @@ def _show(control: Control) -> None:
     screen.say(f"\nWith cron ({control.script} boot install):\n\n{boot.line(control)}")
     screen.say(
         f"With systemd, as your own unit ({control.script} boot install --systemd); "
-        f"root runs once: loginctl enable-linger {boot.user()}\n\n"
+        f"root runs once: loginctl enable-linger {user()}\n\n"
         f"{boot.unit_text(control)}"
     )
 
 
 def _install_unit(control: Control) -> None:
+    linger()
     if not boot.unit(control).install(boot.unit_text(control)):
         control.screen.warn(
             "note: your systemd does not answer now; it finds the unit later"

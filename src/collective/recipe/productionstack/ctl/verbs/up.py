@@ -18,6 +18,7 @@ import click
 from collective.recipe.productionstack.ctl.backups.exchange import Swap
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.jobs import outcomes
+from collective.recipe.productionstack.ctl.lifecycle import boot
 from collective.recipe.productionstack.ctl.lifecycle import intruders
 from collective.recipe.productionstack.ctl.lifecycle import leftovers
 from collective.recipe.productionstack.ctl.lifecycle import starting
@@ -38,8 +39,18 @@ from collective.recipe.productionstack.model.stack import Stack
 @click.option(
     "--timeout", default=300, show_default=True, metavar="SECONDS", help="Give up then."
 )
+@click.option(
+    "--if-killed",
+    is_flag=True,
+    help="Only where supervisord was killed; never after down, or beside another verb.",
+)
 @click.pass_obj
-def command(control: Control, *, timeout: int) -> int:
+def command(control: Control, *, timeout: int, if_killed: bool) -> int:
+    if boot.is_asked(control):
+        supervisord.ensure(control, control.newest())
+        return 0
+    if if_killed and not boot.was_killed(control):
+        return 0
     with control.lock():
         Swap(control.newest()).heal(control.screen)
         stack = _settle(control)
@@ -134,7 +145,7 @@ def _conclude(control: Control, stack: Stack, found: dict[str, list[str]]) -> No
             else ", nothing was to be started"
         )
     )
-    for hint in found["hints"]:
+    for hint in (*found["hints"], *boot.warnings(control)):
         screen.warn(f"note: {hint}")
     if control.trees.applied() != control.trees.current():
         screen.warn(

@@ -44,6 +44,7 @@ class Status:
     drained: tuple[str, ...] = ()
     maintenance: tuple[str, ...] = ()
     alerts: tuple[str, ...] = ()
+    boot: tuple[str, ...] = ()
     ages: tuple[Age, ...] = ()
 
     @property
@@ -68,7 +69,11 @@ class Status:
 
     def to_json(self) -> dict[str, Any]:
         """Return what a machine reads."""
-        more = {"maintenance": self.maintenance, "alerts": self.alerts}
+        more = {
+            "maintenance": self.maintenance,
+            "alerts": self.alerts,
+            "boot": self.boot,
+        }
         return {
             "ok": self.ok,
             "configuration": {"applied": self.applied, "current": self.current},
@@ -124,6 +129,7 @@ def look(control: Control) -> Status:
         maintenance=tuple(sorted(hosts(stack))),
         ages=tuple(outcomes.ages(stack)),
         alerts=tuple(sorted(troubles.load(stack).values())),
+        boot=tuple(boot.warnings(control)),
     )
 
 
@@ -153,6 +159,7 @@ def remarks(control: Control, status: Status) -> list[str]:
     lines += [_job_line(control, one) for one in status.ages]
     lines += [f"watchdog: {text}" for text in status.alerts]
     lines.append(f"after a reboot: {_boot(control)}")
+    lines += [f"boot: {text}" for text in status.boot]
     if not status.seen.answers:
         gone = "hangs" if status.seen.supervisor else "does not run"
         lines.append(f"supervisord {gone}: {script} up")
