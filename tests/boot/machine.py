@@ -13,10 +13,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 
+from collective.recipe.productionstack.daemons.systemd.control import Unit
 from collective.recipe.productionstack.machine import processes
 from collective.recipe.productionstack.machine import waiting
 from collective.recipe.productionstack.machine.run import Result
@@ -96,11 +100,13 @@ class Machine:
         self.boot()
         return seconds
 
-    def _find_systemd(self) -> int:
+    def _find_systemd(self) -> bool:
         assert self.enter is not None
-        found = processes.children(processes.table(), self.enter.pid)
-        self.pid = found[0] if found else 0
-        return self.pid
+        for one in processes.children(processes.table(), self.enter.pid):
+            if processes.command(one).startswith("/lib/systemd/systemd"):
+                self.pid = one
+                return True
+        return False
 
     def _is_up(self) -> bool:
         # sshd is not enabled: dev/bootstrap does not.
@@ -124,9 +130,16 @@ class Machine:
         """Log in, run a command line and log out."""
         return run(self._ssh(command), timeout=180)
 
-    def stay(self) -> subprocess.Popen[bytes]:
-        """Log in and stay there, until this is ended."""
-        return subprocess.Popen(self._ssh("echo here; cat"), stdin=subprocess.PIPE)
+    @contextmanager
+    def staying(self) -> Iterator[None]:
+        """Log in and stay there for the block."""
+        with subprocess.Popen(
+            self._ssh("echo here; cat"), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as login:
+            assert login.stdout
+            assert login.stdout.readline() == b"here\n"
+            yield
+            login.communicate(b"", 20)
 
     def _ssh(self, command: str) -> tuple[str, ...]:
         options = (
@@ -166,20 +179,21 @@ class Machine:
 
     def unit(self, name: str) -> str:
         """Return a property of the stack's unit in the user's manager."""
-        said = self.login(f"systemctl --user show -P {name} 'stack-*.service'")
-        return said.output.strip()
+        unit = Unit(str(self.stack), "stack").path.name
+        return self.login(f"systemctl --user show -P {name} {unit}").output.strip()
 
     def supervisord(self) -> int:
         """Return its pid in there, 0 where its file is not."""
-        path = self.file("var/stack/supervisord.pid")
-        return int(path.read_text()) if path.exists() else 0
+        with suppress(OSError, ValueError):
+            return int(self.file("var/stack/supervisord.pid").read_text())
+        return 0
 
     def file(self, name: str) -> Path:
         """Return where a file of the stack lies for us."""
         return self.root / str(self.stack / name).lstrip("/")
 
     def stopped(self) -> list[str]:
-        """Return the programs that supervisord has stopped, in their order."""
+        """Return the programs that supervisord has ever stopped, in their order."""
         lines = self.file("var/log/supervisord.log").read_text().splitlines()
         return [line.split()[4] for line in lines if " stopped: " in line]
 

@@ -53,10 +53,11 @@ def _ask_unit(control: Control, stack: Stack) -> bool:
     if not boot.may_ask(control):
         return False
     done = boot.ask(control)
-    if done.ok or survey.take(stack).answers:
+    if survey.take(stack).answers:
         return True
+    why = done.text or "its unit is active without one"
     control.screen.warn(
-        f"note: systemd did not start supervisord ({done.text}); starting it from here"
+        f"note: systemd did not start supervisord ({why}); starting it from here"
     )
     return False
 

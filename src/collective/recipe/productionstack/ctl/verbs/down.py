@@ -20,7 +20,6 @@ from collective.recipe.productionstack.ctl.lifecycle import boot
 from collective.recipe.productionstack.ctl.lifecycle import stopping
 from collective.recipe.productionstack.ctl.lifecycle import survey
 
-
 LOCK_SECONDS = 15
 """At shutdown the verb of a login that holds the lock is about to be ended."""
 

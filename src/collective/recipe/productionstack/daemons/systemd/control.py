@@ -34,7 +34,7 @@ ExecCondition="{program}" --quiet boot may-start
 ExecStart="{program}" --quiet up --timeout {seconds}
 ExecStop=-"{program}" --quiet down
 Restart=on-failure
-RestartSec=5
+RestartSec=10
 KillMode=process
 # One client killed for its memory is supervisord's business.
 OOMPolicy=continue
