@@ -131,10 +131,10 @@ class Machine:
         return run(self._ssh(command), timeout=180)
 
     @contextmanager
-    def staying(self) -> Iterator[None]:
-        """Log in and stay there for the block."""
+    def staying(self, command: str = "echo here; cat") -> Iterator[None]:
+        """Log in and stay there for the block, with a command that says "here"."""
         with subprocess.Popen(
-            self._ssh("echo here; cat"), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            self._ssh(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE
         ) as login:
             assert login.stdout
             assert login.stdout.readline() == b"here\n"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
 
 import pytest
@@ -163,13 +162,38 @@ def test_what_was_taken_down_stays_down(machine: Machine) -> None:
 def test_a_shutdown_is_in_time_for_what_hangs(machine: Machine) -> None:
     install(machine)
     up(machine)
-    stops = machine.unit("TimeoutStopUSec")
-    assert stops == "1min 40s"
-    kill_stop = ("kill", f"-{signal.SIGSTOP.value}", str(pids(machine)["two"]))
-    assert machine.as_root(*kill_stop).ok
+    assert machine.unit("TimeoutStopUSec") == "1min 40s"
+    # Each has half a minute, which is more than two together.
+    frozen = [str(pids(machine)[name]) for name in (*OUTER, "zeo")]
+    assert machine.as_root("kill", "-STOP", *frozen).ok
     assert machine.reboot() < 100
-    assert set(machine.stopped()) >= {"nginx", "haproxy", "one", "zeo"}
+    assert went_down_in_order(machine)
     machine.wait_well()
+
+
+def test_a_shutdown_waits_for_the_verb_of_a_login(machine: Machine) -> None:
+    """It ends with that login, but what it was at is stopped in order all the same."""
+    install(machine)
+    up(machine)
+    lock = machine.stack / "var/stack/control.lock"
+    with machine.staying(f"exec flock {lock} sh -c 'echo here; exec sleep 1000'"):
+        assert "another bin/stack is changing" in machine.bin("down").errors
+        machine.power_off()
+    assert went_down_in_order(machine)
+
+
+def test_a_unit_removed_while_it_runs(machine: Machine) -> None:
+    install(machine)
+    up(machine)
+    first = machine.supervisord()
+    assert machine.bin("boot remove").ok
+    assert machine.is_well()
+    assert machine.supervisord() == first
+    assert machine.bin("down").ok
+    listed = machine.login("systemctl --user list-units --all --no-legend 'stack-*'")
+    assert listed.output == ""
+    up(machine)
+    assert machine.is_well()
 
 
 @pytest.mark.parametrize("words", ["boot remove", "boot install"])
@@ -190,8 +214,9 @@ def test_with_cron(machine: Machine) -> None:
     machine.reboot()
     machine.wait_well(90)
     kill_supervisord(machine)
+    # By then all answers, and `up` is about to end.
     machine.wait_well(90)
-    assert machine.bin("down").ok
+    assert waiting.until(lambda: machine.bin("down").ok, 30)
     assert stays_down(machine, 70)
     assert not Path(machine.root / "var/mail/productionstack").exists()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -113,6 +114,26 @@ def test_no_package(tmp_path: Path, fake: Fake) -> None:
     line = refusal(tmp_path, "trixie", path=path)
     assert line.startswith("Error: please install: ")
     assert "mmdebstrap" in line
+
+
+def test_what_boots_is_refused_by_its_own_name(tmp_path: Path, fake: Fake) -> None:
+    fake("id", "echo 0")
+    fake("unshare", "exit 1")
+    line = refusal(tmp_path, "--boot", "test-boot woody")
+    assert line == "Error: test-boot knows bookworm and trixie, not woody."
+    assert "no namespaces of its own" in refusal(tmp_path, "--boot", "test-boot")
+    fake("id", "echo 1000")
+    fake("sudo", "exit 1")
+    line = refusal(tmp_path, "--boot", "test-boot trixie")
+    assert line.endswith("Let an administrator run: make test-boot trixie")
+
+
+def test_nothing_but_test_boot_collects_what_boots(tmp_path: Path) -> None:
+    command = f"{sys.executable} -m pytest -q --collect-only {DEV.parent}/tests/boot"
+    nothing = subprocess.run(
+        command.split(), cwd=DEV.parent, capture_output=True, text=True, check=False
+    )
+    assert nothing.returncode == pytest.ExitCode.NO_TESTS_COLLECTED, nothing.stdout
 
 
 def test_the_mirror_is_this_machines_own(tmp_path: Path, fake: Fake) -> None:

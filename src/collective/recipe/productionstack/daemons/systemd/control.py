@@ -90,6 +90,7 @@ class Unit:
         """Let the manager end it, where it is there, and start it no more."""
         if self.path.exists():
             _systemctl("stop", self.path.name, timeout=STOP_SECONDS)
+            _systemctl("reset-failed", self.path.name)
 
     def install(self, text: str) -> bool:
         """Write it and let systemd start it; False where no manager answers now.
