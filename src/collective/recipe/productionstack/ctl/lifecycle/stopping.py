@@ -50,7 +50,7 @@ def everything(
             _let_requests_end(control, stack, deadline - OUTER_RESERVE)
         reserve = STORAGE_RESERVE if group[0].is_storage else OUTER_RESERVE
         seen = survey.take(stack)
-        programs(control, stack, seen, group, steps, deadline - reserve)
+        programs(control, stack, seen, group, steps, deadline=deadline - reserve)
     supervisord(control, stack, survey.take(stack))
 
 
@@ -78,6 +78,7 @@ def programs(  # noqa: PLR0913 (what, of what, seen how, and until when)
     seen: Survey,
     group: Sequence[Program],
     steps: Steps,
+    *,
     deadline: float = math.inf,
 ) -> None:
     """Stop a group of programs with their own signals and wait for their end.
