@@ -18,7 +18,7 @@ from pathlib import Path
 from buildout_run import BUILDOUT
 from buildout_run import configuration
 
-RUNS = 15
+RUNS = 7
 SLOWER = 1.05
 SIZES = {"small": (2, 1), "large": (64, 500)}
 
