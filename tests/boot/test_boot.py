@@ -182,6 +182,28 @@ def test_a_shutdown_waits_for_the_verb_of_a_login(machine: Machine) -> None:
     assert went_down_in_order(machine)
 
 
+def test_what_does_not_come_up_goes_down_in_order_all_the_same(
+    machine: Machine,
+) -> None:
+    install(machine)
+    var, broken = f"{machine.stack}/var/stack", machine.file("var/stack/two.broken")
+    assert machine.login(f"mkdir -p {var} && touch {var}/two.broken").ok
+    machine.reboot()
+    assert waiting.until(lambda: machine.unit("ActiveState") == "active", 60)
+    assert not machine.is_well()
+    assert "this client is broken on purpose" in machine.as_root("journalctl").output
+    machine.power_off()
+    assert machine.stopped() == ["one", "zeo"]
+    broken.unlink()
+    # And what is just coming up: the client does not answer for long.
+    broken.with_name("one.slow").write_text("600")
+    machine.boot()
+    assert machine.unit("ActiveState") == "activating"
+    assert waiting.until(lambda: pids(machine)["one"], 20)
+    machine.power_off()
+    assert machine.stopped()[2:] == ["one", "zeo"]
+
+
 def test_a_unit_removed_while_it_runs(machine: Machine) -> None:
     install(machine)
     up(machine)

@@ -52,8 +52,9 @@ def greet(path: str) -> None:
 if __name__ == "__main__":
     if "/" in sys.argv[2]:
         greet(sys.argv[2])
-    if Path(os.environ["PRODUCTIONSTACK"], f"{sys.argv[1]}.slow").exists():
-        time.sleep(3)
+    slow = Path(os.environ["PRODUCTIONSTACK"], f"{sys.argv[1]}.slow")
+    if slow.exists():
+        time.sleep(float(slow.read_text() or 3))
     if Path(os.environ["PRODUCTIONSTACK"], f"{sys.argv[1]}.broken").exists():
         sys.exit("this client is broken on purpose")
     hungry = Path(os.environ["PRODUCTIONSTACK"], f"{sys.argv[1]}.hungry")

@@ -84,7 +84,12 @@ def was_killed(control: Control) -> bool:
 def may_ask(control: Control) -> bool:
     """Whether there is a unit that can start supervisord, and this is not its work."""
     one = unit(control)
-    return one.path.exists() and not one.owns(os.getpid()) and one.is_loaded()
+    return one.path.exists() and not is_inside(control) and one.is_loaded()
+
+
+def is_inside(control: Control) -> bool:
+    """Whether systemd runs this as part of the unit."""
+    return unit(control).owns(os.getpid())
 
 
 def ask(control: Control) -> Result:
@@ -99,7 +104,7 @@ def ask(control: Control) -> Result:
 
 def is_asked(control: Control) -> bool:
     """Whether this runs in the unit for an ``up`` that waits for supervisord."""
-    if not unit(control).owns(os.getpid()):
+    if not is_inside(control):
         return False
     try:
         pid = int((control.var / ASKED).read_text())

@@ -32,7 +32,9 @@ def command(ctx: click.Context) -> None:
 )
 @click.pass_obj
 def install(control: Control, *, systemd: bool) -> int:
-    """Put a line into your crontab, or a unit into your systemd, never both.
+    """Put two lines into your crontab, or a unit into your systemd, never both.
+
+    Only systemd stops everything in order at shutdown.
 
     \b
     Example: bin/stack boot install

@@ -27,17 +27,26 @@ LOCK_SECONDS = 15
 @click.command("down", help=__doc__)
 @click.pass_obj
 def command(control: Control) -> int:
-    unit = boot.unit(control)
-    if not unit.owns(os.getpid()):
-        with control.lock():
-            _stop(control, math.inf)
-            # supervisord that hung was killed: systemd would start it again.
-            unit.end()
-    elif survey.take(control.newest()).roots:  # else another `down` was just at work
+    if boot.is_inside(control):
+        _stop_unit(control)
+        return 0
+    with control.lock():
+        _stop(control, math.inf)
+        # supervisord that hung was killed: systemd would start it again.
+        boot.unit(control).end()
+    return 0
+
+
+def _stop_unit(control: Control) -> None:
+    """Stop in time for systemd, which calls this before and after supervisord's end."""
+    # https://www.freedesktop.org/software/systemd/man/latest/systemd.exec.html
+    failed = os.environ.get("SERVICE_RESULT", "success") != "success"
+    # After a failure it starts again, and takes over what runs. Where nothing does,
+    # another `down` is at work, which still holds the lock.
+    if not failed and survey.take(control.newest()).roots:
         deadline = time.monotonic() + boot.STOP_SECONDS
         with control.lock(LOCK_SECONDS):
             _stop(control, deadline)
-    return 0
 
 
 def _stop(control: Control, deadline: float) -> None:

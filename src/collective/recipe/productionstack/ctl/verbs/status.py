@@ -44,6 +44,8 @@ def command(control: Control, *, as_json: bool, as_metrics: bool) -> int:
         click.echo(json.dumps(status.to_json(), indent=1))
     elif status.seen.is_empty and not status.seen.supervisor:
         control.screen.say(f"not running: {control.script} up")
+        for text in status.boot:
+            control.screen.say(f"boot: {text}")
     elif not control.quiet:
         _show(control, status)
     return 0 if status.ok else 1

@@ -51,6 +51,18 @@ def command(control: Control, *, timeout: int, if_killed: bool) -> int:
         return 0
     if if_killed and not boot.was_killed(control):
         return 0
+    try:
+        _up(control, timeout)
+    except ControlError as error:
+        # What runs is to be stopped in order at shutdown: systemd does that for a unit
+        # that has started, whatever of it does not answer yet.
+        if not boot.is_inside(control) or not survey.take(control.newest()).answers:
+            raise
+        control.screen.fail(f"Error: {error}")
+    return 0
+
+
+def _up(control: Control, timeout: float) -> None:
     with control.lock():
         Swap(control.newest()).heal(control.screen)
         stack = _settle(control)
@@ -59,7 +71,6 @@ def command(control: Control, *, timeout: int, if_killed: bool) -> int:
             found = _bring_up(control, stack, steps, deadline)
         outcomes.note_up(stack)
         _conclude(control, stack, found)
-    return 0
 
 
 def _settle(control: Control) -> Stack:

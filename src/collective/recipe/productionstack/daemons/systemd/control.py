@@ -33,6 +33,8 @@ UMask=0027
 ExecCondition="{program}" --quiet boot may-start
 ExecStart="{program}" --quiet up --timeout {seconds}
 ExecStop=-"{program}" --quiet down
+# Also for what was just coming up; not after a failure, see down.
+ExecStopPost=-"{program}" --quiet down
 Restart=on-failure
 RestartSec=10
 KillMode=process
