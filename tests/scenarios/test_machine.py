@@ -12,9 +12,9 @@ import pytest
 
 from tests.support.buildouts import MINIMAL
 from tests.support.buildouts import PYTHON
-from tests.support.buildouts import SOURCE
 from tests.support.buildouts import Run
 from tests.support.buildouts import Site
+from tests.support.source import SOURCE
 
 BUILDOUT = """
 import sys

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 
-from collective.recipe.productionstack import machine
 from collective.recipe.productionstack.ctl.lifecycle.survey import Survey
 from collective.recipe.productionstack.ctl.lifecycle.survey import send
 from collective.recipe.productionstack.ctl.lifecycle.survey import take
@@ -41,13 +40,13 @@ from collective.recipe.productionstack.tree.trees import File
 from collective.recipe.productionstack.tree.trees import Tree
 from collective.recipe.productionstack.tree.trees import Trees
 from tests.support import ports
+from tests.support.source import SOURCE
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 HERE = Path(__file__).parent
 HOST = "www.example.com"
-SOURCE = Path(machine.__file__).parents[4]
 
 
 class Bench:

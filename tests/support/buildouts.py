@@ -18,11 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from collective.recipe.productionstack import machine
 from tests.support import lean
+from tests.support.source import SOURCE
 
 HERE = Path(__file__).parent
-SOURCE = Path(machine.__file__).resolve().parents[4]
 FAKE_DAEMONS = HERE / "daemons"
 PYTHON = str(Path.cwd() / sys.executable)
 SYSTEM = "/usr/bin:/bin"

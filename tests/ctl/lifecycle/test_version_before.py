@@ -25,8 +25,8 @@ from collective.recipe.productionstack.daemons.nginx import subreaper
 from collective.recipe.productionstack.machine import processes
 from collective.recipe.productionstack.tree.trees import File
 from collective.recipe.productionstack.tree.trees import Tree
-from tests.support.bench import SOURCE
 from tests.support.bench import Bench
+from tests.support.source import SOURCE
 
 HERE = Path(__file__).parent
 BEFORE = HERE / "version-before"
