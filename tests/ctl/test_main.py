@@ -32,6 +32,7 @@ def test_every_module_of_the_verbs_is_a_verb() -> None:
     assert modules == {verb.replace("-", "_") for verb in main.VERBS}
 
 
+@pytest.mark.alone
 def test_help_starts_quickly(bench: Bench) -> None:
     taken = []
     for _ in range(5):

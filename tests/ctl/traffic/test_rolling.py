@@ -230,9 +230,13 @@ def test_commands_before_and_after(pair: Bench) -> None:
 
 
 def test_two_at_the_same_time(pair: Bench) -> None:
-    first = start(pair, "restart")
-    until(lambda: "one" in roles.balancer(pair.stack).drained())
+    # The first one goes on when the file is there.
+    begun, go_on = pair.folder / "begun", pair.folder / "go-on"
+    wait = f"touch {begun}; until test -e {go_on}; do sleep 0.1; done"
+    first = start(pair, "restart", "--before", f"sh -c '{wait}'")
+    until(begun.exists)
     second = pair.run("restart")
+    go_on.touch()
     assert second.status == 1
     assert "another bin/stack is changing this stack" in second.errors
     first.communicate(timeout=60)

@@ -6,6 +6,8 @@ import os
 import signal
 import time
 
+import pytest
+
 from tests.support.bench import Bench
 
 
@@ -46,6 +48,7 @@ def test_people_get_a_table_of_80_columns(bench: Bench) -> None:
     assert all(len(line.rstrip()) <= 80 for line in result.output.splitlines())
 
 
+@pytest.mark.alone
 def test_a_hanging_program_is_seen_within_a_second(bench: Bench) -> None:
     bench.up()
     pid = bench.pid("two")
@@ -59,6 +62,7 @@ def test_a_hanging_program_is_seen_within_a_second(bench: Bench) -> None:
     assert taken < 1.3
 
 
+@pytest.mark.alone
 def test_a_hanging_supervisord_is_seen_within_a_second(bench: Bench) -> None:
     bench.up()
     pid = bench.survey().supervisor
