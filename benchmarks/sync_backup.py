@@ -17,9 +17,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from collective.recipe.productionstack.ctl.backups import manifest
-from collective.recipe.productionstack.ctl.backups import repozo
 from collective.recipe.productionstack.ctl.backups import sending
+from collective.recipe.productionstack.ctl.backups.kept import manifest
+from collective.recipe.productionstack.ctl.backups.kept import repozo
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.jobs.task import Task
 from collective.recipe.productionstack.ctl.screen import Screen

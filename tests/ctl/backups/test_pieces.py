@@ -14,10 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from collective.recipe.productionstack.ctl.backups import filestorage
-from collective.recipe.productionstack.ctl.backups import manifest
-from collective.recipe.productionstack.ctl.backups import repozo
 from collective.recipe.productionstack.ctl.backups.exchange import Swap
+from collective.recipe.productionstack.ctl.backups.kept import filestorage
+from collective.recipe.productionstack.ctl.backups.kept import manifest
+from collective.recipe.productionstack.ctl.backups.kept import repozo
+from collective.recipe.productionstack.ctl.backups.kept.manifest import Manifest
+from collective.recipe.productionstack.ctl.backups.kept.repozo import Copy
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.jobs import outcomes
 from collective.recipe.productionstack.ctl.jobs import task
@@ -120,23 +122,28 @@ def test_no_flipped_byte_is_overlooked(backup: Backup, place: int) -> None:
     assert copy.pieces[0].trouble()
 
 
+def found(copy: Copy, known: Manifest) -> list[str]:
+    return manifest.compare(copy, known, None).texts
+
+
 def test_a_manifest_knows_what_was_there(backup: Backup) -> None:
     copy = repozo.find(backup)
     assert copy is not None
-    made = manifest.make(copy, 7, None)
+    made, changed = manifest.make(copy, 7, 3, None)
+    assert changed == []
     manifest.save(backup, made)
     known = manifest.load(backup, SECOND)
     assert known == made
     assert known is not None
-    assert manifest.troubles(copy, known) == []
+    assert found(copy, known) == []
     assert copy.blobs is not None
     blob = copy.blobs / "0x00/0x01/0x03aa.blob"
     blob.write_text("a blot")
-    assert manifest.troubles(copy, known) == [f"{blob} has changed since the backup"]
+    assert found(copy, known) == [f"{blob} has changed since the backup"]
     blob.write_text("a")
-    assert manifest.troubles(copy, known) == [f"{blob} has 1 bytes, not 6"]
+    assert found(copy, known) == [f"{blob} has 1 bytes, not 6"]
     blob.unlink()
-    assert manifest.troubles(copy, known) == [f"{blob} is missing"]
+    assert found(copy, known) == [f"{blob} is missing"]
     assert manifest.path(backup, SECOND).stat().st_mode & 0o777 == 0o640
 
 
@@ -145,7 +152,7 @@ def test_a_blob_that_is_known_is_not_read_again(
 ) -> None:
     copy = repozo.find(backup)
     assert copy is not None
-    made = manifest.make(copy, 7, None)
+    made, _ = manifest.make(copy, 7, 3, None)
     read: list[str] = []
 
     def sha256(one: Path) -> str:
@@ -153,7 +160,7 @@ def test_a_blob_that_is_known_is_not_read_again(
         return "x"
 
     monkeypatch.setattr(manifest, "sha256", sha256)
-    assert manifest.make(copy, 7, made).blobs == made.blobs
+    assert manifest.make(copy, 7, 3, made)[0].blobs == made.blobs
     assert ".blob" not in read
 
 

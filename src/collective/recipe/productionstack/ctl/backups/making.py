@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 
-from collective.recipe.productionstack.ctl.backups import filestorage
-from collective.recipe.productionstack.ctl.backups import manifest
-from collective.recipe.productionstack.ctl.backups import repozo
-from collective.recipe.productionstack.ctl.backups.manifest import Manifest
-from collective.recipe.productionstack.ctl.backups.repozo import Copy
+from collective.recipe.productionstack.ctl.backups import guarding
+from collective.recipe.productionstack.ctl.backups import healing
+from collective.recipe.productionstack.ctl.backups.guarding import Live
+from collective.recipe.productionstack.ctl.backups.kept import filestorage
+from collective.recipe.productionstack.ctl.backups.kept import ledger
+from collective.recipe.productionstack.ctl.backups.kept import manifest
+from collective.recipe.productionstack.ctl.backups.kept import repozo
+from collective.recipe.productionstack.ctl.backups.kept.ledger import Accepted
+from collective.recipe.productionstack.ctl.backups.kept.manifest import Manifest
+from collective.recipe.productionstack.ctl.backups.kept.repozo import Copy
 from collective.recipe.productionstack.ctl.jobs.task import Outcome
 from collective.recipe.productionstack.ctl.jobs.task import Task
 from collective.recipe.productionstack.ctl.screen import Steps
@@ -47,53 +54,127 @@ def of(stack: Stack) -> list[Backup]:
     return list(stack.data.backups)
 
 
-def make_all(work: Task, timeout: float) -> Outcome:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """How backups are made; ``timeout`` in seconds for each part's script."""
+
+    timeout: float
+    full: bool = False
+    accept_shrink: bool = False
+
+
+def make_all(work: Task, wanted: Wanted) -> Outcome:
     """Back up every part of the stack; return all verdicts and the whole size."""
     verdicts, size = [], 0
     for one in of(work.stack):
-        verdict = _one(work, one, timeout)
+        verdict = _Making(work, one, wanted).run()
         verdicts.append(verdict.text)
         size += verdict.size
     return Outcome("; ".join(verdicts), size)
 
 
-def _one(work: Task, backup: Backup, timeout: float) -> Outcome:
-    data = Path(backup.data_file)
-    if not data.is_file():
-        message = f"there is no {data} yet. Run bin/{work.stack.name} up first."
-        raise ControlError(message)
-    _refuse_full_disk(backup)
-    covered = filestorage.complete_size(data)
-    work.steps.begin(backup.name, f"{backup.script} works")
-    done = run.work(
-        (backup.script, "-q"),
-        cwd=work.stack.folders.buildout,
-        timeout=timeout,
-        keep=(work.lock,),
-    )
-    if not done.ok:
-        raise ControlError(_said(backup, done))
-    try:
-        copy = _judge(backup, covered, work.steps)
-    except ControlError as error:
-        raise ControlError(f"{error}{done.said}") from None
-    work.steps.begin(backup.name, "writing down what it holds")
-    last = filestorage.last_tid(data, copy.size)
-    known = manifest.make(copy, last, _newest_manifest(backup))
-    manifest.save(backup, known)
-    size = sum(size for size, _ in known.files.values())
-    work.steps.done(backup.name, f"is whole: {copy.date}")
-    return Outcome(
-        f"{backup.name} {copy.date}: {megabytes(copy.size)} of data, "
-        f"{len(known.blobs)} blobs",
-        size,
-    )
+@dataclass(frozen=True, slots=True)
+class _Making:
+    """One backup that is being made."""
 
+    work: Task
+    backup: Backup
+    wanted: Wanted
 
-def _newest_manifest(backup: Backup) -> Manifest | None:
-    """Return the newest one that there is: most blobs are in it already."""
-    known = (manifest.load(backup, one) for one in reversed(repozo.dates(backup)))
-    return next((one for one in known if one), None)
+    def run(self) -> Outcome:
+        """Judge what is there, back it up, judge the result, and write that down."""
+        backup, stack = self.backup, self.work.stack
+        live = self.look()
+        full = self.new_chain()
+        _refuse_full_disk(backup)
+        done = self.execute(full=full)
+        try:
+            copy = _judge(backup, live.size, self.work.steps)
+        except ControlError as error:
+            raise ControlError(f"{error}{done.said}") from None
+        known = self.note(copy, live)
+        entry = Accepted(
+            date=copy.date,
+            manifest=manifest.sha256(manifest.path(backup, copy.date)),
+            size=copy.size,
+            last=known.last,
+            objects=known.objects,
+            blobs=len(known.blobs),
+            blob_bytes=sum(size for size, _ in known.blobs.values()),
+        )
+        ledger.accept(stack, backup, entry, repozo.dates(backup))
+        self.work.steps.done(backup.name, f"is whole: {copy.date}")
+        size = sum(size for size, _ in known.files.values())
+        return Outcome(
+            f"{backup.name} {copy.date}: {megabytes(copy.size)} of data, "
+            f"{len(known.blobs)} blobs{'; a new full one' if full else ''}",
+            size,
+        )
+
+    def look(self) -> Live:
+        """Look at the live database; ControlError where it must not be backed up."""
+        backup, stack = self.backup, self.work.stack
+        data = Path(backup.data_file)
+        if not data.is_file():
+            message = f"there is no {data} yet. Run bin/{stack.name} up first."
+            raise ControlError(message)
+        self.work.steps.begin(backup.name, "looking at the live database")
+        guarding.refuse_odd(backup)
+        live = guarding.look(stack, backup)
+        if not self.wanted.accept_shrink:
+            guarding.refuse(stack, backup, guarding.losses(stack, backup, live))
+        return live
+
+    def new_chain(self) -> bool:
+        """Whether a full backup is to be made: wanted, or the old one has rotted."""
+        backup, work = self.backup, self.work
+        healing.heal_blobs(work.stack, backup)
+        work.steps.begin(backup.name, "reading the backup that is there")
+        if found := healing.rotten(backup):
+            aside = healing.move_away(backup)
+            work.control.screen.fail(
+                f"note: the backup that was there has rotted: {printable(found[0])}. "
+                f"A new full one is made; the old files are in {aside}"
+            )
+            return True
+        return self.wanted.full and repozo.find(backup) is not None
+
+    def execute(self, *, full: bool) -> Result:
+        """Run the part's script, after repozo itself where all is to be copied.
+
+        Raises ControlError where one fails.
+        """
+        backup, folders = self.backup, self.work.stack.folders
+        commands: list[tuple[str, ...]] = [(backup.script, "-q")]
+        if full:
+            words = ("--backup", "-F", "--gzip", "-f", backup.data_file)
+            repozo_words = (f"{folders.bin}/repozo", *words, "-r", backup.location)
+            commands.insert(0, repozo_words)
+        for command in commands:
+            self.work.steps.begin(backup.name, f"{command[0]} works")
+            done = run.work(
+                command,
+                cwd=folders.buildout,
+                timeout=self.wanted.timeout,
+                keep=(self.work.lock,),
+            )
+            if not done.ok:
+                raise ControlError(_said(command[0], done))
+        return done
+
+    def note(self, copy: Copy, live: Live) -> Manifest:
+        """Write down what a copy holds; ControlError where a blob has changed."""
+        backup = self.backup
+        data = Path(backup.data_file)
+        self.work.steps.begin(backup.name, "writing down what it holds")
+        last = filestorage.last_tid(data, copy.size)
+        # What was added while it was made.
+        more = filestorage.tally(data, live.size, copy.size)
+        objects = live.tally.objects + more.objects
+        known, troubles = manifest.make(copy, last, objects, manifest.newest(backup))
+        _refuse_bad(troubles)
+        manifest.save(backup, known)
+        return known
 
 
 def _refuse_full_disk(backup: Backup) -> None:
@@ -123,7 +204,11 @@ def _judge(backup: Backup, covered: int, steps: Steps) -> Copy:
     if copy is None:
         raise ControlError(f"{backup.script} wrote no backup into {backup.location}.")
     troubles = [text for one in copy.pieces[-1:] if (text := one.trouble())]
-    troubles += [f"{one} is missing" for one in copy.files if not one.exists()]
+    troubles += [
+        f"{one} is missing, or no file of its own"
+        for one in copy.files
+        if one.is_symlink() or not one.is_file()
+    ]
     if not troubles and copy.size < covered:
         troubles.append(
             f"{copy.date} ends at byte {copy.size} of {backup.data_file}, "
@@ -131,11 +216,15 @@ def _judge(backup: Backup, covered: int, steps: Steps) -> Copy:
         )
     if not troubles:
         troubles += _blob_troubles(backup, copy)
+    _refuse_bad(troubles)
+    return copy
+
+
+def _refuse_bad(troubles: list[str]) -> None:
     if troubles:
         shown = "".join(f"\n    {printable(one)}" for one in troubles[:MOST])
         more = f"\n    and {len(troubles) - MOST} more" if len(troubles) > MOST else ""
         raise ControlError(f"the backup is not good:{shown}{more}")
-    return copy
 
 
 def _blob_troubles(backup: Backup, copy: Copy) -> list[str]:
@@ -145,22 +234,22 @@ def _blob_troubles(backup: Backup, copy: Copy) -> list[str]:
     if copy.blobs is None:
         return [f"there are no blobs of {copy.date} in {backup.blob_location}"]
     last = filestorage.last_tid(Path(backup.data_file), copy.size)
+    copied = dict(filestorage.blob_files(copy.blobs))
     troubles = []
     for name, stat in filestorage.blob_files(Path(backup.blob_dir)):
         if filestorage.blob_tid(name) > last:
             continue
-        try:
-            there = (copy.blobs / name).stat().st_size
-        except OSError:
+        there = copied.get(name)
+        if there is None or not S_ISREG(there.st_mode):
             troubles.append(f"the blob {name} was not copied")
-            continue
-        if there != stat.st_size:
-            troubles.append(f"the blob {name} has {there} bytes, not {stat.st_size}")
+        elif there.st_size != stat.st_size:
+            size = there.st_size
+            troubles.append(f"the blob {name} has {size} bytes, not {stat.st_size}")
     return troubles
 
 
-def _said(backup: Backup, done: Result) -> str:
+def _said(program: str, done: Result) -> str:
     why = f"ended with status {done.status}"
     if done.status == run.TOO_SLOW:
         why = "took too long and was ended"
-    return f"{backup.script} {why}.{done.said}"
+    return f"{program} {why}.{done.said}"

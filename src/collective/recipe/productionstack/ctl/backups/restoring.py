@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from collective.recipe.productionstack.ctl.backups import assembling
 from collective.recipe.productionstack.ctl.backups import making
-from collective.recipe.productionstack.ctl.backups import repozo
 from collective.recipe.productionstack.ctl.backups import verifying
 from collective.recipe.productionstack.ctl.backups.exchange import Swap
-from collective.recipe.productionstack.ctl.backups.repozo import Copy
+from collective.recipe.productionstack.ctl.backups.kept import assembling
+from collective.recipe.productionstack.ctl.backups.kept import repozo
+from collective.recipe.productionstack.ctl.backups.kept.repozo import Copy
+from collective.recipe.productionstack.ctl.backups.report import VerifySettings
 from collective.recipe.productionstack.ctl.backups.verifying import Verification
-from collective.recipe.productionstack.ctl.backups.verifying import VerifySettings
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.jobs.task import Outcome
 from collective.recipe.productionstack.ctl.jobs.task import Task

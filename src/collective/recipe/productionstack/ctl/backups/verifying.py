@@ -2,75 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from dataclasses import field
 from pathlib import Path
-from typing import Any
 
-from collective.recipe.productionstack.ctl.backups import assembling
-from collective.recipe.productionstack.ctl.backups import filestorage
-from collective.recipe.productionstack.ctl.backups import manifest
-from collective.recipe.productionstack.ctl.backups import repozo
-from collective.recipe.productionstack.ctl.backups.repozo import Copy
+from collective.recipe.productionstack.ctl.backups import asking
+from collective.recipe.productionstack.ctl.backups.guarding import moment
+from collective.recipe.productionstack.ctl.backups.kept import assembling
+from collective.recipe.productionstack.ctl.backups.kept import filestorage
+from collective.recipe.productionstack.ctl.backups.kept import ledger
+from collective.recipe.productionstack.ctl.backups.kept import manifest
+from collective.recipe.productionstack.ctl.backups.kept import repozo
+from collective.recipe.productionstack.ctl.backups.kept import standing
+from collective.recipe.productionstack.ctl.backups.kept.manifest import Manifest
+from collective.recipe.productionstack.ctl.backups.kept.repozo import Copy
+from collective.recipe.productionstack.ctl.backups.report import Report
+from collective.recipe.productionstack.ctl.backups.report import VerifySettings
+from collective.recipe.productionstack.ctl.backups.report import add
+from collective.recipe.productionstack.ctl.backups.report import lines
 from collective.recipe.productionstack.ctl.jobs.task import Task
 from collective.recipe.productionstack.errors import ControlError
-from collective.recipe.productionstack.machine.run import last_lines
-from collective.recipe.productionstack.machine.run import work
 from collective.recipe.productionstack.model.storage import Backup
-
-READER = Path(__file__).with_name("reader.py")
-
-RESULT, PROGRESS = "PRODUCTIONSTACK ", "PROGRESS "
-MOST = 20
-KINDS = {
-    "damaged": "cannot be read",
-    "blobs": "has lost its blob",
-    "dangling": "is missing",
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifySettings:
-    """Which backup, how much of it in percent, and for how many seconds.
-
-    ``root`` is a folder that holds a copy of the backup's folders.
-    """
-
-    date: str = ""
-    sample: float = 100
-    timeout: float = 12 * 3600
-    root: Path | None = None
-
-
-@dataclass
-class Report:
-    """What was found in one backup; no trouble is a good one."""
-
-    name: str
-    date: str = ""
-    seconds: float = 0.0
-    objects: int = 0
-    loaded: int = 0
-    blobs: int = 0
-    bytes: int = 0
-    live_objects: int | None = None
-    troubles: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def ok(self) -> bool:
-        """Whether it can be believed."""
-        return not self.troubles
-
-    def line(self) -> str:
-        """Return one line about it."""
-        sampled = "" if self.loaded == self.objects else f" ({self.loaded} loaded)"
-        return (
-            f"{self.name} {self.date}: {self.objects} objects{sampled} and "
-            f"{self.blobs} blobs are all there"
-        )
 
 
 @dataclass
@@ -82,11 +35,13 @@ class Verification:
     settings: VerifySettings
 
     def run(self) -> Report:
-        """Restore it into a scratch folder and judge it."""
+        """Restore it into a scratch folder and judge it, and the live database."""
         begun = time.monotonic()
         report = Report(self.backup.name)
         date, root = self.settings.date, self.settings.root
         copy = repozo.find(self.backup, padded(date), root)
+        if not self.settings.is_partial:
+            report.troubles += standing.troubles(self.work.stack, self.backup)
         if copy is None:
             until = f" until {date}" if date else ""
             where = root or self.backup.location
@@ -95,85 +50,124 @@ class Verification:
         report.date, report.bytes = copy.date, copy.size
         with assembling.folder(self.work.stack) as folder:
             data = folder / "Data.fs"
-            report.troubles += assembling.assemble(copy, data, self.work.steps)
-            self.compare(copy, report)
+            found = assembling.assemble(copy, data, self.work.steps)
+            add(report.troubles, found)
+            known = self.compare(copy, report)
             if self.backup.blob_dir and copy.blobs is None:
-                report.troubles.append(f"the blobs of {copy.date} are missing")
+                add(report.troubles, [f"the blobs of {copy.date} are missing"])
+            differs = [] if root or found else self.compare_bytes(copy, data, report)
             if data.stat().st_size:
-                self.read(copy, data, report)
+                self.read(copy, data, report, differs)
+            self.judge(known, report)
         if not root:
             self.compare_live(copy, report)
         report.seconds = round(time.monotonic() - begun, 1)
         return report
 
-    def compare(self, copy: Copy, report: Report) -> None:
+    def compare(self, copy: Copy, report: Report) -> Manifest | None:
         """Compare with what was written down when it was made."""
-        known = manifest.load(self.backup, copy.date, self.settings.root)
+        root = self.settings.root
+        entry = ledger.load(self.work.stack, self.backup).get(copy.date)
+        noted = manifest.path(self.backup, copy.date, root)
+        known = manifest.load(self.backup, copy.date, root)
         if known is None:
-            report.notes.append("it has no manifest: sizes not checked")
-            return
+            text = f"the manifest {noted} is gone or damaged"
+            if entry or noted.exists():
+                add(report.troubles, [text])
+            else:
+                report.notes.append(
+                    f"it has no manifest: bin/{self.work.stack.name} backup did not "
+                    "make it, or an earlier version did"
+                )
+            return None
+        if entry and not root and manifest.sha256(noted) != entry.manifest:
+            text = f"the manifest {noted} has changed since it was written"
+            add(report.troubles, [text])
 
         def step(done: int, total: int) -> None:
             self.work.steps.begin("manifest", f"{done} of {total} files")
 
-        already = "\n".join(report.troubles)
-        found = manifest.troubles(copy, known, step)
-        report.troubles += [one for one in found if one.split(" ")[0] not in already]
+        live = None if root else Path(self.backup.blob_dir or "/nowhere")
+        found = manifest.compare(copy, known, live, step)
+        add(report.troubles, found.texts)
+        if not root and found.rotten:
+            ledger.note_rotten(self.work.stack, self.backup, found.rotten)
         number = len(known.files) + len(known.blobs)
         self.work.steps.done("manifest", f"{number} files compared")
+        return known
 
-    def read(self, copy: Copy, data: Path, report: Report) -> None:
+    def compare_bytes(self, copy: Copy, data: Path, report: Report) -> list[int]:
+        """Compare the live Data.fs with the restored one, where it is that one."""
+        live = Path(self.backup.data_file)
+        try:
+            if filestorage.last_tid(live, copy.size) != filestorage.last_tid(data):
+                return []  # packed since: the offsets are others
+        except (OSError, ValueError):
+            return []
+        self.work.steps.begin("live", "comparing the live database")
+        place = filestorage.first_difference(live, data, copy.size)
+        self.work.steps.done("live", "compared")
+        if place is None:
+            return []
+        report.live_damage = f"the live database {live} has changed at byte {place}"
+        return [place]
+
+    def read(
+        self, copy: Copy, data: Path, report: Report, differs: Sequence[int]
+    ) -> None:
         """Let the database's own Python read the scratch copy."""
         live = Path(self.backup.data_file)
-        result = self.ask(
+        sites = [one.path.split("/")[1] for one in self.work.stack.sites]
+        result = asking.ask(
+            self.work,
+            self.settings.timeout,
             {
                 "data": str(data),
                 "blobs": str(copy.blobs) if copy.blobs else "",
                 "live": str(live) if live.is_file() else "",
                 "sample": self.settings.sample / 100,
+                "sites": sites,
+                "at": list(differs),
                 "script": f"{self.work.stack.folders.bin}/repozo",
-            }
+            },
         )
         if "error" in result:
             report.troubles.append(f"the database: {result['error']}")
             return
         report.objects, report.loaded = result["objects"], result["loaded"]
         report.blobs, report.live_objects = result["blobs"], result.get("live")
+        report.last, report.unreferenced = result["last"], result["unreferenced"]
+        report.known_objects = result["index"]
+        if not result["transactions"]:
+            report.troubles.append("the database holds no transaction")
+        elif sites and not result["sites"]:
+            shown = ", ".join(sorted({one.path for one in self.work.stack.sites}))
+            report.troubles.append(f"the database holds none of the sites: {shown}")
+        if report.live_damage:
+            where = result["at"][0] or "an object that is not current"
+            report.troubles.append(f"{report.live_damage}, in {where}")
+        if report.unreferenced:
+            report.notes.append(f"{report.unreferenced} blobs are of no object")
         for kind, found in result["faults"].items():
             # A reference that leads nowhere was copied faithfully.
             into = report.notes if kind == "dangling" else report.troubles
-            into += _lines(kind, found)
+            into += lines(kind, found)
 
-    def ask(self, wanted: dict[str, Any]) -> dict[str, Any]:
-        """Run the reader.
-
-        Raises ControlError where it gives no result.
-        """
-        steps = self.work.steps
-
-        def line(text: str) -> None:
-            if text.startswith(PROGRESS):
-                done, total = text.split()[1:3]
-                share = 100 * int(done) // max(1, int(total))
-                steps.begin("objects", f"{share} % of the database read")
-
-        steps.begin("objects", "opening the database")
-        done = work(
-            (interpreter(wanted["script"]), str(READER)),
-            cwd=self.work.stack.folders.var,
-            timeout=self.settings.timeout,
-            text=json.dumps(wanted),
-            keep=(self.work.lock,),
-            line=line,
-        )
-        for text in done.output.splitlines():
-            if done.ok and text.startswith(RESULT):
-                values: dict[str, Any] = json.loads(text.removeprefix(RESULT))
-                steps.done("objects", "read")
-                return values
-        said = last_lines(done.errors)
-        message = f"the scratch copy could not be read (status {done.status}).{said}"
-        raise ControlError(message)
+    @staticmethod
+    def judge(known: Manifest | None, report: Report) -> None:
+        """Compare what was read with what was written down."""
+        if known is None or report.troubles:
+            return
+        if report.last != known.last:
+            report.troubles.append(
+                f"the database ends at {moment(report.last)}, "
+                f"its manifest says {moment(known.last)}"
+            )
+        elif known.objects and report.known_objects != known.objects:
+            report.troubles.append(
+                f"the database knows {report.known_objects} objects, "
+                f"its manifest says {known.objects}"
+            )
 
     def compare_live(self, copy: Copy, report: Report) -> None:
         """Compare with the live storage up to the backup's last transaction.
@@ -202,16 +196,6 @@ class Verification:
         ]
 
 
-def _lines(kind: str, found: dict[str, Any]) -> list[str]:
-    what = KINDS[kind]
-    lines = [
-        f"{one['path'] or 'the file'} ({one['oid'] or '-'}) {what}: {one['text']}"
-        for one in found["first"]
-    ]
-    more = found["number"] - len(lines)
-    return [*lines, f"and {more} more like these"] if more else lines
-
-
 def padded(date: str) -> str:
     """Return a date as repozo writes it; a day or an hour includes its end.
 
@@ -226,20 +210,3 @@ def padded(date: str) -> str:
             f"--date {date}: write for example 2026-11-24 (times in UTC)."
         )
     return digits + "-99" * (6 - len(parts))
-
-
-def interpreter(script: str) -> str:
-    """Return the Python of a script that buildout wrote; it has ZODB on its path.
-
-    Raises ControlError where its first line names none.
-    """
-    try:
-        first, second = (Path(script).read_text(encoding="utf-8") + "\n\n").split("\n")[
-            :2
-        ]
-    except OSError as error:
-        message = f"{script} cannot be read ({error.strerror}). Run bin/buildout."
-        raise ControlError(message) from None
-    # A long path stands in the second line, for a shell (packaging of pip and others).
-    line = second.removeprefix("'''exec' ") if first == "#!/bin/sh" else first[2:]
-    return line.strip().strip('"').partition('" "')[0].strip().strip('"')

@@ -95,10 +95,16 @@ class Task:
 
 
 def run(
-    control: Control, name: str, wait: float, work: Callable[[Task], Outcome]
+    control: Control,
+    name: str,
+    wait: float,
+    work: Callable[[Task], Outcome],
+    *,
+    stamped: bool = True,
 ) -> int:
     """Do a job in its turn; what it says and how it ended is kept.
 
+    A question that is no job is not ``stamped``: it says nothing about the last run.
     Raises ControlError when it failed; that is noted, and told as the options say.
     """
     stack = control.newest()
@@ -109,13 +115,18 @@ def run(
             os.umask(PRIVATE)
             with control.screen.steps() as steps:
                 verdict = work(Task(control, stack, steps, lock))
-    except (ControlError, OSError, ValueError) as error:
-        _failed(control, stack, name, begun, str(error))
-        if isinstance(error, ControlError):
-            raise
-        message = f"{name} failed: {error}. Mend that, then run it again."
+    except ControlError as error:
+        if stamped:
+            _failed(control, stack, name, begun, str(error))
+        raise
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}" if str(error) else repr(error)
+        message = f"{name} failed: {what}. Mend that, then run it again."
+        if stamped:
+            _failed(control, stack, name, begun, message)
         raise ControlError(message) from error
-    outcomes.save(stack, _stamp(name, begun, verdict, ok=True))
+    if stamped:
+        outcomes.save(stack, _stamp(name, begun, verdict, ok=True))
     control.screen.say(f"{name}: {verdict.text}")
     return 0
 

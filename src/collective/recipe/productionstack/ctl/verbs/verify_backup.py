@@ -15,10 +15,10 @@ import json
 import click
 
 from collective.recipe.productionstack.ctl.backups import making
-from collective.recipe.productionstack.ctl.backups.verifying import MOST
-from collective.recipe.productionstack.ctl.backups.verifying import Report
+from collective.recipe.productionstack.ctl.backups.report import MOST
+from collective.recipe.productionstack.ctl.backups.report import Report
+from collective.recipe.productionstack.ctl.backups.report import VerifySettings
 from collective.recipe.productionstack.ctl.backups.verifying import Verification
-from collective.recipe.productionstack.ctl.backups.verifying import VerifySettings
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.jobs import task
 from collective.recipe.productionstack.ctl.jobs.task import Outcome
@@ -52,7 +52,8 @@ def command(control: Control, /, *, as_json: bool, wait: float, **given: object)
         return _conclude(reports)
 
     try:
-        return task.run(control, "verify", wait, work)
+        proof = not settings.is_partial
+        return task.run(control, "verify", wait, work, stamped=proof)
     finally:
         if as_json:
             values = [{"ok": one.ok, **vars(one)} for one in reports]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Any
 
+from collective.recipe.productionstack.ctl.backups.kept import standing
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.jobs import outcomes
 from collective.recipe.productionstack.ctl.jobs.outcomes import Age
@@ -46,11 +47,12 @@ class Status:
     alerts: tuple[str, ...] = ()
     boot: tuple[str, ...] = ()
     ages: tuple[Age, ...] = ()
+    backups: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
         """Whether every program and every job is as it should be."""
-        return self.runs and all(one.ok for one in self.ages)
+        return self.runs and all(one.ok for one in self.ages) and not self.backups
 
     @property
     def runs(self) -> bool:
@@ -73,6 +75,7 @@ class Status:
             "maintenance": self.maintenance,
             "alerts": self.alerts,
             "boot": self.boot,
+            "backups": self.backups,
         }
         return {
             "ok": self.ok,
@@ -130,6 +133,7 @@ def look(control: Control) -> Status:
         ages=tuple(outcomes.ages(stack)),
         alerts=tuple(sorted(troubles.load(stack).values())),
         boot=tuple(boot.warnings(control)),
+        backups=tuple(standing.of_all(stack).values()),
     )
 
 
@@ -157,6 +161,7 @@ def remarks(control: Control, status: Status) -> list[str]:
             f"{script} maintenance off"
         )
     lines += [_job_line(control, one) for one in status.ages]
+    lines += [f"backup: FAILED: {text}" for text in status.backups]
     lines += [f"watchdog: {text}" for text in status.alerts]
     lines.append(f"after a reboot: {_boot(control)}")
     lines += [f"boot: {text}" for text in status.boot]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from collective.recipe.productionstack.ctl.alerts import Alert
 from collective.recipe.productionstack.ctl.alerts import Post
+from collective.recipe.productionstack.ctl.backups.kept import standing
 from collective.recipe.productionstack.ctl.control import LOCK
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.jobs import outcomes
@@ -167,12 +168,17 @@ def _seen(program: Program, seen: Survey, entry: dict[str, int], answer: str) ->
 
 
 def _too_old(stack: Stack) -> dict[str, str]:
-    """Return the jobs that nobody has run; one that failed has told so itself."""
-    return {
+    """Return the jobs that nobody has run, and backups whose files are gone.
+
+    A job that failed has told so itself.
+    """
+    old = {
         f"{one.name} age": f"{one.name}: the last good one is too old, or there is none"
         for one in outcomes.ages(stack)
         if not one.ok and (one.stamp is None or one.stamp.ok)
     }
+    gone = standing.of_all(stack)
+    return {**old, **{f"{name} files": text for name, text in gone.items()}}
 
 
 def _zeo_answers(stack: Stack, seen: Iterable[Seen]) -> bool:

@@ -110,6 +110,22 @@ def dates(backup: Backup, root: Path | None = None) -> list[str]:
     return sorted({one[1] for one in map(PIECE.fullmatch, _names(location)) if one})
 
 
+def unlisted(backup: Backup, root: Path | None = None) -> list[str]:
+    """Name the files of the newest chain that its .dat does not list."""
+    copy = find(backup, root=root)
+    if copy is None:
+        return []
+    listed = {one.path.name for one in copy.pieces}
+    location = _moved(backup.location, root)
+    return [
+        f"{copy.files[-1]} does not list {name}"
+        for name in _names(location)
+        if PIECE.fullmatch(name)
+        and name >= copy.pieces[0].path.name
+        and name not in listed
+    ]
+
+
 def _moved(path: str, root: Path | None) -> Path:
     return root / Path(path).name if root else Path(path)
 

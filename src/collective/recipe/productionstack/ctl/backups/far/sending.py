@@ -6,17 +6,20 @@ import calendar
 import hashlib
 import re
 import socket
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from stat import S_ISREG
 
-from collective.recipe.productionstack.ctl.backups import filestorage
 from collective.recipe.productionstack.ctl.backups import making
-from collective.recipe.productionstack.ctl.backups import manifest
-from collective.recipe.productionstack.ctl.backups import repozo
-from collective.recipe.productionstack.ctl.backups.manifest import Manifest
-from collective.recipe.productionstack.ctl.backups.remote import Far
-from collective.recipe.productionstack.ctl.backups.repozo import Copy
+from collective.recipe.productionstack.ctl.backups.far.remote import Far
+from collective.recipe.productionstack.ctl.backups.kept import filestorage
+from collective.recipe.productionstack.ctl.backups.kept import manifest
+from collective.recipe.productionstack.ctl.backups.kept import repozo
+from collective.recipe.productionstack.ctl.backups.kept import standing
+from collective.recipe.productionstack.ctl.backups.kept.manifest import Manifest
+from collective.recipe.productionstack.ctl.backups.kept.repozo import Copy
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.jobs import outcomes
 from collective.recipe.productionstack.ctl.jobs.task import Outcome
@@ -32,17 +35,21 @@ INCOMING, GONE, MARK = ".incoming-", ".gone-", ".copies-of-"
 Chosen = list[tuple[Backup, Copy]]
 
 
+def refuse_unset(stack: Stack) -> None:
+    """See that there is a place for copies; ControlError where none is set."""
+    if not stack.data.keeping.sync_target:
+        message = (
+            f"[{stack.name}] sync-target is not set. Name a host and a path there."
+        )
+        raise ControlError(message)
+
+
 def sync(work: Task, timeout: float) -> Outcome:
     """Copy the newest backups.
 
     Raises ControlError when one fails; the last good copy is as it was then.
     """
     stack = work.stack
-    if not stack.data.keeping.sync_target:
-        message = (
-            f"[{stack.name}] sync-target is not set. Name a host and a path there."
-        )
-        raise ControlError(message)
     if run.find("rsync") is None:
         raise ControlError("there is no rsync. On Debian: apt-get install rsync")
     far = Far.of(stack.data.keeping.sync_target, stack.data.keeping.sync_key)
@@ -51,10 +58,15 @@ def sync(work: Task, timeout: float) -> Outcome:
     work.steps.begin("copy", f"looking at {far}")
     names = _ours(control=work.control, far=far)
     known = [one for one in names if GENERATION.fullmatch(one)]
-    if name not in known:
-        _send(work, far, chosen, (name, known[-1] if known else ""), timeout)
-        known = sorted([*known, name])
-    _compare(work, far, chosen, name)
+    _refuse_future(far, known, name)
+    if name not in known or _differs(work, far, chosen, name):
+        before = next((one for one in reversed(known) if one != name), "")
+        there = name in known
+        _send(work, far, chosen, (name, before), timeout, replaces=there)
+        known = sorted({*known, name})
+    if found := _differs(work, far, chosen, name):
+        message = f"{far}/{name} is not what is here, though it was just sent: {found}"
+        raise ControlError(f"{message}. Look at the disk there.")
     _sweep(far, names, known, stack.data.keeping.sync_keep, name)
     kept = known[-stack.data.keeping.sync_keep :]
     work.steps.done("copy", f"is whole: {name}")
@@ -83,12 +95,17 @@ def _ours(control: Control, far: Far) -> list[str]:
 
 def _sound(stack: Stack) -> Chosen:
     """Return the newest backups; ControlError for one that must not be copied."""
-    stamp = outcomes.load(stack, "backup")
-    if stamp is not None and not stamp.ok:
-        message = (
-            f"the last backup was not good ({stamp.verdict}), so nothing is copied."
-        )
-        raise ControlError(f"{message} Run bin/{stack.name} backup.")
+    for job, what, verb in (
+        ("backup", "backup", "backup"),
+        ("verify", "verification", "backup, then bin/{name} verify-backup"),
+    ):
+        stamp = outcomes.load(stack, job)
+        if stamp is not None and not stamp.ok:
+            message = (
+                f"the last {what} was not good ({stamp.verdict}), so nothing is copied "
+                f"and nothing deleted. Run bin/{stack.name} {verb}."
+            )
+            raise ControlError(message.format(name=stack.name))
     chosen = []
     for backup in making.of(stack):
         copy = repozo.find(backup)
@@ -96,7 +113,7 @@ def _sound(stack: Stack) -> Chosen:
         if copy is None or known is None:
             message = f"[{backup.name}] has no backup that bin/{stack.name} backup made"
             raise ControlError(f"{message}, so nothing is copied. Run that first.")
-        if trouble := _lost(copy, known):
+        if trouble := _lost(stack, backup, copy, known):
             message = (
                 f"the backup {copy.date} is not whole: {trouble}. Nothing is copied"
             )
@@ -105,29 +122,29 @@ def _sound(stack: Stack) -> Chosen:
     return chosen
 
 
-def _lost(copy: Copy, known: Manifest) -> str:
-    """Compare names and sizes with the manifest, and the filestorage's content too."""
+def _lost(stack: Stack, backup: Backup, copy: Copy, known: Manifest) -> str:
+    """Compare with what was written down; the filestorage's content is read."""
+    if found := standing.troubles(stack, backup):
+        return found[0]
     for one in copy.data:
-        size, digest = known.files.get(one.name, (-1, ""))
-        if not one.is_file() or one.stat().st_size != size:
-            return f"{one} is missing or has another size"
-        if manifest.sha256(one) != digest:
-            return f"{one} has changed"
-    if copy.blobs is None:
-        return "its blobs are missing" if known.blobs else ""
-    there = {name: stat.st_size for name, stat in filestorage.blob_files(copy.blobs)}
+        if trouble := manifest.trouble(one, *known.files.get(one.name, (-1, ""))):
+            return trouble
+    there = dict(filestorage.blob_files(copy.blobs)) if copy.blobs else {}
     for name, (size, _) in known.blobs.items():
-        if there.get(name) != size:
-            return f"the blob {name} is missing or has another size"
+        seen = there.get(name)
+        if seen is None or not S_ISREG(seen.st_mode) or seen.st_size != size:
+            return f"the blob {name} is missing, no file, or has another size"
     return ""
 
 
-def _send(
+def _send(  # noqa: PLR0913 (what, whereto, after which, for how long)
     work: Task,
     far: Far,
     chosen: Chosen,
     names: tuple[str, str],
     timeout: float,
+    *,
+    replaces: bool,
 ) -> None:
     """Send a generation under a name of passage, then give it its own."""
     name, before = names
@@ -139,9 +156,10 @@ def _send(
             far.do("mkdir", "-p", "-m", "750", "--", f"{far.folder}/{incoming}/{inner}")
             like = _like(far, before, inner)
             far.copy(work, sources, f"{incoming}/{inner}", like, timeout)
-    far.do(
-        *("mv", "-T", "--", f"{far.folder}/{incoming}", f"{far.folder}/{name}"),
-    )
+    if replaces:
+        # Deleted when the new one is found whole.
+        far.do("mv", "-T", "--", f"{far.folder}/{name}", f"{far.folder}/{GONE}{name}")
+    far.do("mv", "-T", "--", f"{far.folder}/{incoming}", f"{far.folder}/{name}")
 
 
 def _like(far: Far, before: str, inner: str) -> str:
@@ -163,22 +181,48 @@ def _parts(backup: Backup, copy: Copy) -> Iterator[tuple[list[str], str]]:
     Blobs come first: a filestorage without its blobs would look like a backup.
     """
     if copy.blobs is not None:
-        place = "/".join(copy.blobs.parts[-3:])
-        yield [f"{copy.blobs}/"], place
+        # Named as the filestorage: a later copy of the same may lie elsewhere here.
+        folder = Path(backup.blob_location).name
+        blobs = copy.blobs.name
+        yield [f"{copy.blobs}/"], f"{folder}/{blobs}.{copy.date}/{blobs}"
     files = [str(one) for one in copy.files]
     yield files, Path(backup.location).name
     noted = manifest.path(backup, copy.date)
     yield [str(noted)], f"{manifest.FOLDER}/{backup.name}"
 
 
-def _compare(work: Task, far: Far, chosen: Chosen, name: str) -> None:
-    """See that the generation there is what is here."""
-    for backup, copy in chosen:
-        for sources, inner in _parts(backup, copy):
-            work.steps.begin("copy", f"comparing {inner}")
-            if found := far.differs(work, sources, f"{name}/{inner}"):
-                message = f"{far}/{name} is not what is here: {found}. Delete it there"
-                raise ControlError(f"{message}, and run this again.")
+def _differs(work: Task, far: Far, chosen: Chosen, name: str) -> str:
+    """Say how the generation there is not what is here; empty when it is."""
+    work.steps.begin("copy", f"comparing {name}")
+    with tempfile.TemporaryDirectory(dir=work.stack.folders.var) as scratch:
+        # As it is to be there, of links: one login compares all of it.
+        for backup, copy in chosen:
+            for sources, inner in _parts(backup, copy):
+                place = Path(scratch, inner)
+                if sources[0].endswith("/"):
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    place.symlink_to(sources[0].rstrip("/"))
+                    continue
+                place.mkdir(parents=True, exist_ok=True)
+                for one in sources:
+                    (place / Path(one).name).symlink_to(one)
+        return far.differs(work, f"{scratch}/", name)
+
+
+def _refuse_future(far: Far, known: list[str], name: str) -> None:
+    """Refuse where a generation is named younger than the one that is to be sent.
+
+    Raises ControlError: what is newest could not be told by its name any more, and the
+    wrong one would be deleted.
+    """
+    ahead = [one for one in known if one > name]
+    if ahead:
+        message = (
+            f"{far} has {ahead[-1]}, which is younger than the newest backup here "
+            f"({name}): a clock was wrong, or another backup was copied there. "
+            "Nothing was copied or deleted. Find out which; then move it elsewhere."
+        )
+        raise ControlError(message)
 
 
 def _sweep(far: Far, names: list[str], known: list[str], keep: int, name: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from collective.recipe.productionstack.ctl.backups.repozo import Copy
+from collective.recipe.productionstack.ctl.backups.kept.repozo import Copy
 from collective.recipe.productionstack.ctl.screen import Steps
 from collective.recipe.productionstack.machine.files import need_room
 from collective.recipe.productionstack.model.stack import Stack

@@ -88,13 +88,13 @@ class Far:
         if not done.ok:
             raise ControlError(self.trouble(done))
 
-    def differs(self, work: Task, sources: Sequence[str], inner: str) -> str:
+    def differs(self, work: Task, source: str, inner: str) -> str:
         """Say what of a copy differs in name, size or time; empty when nothing does.
 
-        Raises ControlError when rsync fails.
+        Links are followed here. Raises ControlError when rsync fails.
         """
         done = run.work(
-            self._rsync("-aHni", "--delete", *sources, inner),
+            self._rsync("-aHLni", "--delete", source, inner),
             cwd=work.stack.folders.var,
             timeout=SECONDS,
             keep=(work.lock,),

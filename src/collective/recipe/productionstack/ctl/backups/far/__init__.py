@@ -1,0 +1,1 @@
+"""Copies of backups elsewhere: where they go, and what is sent there."""

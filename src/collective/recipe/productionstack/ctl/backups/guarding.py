@@ -1,0 +1,181 @@
+"""Before a backup: whether the live database still holds what it held.
+
+A backup of a database that has lost something is green as such, and pushes out the good
+ones in time. So it is not begun.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from collective.recipe.productionstack.ctl.backups.kept import filestorage
+from collective.recipe.productionstack.ctl.backups.kept import ledger
+from collective.recipe.productionstack.ctl.backups.kept import manifest
+from collective.recipe.productionstack.ctl.backups.kept.filestorage import Tally
+from collective.recipe.productionstack.ctl.backups.kept.ledger import Accepted
+from collective.recipe.productionstack.ctl.backups.kept.manifest import Manifest
+from collective.recipe.productionstack.errors import ControlError
+from collective.recipe.productionstack.errors import printable
+from collective.recipe.productionstack.model.stack import Stack
+from collective.recipe.productionstack.model.storage import Backup
+
+MOST_GONE = 0.5
+"""A pack may take away what nothing refers to; never so much of all there was."""
+
+MOST = 5
+SECOND = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The live database when a backup begins: where it ends, and what it holds."""
+
+    size: int
+    tally: Tally
+
+
+def look(stack: Stack, backup: Backup) -> Live:
+    """Count what the live database holds, from where the last backup ended.
+
+    Raises ControlError where its headers are damaged.
+    """
+    data = Path(backup.data_file)
+    known = ledger.newest(stack, backup)
+    try:
+        size = filestorage.complete_size(data)
+        if known is None or not continues(data, known, size):
+            return Live(size, filestorage.tally(data, end=size))
+        more = filestorage.tally(data, known.size, size)
+    except ValueError as error:
+        message = (
+            f"the live database is damaged: {error}. Without its .index ZEO would cut "
+            "it off there at the next start. Nothing was begun, so nothing older is "
+            f"deleted. Copy {data} away before all else; then restore."
+        )
+        raise ControlError(message) from None
+    objects = known.objects + more.objects
+    return Live(size, Tally(more.transactions, objects, more.last or known.last))
+
+
+def continues(data: Path, known: Accepted, size: int) -> bool:
+    """Whether a Data.fs is the one of the last backup, and what was added since."""
+    try:
+        return (
+            size >= known.size and filestorage.last_tid(data, known.size) == known.last
+        )
+    except ValueError:
+        return False
+
+
+def losses(stack: Stack, backup: Backup, live: Live) -> list[str]:
+    """Say what is gone since the last backup, and no pack explains."""
+    known = ledger.newest(stack, backup)
+    if known is None:
+        return []
+    found = []
+    if live.tally.last < known.last:
+        found.append(
+            f"its last transaction is of {moment(live.tally.last)}, "
+            f"it was of {moment(known.last)}"
+        )
+    if live.tally.objects < known.objects * MOST_GONE:
+        found.append(f"it has {live.tally.objects} objects, it had {known.objects}")
+    if backup.blob_dir:
+        found += _lost_blobs(backup, known, live)
+    return found
+
+
+def _lost_blobs(backup: Backup, known: Accepted, live: Live) -> Iterator[str]:
+    there = dict(filestorage.blob_files(Path(backup.blob_dir)))
+    if len(there) < known.blobs * MOST_GONE:
+        yield f"it has {len(there)} blobs, it had {known.blobs}"
+        return
+    listed = manifest.load(backup, known.date)
+    if listed is None:
+        return
+    if continues(Path(backup.data_file), known, live.size):
+        # Only a pack takes blobs away, and that writes another Data.fs.
+        gone = sorted(listed.blobs.keys() - there.keys())
+        yield from _few([f"the blob {name} is gone" for name in gone])
+    yield from _few(list(_changed(backup, listed, there)))
+
+
+def _changed(
+    backup: Backup, listed: Manifest, there: Mapping[str, os.stat_result]
+) -> Iterator[str]:
+    """Yield the blobs that are not what they were: nobody ever changes one."""
+    for name in sorted(listed.blobs.keys() & there.keys()):
+        size, digest = listed.blobs[name]
+        seen, copied = there[name], listed.inodes.get(name, (0, 0))[1]
+        if not stat.S_ISREG(seen.st_mode):
+            yield f"the blob {name} is no file"
+        elif seen.st_size != size:
+            yield f"the blob {name} has {seen.st_size} bytes, it had {size}"
+        # A copy has the time of what it is a copy of.
+        elif (
+            seen.st_mtime_ns // SECOND != copied // SECOND
+            and manifest.sha256(Path(backup.blob_dir, name)) != digest
+        ):
+            yield f"the blob {name} has changed"
+
+
+def _few(texts: list[str]) -> list[str]:
+    more = len(texts) - MOST
+    return texts[:MOST] + ([f"and {more} more like this"] if more > 0 else [])
+
+
+def refuse(stack: Stack, backup: Backup, found: list[str]) -> None:
+    """Refuse to back up what has lost something.
+
+    Raises ControlError where it has.
+    """
+    if not found:
+        return
+    known = ledger.newest(stack, backup)
+    lines = "".join(f"\n    {printable(text)}" for text in found)
+    date = known.date if known else ""
+    message = (
+        f"the live database has lost data since the backup {date}:{lines}\n"
+        "No backup was begun, so nothing older is deleted, here or at the far end. If "
+        f"that was meant: bin/{stack.name} backup --accept-shrink. Else look at "
+        f"{backup.data_file} and its disk, and restore."
+    )
+    raise ControlError(message)
+
+
+def refuse_odd(backup: Backup) -> None:
+    """Refuse sources that collective.recipe.backup does not copy as they are.
+
+    Raises ControlError that names the option.
+    """
+    place = Path(backup.blob_dir)
+    if backup.blob_dir and place.is_symlink():
+        message = (
+            f"[{backup.name}] {place} is a symbolic link, and the link would be "
+            "copied, not what it leads to. Write: "
+            f"blob_storage = {place.resolve()}, and run bin/buildout."
+        )
+        raise ControlError(message)
+
+
+def moment(tid: int) -> str:
+    """Return when a transaction was, for people (UTC).
+
+    ZODB's TimeStamp: minutes since 1900, counted with 31 days a month, then 2**-32 of a
+    minute.
+    """
+    if not tid:
+        return "no time: there is none"
+    minutes, rest = divmod(tid, 2**32)
+    days, minute = divmod(minutes, 24 * 60)
+    months, day = divmod(days, 31)
+    year, month = divmod(months, 12)
+    seconds = int(rest * 60 / 2**32)
+    values = (1900 + year, month + 1, day + 1, minute // 60, minute % 60, seconds)
+    return time.strftime("%Y-%m-%d %H:%M:%S", (*values, 0, 1, 0))

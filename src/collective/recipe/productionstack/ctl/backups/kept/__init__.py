@@ -1,0 +1,1 @@
+"""What lies there: the files of a backup, and what was written down about them."""

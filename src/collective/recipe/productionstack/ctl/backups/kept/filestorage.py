@@ -1,0 +1,162 @@
+"""What a FileStorage and its blobs tell without being opened."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import re
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from collective.recipe.productionstack.machine import waiting
+
+BLOB = re.compile(r"(?:.*/)?0x([0-9a-f]+)\.blob")
+
+CHUNK = 1024 * 1024
+MAGIC = 4
+HEADER = 23
+"""Bytes of the file's and of a transaction's header in a FileStorage (format.py of
+ZODB)."""
+
+TRANSACTION = struct.Struct(">QQcHHH")
+"""Its id, its length, its status, and the lengths of user, description, extension."""
+
+RECORD = struct.Struct(">8sQQQHQ")
+"""Object, transaction, where its earlier state is (0: there is none), where its
+transaction begins, an unused length, and the length of its state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What a stretch of a FileStorage holds.
+
+    ``objects`` are those that begin in it, ``last`` is its last transaction, 0 where it
+    has none.
+    """
+
+    transactions: int = 0
+    objects: int = 0
+    last: int = 0
+
+
+def blob_files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield the path within the folder of every blob, in order of the folders."""
+    waiting = [""]
+    while waiting:
+        inner = waiting.pop()
+        try:
+            entries = sorted(os.scandir(folder / inner), key=lambda one: one.name)
+        except FileNotFoundError:
+            continue
+        for entry in entries:
+            path = f"{inner}/{entry.name}" if inner else entry.name
+            if entry.is_dir(follow_symlinks=False):
+                waiting += [] if path == "tmp" else [path]
+            elif BLOB.fullmatch(path):
+                yield path, entry.stat(follow_symlinks=False)
+
+
+def blob_tid(path: str) -> int:
+    """Return the transaction that wrote a blob, as its name says."""
+    found = BLOB.fullmatch(path)
+    return int(found[1], 16) if found else 0
+
+
+def complete_size(data_file: Path) -> int:
+    """Return where the last transaction that is committed ends in a live Data.fs.
+
+    One that is being written now has ``c`` for its status, or no end yet.
+
+    Raises ValueError for a file that is no FileStorage.
+    """
+    for _ in waiting.tries(10):
+        end = data_file.stat().st_size
+        with data_file.open("rb") as stream:
+            if end <= MAGIC:
+                return end
+            stream.seek(end - 8)
+            begin = end - 8 - int.from_bytes(stream.read(8), "big")
+            if MAGIC <= begin <= end - HEADER:
+                stream.seek(begin + 8)
+                again = int.from_bytes(stream.read(8), "big")
+                if again == end - 8 - begin:
+                    return begin if stream.read(1) == b"c" else end
+    raise ValueError(f"{data_file} ends in the middle of a transaction")
+
+
+def last_tid(data_file: Path, end: int = 0) -> int:
+    """Return the last transaction before an offset of a Data.fs (its end if 0).
+
+    A transaction is followed by its own length (ZODB, FileStorage/format.py). Raises
+    OSError, or ValueError where no transaction ends.
+    """
+    with data_file.open("rb") as stream:
+        end = end or stream.seek(0, os.SEEK_END)
+        if end <= MAGIC:
+            return 0
+        stream.seek(end - 8)
+        length = int.from_bytes(stream.read(8), "big")
+        begin = end - 8 - length
+        if length < HEADER or begin < MAGIC:
+            raise ValueError(f"no transaction ends at {end} of {data_file}")
+        stream.seek(begin)
+        tid, again = stream.read(8), int.from_bytes(stream.read(8), "big")
+        if again != length:
+            raise ValueError(f"no transaction ends at {end} of {data_file}")
+        return int.from_bytes(tid, "big")
+
+
+def tally(data_file: Path, start: int = MAGIC, end: int = 0) -> Tally:
+    """Walk over the headers of a Data.fs from an offset to another (its end if 0).
+
+    Raises ValueError that says where a transaction is not what its headers say.
+    """
+    with data_file.open("rb") as stream:
+        end = end or stream.seek(0, os.SEEK_END)
+        if end <= start:
+            return Tally()
+        with mmap.mmap(stream.fileno(), end, access=mmap.ACCESS_READ) as data:
+            return _walk(data, data_file, start, end)
+
+
+def _walk(data: mmap.mmap, data_file: Path, start: int, end: int) -> Tally:
+    transactions = objects = last = 0
+    position = start
+    try:
+        while position < end:
+            last, length, _, *texts = TRANSACTION.unpack_from(data, position)
+            stop = position + length
+            again = int.from_bytes(data[stop : stop + 8], "big")
+            if length < HEADER or again != length:
+                break
+            at = position + HEADER + sum(texts)
+            begun = set()  # ZEO stores the record of a blob twice
+            while at < stop:
+                oid, _, before, _, _, size = RECORD.unpack_from(data, at)
+                if not before:
+                    begun.add(oid)
+                at += RECORD.size + (size or 8)  # without a state: where that is
+            if at != stop:
+                break
+            transactions += 1
+            objects += len(begun)
+            position = stop + 8
+    except struct.error:
+        pass
+    if position != end:
+        raise ValueError(f"{data_file} is damaged at byte {position}")
+    return Tally(transactions, objects, last)
+
+
+def first_difference(one: Path, other: Path, size: int) -> int | None:
+    """Return the first byte in which two files differ, None where none does."""
+    with one.open("rb") as left, other.open("rb") as right:
+        for begin in range(0, size, CHUNK):
+            wanted = min(CHUNK, size - begin)
+            a, b = left.read(wanted), right.read(wanted)
+            if a != b:
+                same = (i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y)
+                return begin + next(same, min(len(a), len(b)))
+    return None
