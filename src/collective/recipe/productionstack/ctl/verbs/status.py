@@ -1,7 +1,8 @@
 """Show what runs and answers, and how backup, copy, verification and pack ended.
 
 Exit status 1 when a program that should run does not run and answer (the debug
-client never counts), or the last good run of a job is too old.
+client never counts), the last good run of a job is too old, or a certificate is
+over or has less than a fifth of its lifetime left.
 
 \b
 Example: bin/stack status
@@ -39,7 +40,9 @@ def command(control: Control, *, as_json: bool, as_metrics: bool) -> int:
     status = look(control)
     if as_metrics:
         programs = [status.program(one) for one in status.stack.announced.programs]
-        click.echo(metrics.text(control.name, programs, status.ages), nl=False)
+        more = metrics.of_certificates(status.certificates)
+        text = metrics.text(control.name, programs, status.ages, more)
+        click.echo(text, nl=False)
     elif as_json:
         click.echo(json.dumps(status.to_json(), indent=1))
     elif status.seen.is_empty and not status.seen.supervisor:

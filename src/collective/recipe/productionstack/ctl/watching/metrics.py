@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Any
 
 from collective.recipe.productionstack.ctl.jobs.outcomes import Age
+from collective.recipe.productionstack.daemons.certificates import Certificate
 
 PREFIX = "productionstack"
 HELP = {
@@ -17,10 +19,21 @@ HELP = {
     "job_limit_seconds": "Seconds after which a job is too old.",
     "job_duration_seconds": "Seconds that the last run of a job took.",
     "job_size_bytes": "What the last run of a job reported as its size.",
+    "certificate_left_seconds": "Seconds until a certificate ends.",
+    "certificate_rest_ratio": "The part of a certificate's lifetime that is left.",
+    "certificate_loaded": "Whether visitors get what lies in the file.",
 }
 
+Number = tuple[str, str, str, "float | None"]
+"""Metric, the name of its label, the label, and the value where it is known."""
 
-def text(stack: str, programs: Iterable[dict[str, Any]], ages: Iterable[Age]) -> str:
+
+def text(
+    stack: str,
+    programs: Iterable[dict[str, Any]],
+    ages: Iterable[Age],
+    more: Iterable[Number] = (),
+) -> str:
     """Return every number that is known; one line each."""
     found: dict[str, list[str]] = {name: [] for name in HELP}
 
@@ -41,11 +54,24 @@ def text(stack: str, programs: Iterable[dict[str, Any]], ages: Iterable[Age]) ->
         if age.stamp:
             add("job_duration_seconds", "job", age.name, age.stamp.seconds)
             add("job_size_bytes", "job", age.name, age.stamp.size)
+    for number in more:
+        add(*number)
     lines = []
     for metric, values in found.items():
         head = f"{PREFIX}_{metric}"
         lines += [f"# HELP {head} {HELP[metric]}", f"# TYPE {head} gauge", *values]
     return "\n".join(lines) + "\n"
+
+
+def of_certificates(found: Iterable[Certificate]) -> Iterator[Number]:
+    """Yield the numbers of certificates."""
+    for one in found:
+        host = one.hosts[0]
+        if one.ends:
+            yield "certificate_left_seconds", "host", host, one.left
+            yield "certificate_rest_ratio", "host", host, one.rest
+        if one.loaded is not None:
+            yield "certificate_loaded", "host", host, float(one.loaded)
 
 
 def _quoted(text: str) -> str:

@@ -16,9 +16,12 @@ from collective.recipe.productionstack.ctl.lifecycle import survey
 from collective.recipe.productionstack.ctl.lifecycle.start_record import Stale
 from collective.recipe.productionstack.ctl.lifecycle.survey import Survey
 from collective.recipe.productionstack.ctl.traffic.maintenance import hosts
+from collective.recipe.productionstack.ctl.watching import certificates
 from collective.recipe.productionstack.ctl.watching import troubles
+from collective.recipe.productionstack.daemons import certificates as loaded
 from collective.recipe.productionstack.daemons import health
 from collective.recipe.productionstack.daemons import roles
+from collective.recipe.productionstack.daemons.certificates import Certificate
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.errors import printable
 from collective.recipe.productionstack.model.announced import Program
@@ -46,11 +49,13 @@ class Status:
     alerts: tuple[str, ...] = ()
     boot: tuple[str, ...] = ()
     ages: tuple[Age, ...] = ()
+    certificates: tuple[Certificate, ...] = ()
 
     @property
     def ok(self) -> bool:
-        """Whether every program and every job is as it should be."""
-        return self.runs and all(one.ok for one in self.ages)
+        """Whether every program, job and certificate is as it should be."""
+        lasting = all(one.ok for one in self.certificates)
+        return self.runs and lasting and all(one.ok for one in self.ages)
 
     @property
     def runs(self) -> bool:
@@ -69,10 +74,11 @@ class Status:
 
     def to_json(self) -> dict[str, Any]:
         """Return what a machine reads."""
-        more = {
+        more: dict[str, tuple[Any, ...]] = {
             "maintenance": self.maintenance,
             "alerts": self.alerts,
             "boot": self.boot,
+            "certificates": tuple(map(certificates.values, self.certificates)),
         }
         return {
             "ok": self.ok,
@@ -81,7 +87,7 @@ class Status:
                 self.program(program) for program in self.stack.announced.programs
             ],
             "jobs": [_job(one) for one in self.ages],
-            **{name: list(texts) for name, texts in more.items() if texts},
+            **{name: list(found) for name, found in more.items() if found},
         }
 
     def program(self, program: Program) -> dict[str, Any]:
@@ -114,6 +120,7 @@ def look(control: Control) -> Status:
 
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
+    shown = tuple(loaded.look(stack, PROBE_SECONDS))
     seen = survey.take(stack, PROBE_SECONDS)
     asking.join()
     drained = _drained(stack) if seen.pid(stack.chain.load_balancer) else ()
@@ -128,6 +135,7 @@ def look(control: Control) -> Status:
         drained=drained,
         maintenance=tuple(sorted(hosts(stack))),
         ages=tuple(outcomes.ages(stack)),
+        certificates=shown,
         alerts=tuple(sorted(troubles.load(stack).values())),
         boot=tuple(boot.warnings(control)),
     )
@@ -157,6 +165,7 @@ def remarks(control: Control, status: Status) -> list[str]:
             f"{script} maintenance off"
         )
     lines += [_job_line(control, one) for one in status.ages]
+    lines += [certificates.line(control, one) for one in status.certificates]
     lines += [f"watchdog: {text}" for text in status.alerts]
     lines.append(f"after a reboot: {_boot(control)}")
     lines += [f"boot: {text}" for text in status.boot]

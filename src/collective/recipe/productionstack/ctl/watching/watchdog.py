@@ -25,6 +25,7 @@ from collective.recipe.productionstack.ctl.watching import troubles
 from collective.recipe.productionstack.ctl.watching.rules import Judge
 from collective.recipe.productionstack.ctl.watching.rules import Judgement
 from collective.recipe.productionstack.ctl.watching.rules import Seen
+from collective.recipe.productionstack.daemons import certificates
 from collective.recipe.productionstack.daemons import health
 from collective.recipe.productionstack.daemons import roles
 from collective.recipe.productionstack.errors import ControlError
@@ -39,6 +40,7 @@ NAME = "watchdog"
 LOOK_SECONDS = 5.0
 RETRY_SECONDS = 60.0
 PROBE_SECONDS = 3.0
+CERTIFICATE_SECONDS = 60.0
 
 
 class Watchdog:
@@ -52,6 +54,8 @@ class Watchdog:
         self.judge = Judge(stack.watching.memory_limit, _given_up(self.open))
         self.post = Post(control.screen.say)
         self.retry_at = 0.0
+        self.certificates: dict[str, str] = {}
+        self.certificates_at = 0.0
 
     def watch(self, interval: float) -> None:
         """Look for ever."""
@@ -75,8 +79,19 @@ class Watchdog:
         if seen is None or locks.is_held(str(self.control.var / LOCK)):
             return
         judged = self.judge.look(now, seen, zeo=_zeo_answers(stack, seen))
-        self._tell(stack, {**judged.troubles, **_too_old(stack)})
+        ending = self._ending(stack, now)
+        self._tell(stack, {**judged.troubles, **_too_old(stack), **ending})
         self._act(stack, judged, now)
+
+    def _ending(self, stack: Stack, now: float) -> dict[str, str]:
+        """Return what is wrong with certificates; a look now and then is enough."""
+        if now >= self.certificates_at:
+            found = certificates.warnings(certificates.look(stack, PROBE_SECONDS))
+            self.certificates = {
+                f"{one.hosts[0]} certificate": text for one, text in found
+            }
+            self.certificates_at = now + CERTIFICATE_SECONDS
+        return self.certificates
 
     def _tell(self, stack: Stack, found: dict[str, str]) -> None:
         """Send what is new and what is well again; a trouble is told once."""
@@ -97,6 +112,8 @@ class Watchdog:
             again = f"{self.control.script} restart {name}"
         elif key.endswith(" age"):
             again = f"{self.control.script} cron install"
+        elif key.endswith(" certificate"):
+            again = f"{self.control.script} certificate renew"
         return (
             f"See {stack.folders.log} and {self.control.script} status "
             f"in {stack.folders.buildout}. Once the cause is mended: {again}"
