@@ -24,7 +24,7 @@ class Answer(BaseHTTPRequestHandler):
         time.sleep(float(query.get("sleep", ["0"])[0]))
         forced = Path(os.environ["PRODUCTIONSTACK"], "status")
         status = int(query.get("status", ["200"])[0])
-        if forced.exists() and "@@ok" not in self.path:
+        if forced.exists() and self.path != "/@@ok":
             status = int(forced.read_text())
         text = f"{sys.argv[1]} {os.getpid()}".encode()
         self.send_response(status)

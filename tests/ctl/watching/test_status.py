@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 
+from collective.recipe.productionstack.ctl.control import Control
+from collective.recipe.productionstack.ctl.watching.watchdog import Watchdog
 from tests.support.bench import Bench
 
 
@@ -19,7 +22,7 @@ def test_the_shape_of_the_json(bench: Bench) -> None:
     bench.up()
     values = bench.status()
     digest = bench.tree().digest
-    assert list(values) == ["ok", "configuration", "programs", "jobs"]
+    assert list(values) == ["ok", "configuration", "programs", "jobs", "sites"]
     assert values["ok"] is True
     assert values["configuration"] == {"applied": digest, "current": digest}
     assert values["jobs"] == [
@@ -27,7 +30,8 @@ def test_the_shape_of_the_json(bench: Bench) -> None:
     ]
     for one in values["programs"]:
         assert list(one) == [
-            *("name", "state", "pid", "uptime", "address", "health", "memory")
+            *("name", "state", "pid", "uptime", "address", "health", "memory"),
+            *("standby", "drained"),
         ]
     states = {one["name"]: one["state"] for one in values["programs"]}
     assert states == {
@@ -85,3 +89,59 @@ def test_a_changed_file_of_a_client_is_named_until_it_is_restarted(
     os.kill(bench.pid("one"), signal.SIGKILL)
     bench.wait_ok()
     assert "has not taken in" not in bench.run("status").output
+
+
+def test_a_site_that_is_not_there_is_red(bench: Bench) -> None:
+    bench.up()
+    assert bench.status()["sites"] == [
+        {"host": "www.example.com", "path": "/Plone", "answer": "ok"}
+    ]
+    assert bench.run("status").ok
+    (bench.folder / "var/stack/status").write_text("404")
+    result = bench.run("status")
+    assert result.status == 1
+    why = "there is no /Plone in the database"
+    assert f"www.example.com: {why}" in result.output
+    assert bench.status()["sites"][0]["answer"] == why
+    shown = bench.run("status", "--metrics").output
+    assert 'site_up{stack="stack",host="www.example.com"} 0' in shown
+    (bench.folder / "var/stack/status").write_text("500")
+    assert "www.example.com: status 500" in bench.run("status").output
+
+
+def test_a_site_that_is_not_there_is_told_at_the_second_look(bench: Bench) -> None:
+    bench.up()
+    watchdog = Watchdog(Control(bench.folder, bench.name))
+    (bench.folder / "var/stack/status").write_text("404")
+    watchdog.turn(100.0)
+    assert watchdog.open == {}
+    watchdog.turn(200.0)
+    assert list(watchdog.open) == ["www.example.com site"]
+    (bench.folder / "var/stack/status").unlink()
+    watchdog.turn(300.0)
+    assert watchdog.open == {}
+
+
+def test_a_drained_client_is_shown_everywhere(chain: Bench) -> None:
+    chain.up()
+    line = 'client_drained{{stack="stack",client="two"}} {}'
+    assert line.format(0) in chain.run("status", "--metrics").output
+    assert chain.run("drain", "two").ok
+    result = chain.run("status")
+    assert re.search(r"(?m)^two +drained ", result.output)
+    assert "two: drained, no visitors: bin/stack ready two" in result.output
+    values = chain.status()
+    assert values["drained"] == ["two"]
+    drained = {one["name"]: one["drained"] for one in values["programs"]}
+    assert (drained["one"], drained["two"]) == (False, True)
+    assert line.format(1) in chain.run("status", "--metrics").output
+
+
+def test_who_is_on_standby_is_marked_in_the_metrics(bench: Bench) -> None:
+    bench.up()
+    lines = bench.run("status", "--metrics").output.splitlines()
+    up = [one for one in lines if one.startswith("productionstack_program_up{")]
+    down = [one for one in up if one.endswith(" 0")]
+    assert len(down) == 1
+    assert 'program="debugger",standby="true"' in down[0]
+    assert all('standby="false"' in one for one in up if one not in down)

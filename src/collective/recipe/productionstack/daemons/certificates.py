@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from collective.recipe.productionstack.machine import asking
 from collective.recipe.productionstack.machine import tls
 from collective.recipe.productionstack.model.stack import Stack
 
 LATE = 0.2
 """Who renews does so after two thirds of the lifetime: below that nobody did."""
-
-AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,12 +48,14 @@ class Certificate:
 def look(stack: Stack, timeout: float) -> list[Certificate]:
     """Look at every certificate, and at what visitors get."""
     found = _hosts(stack)
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        asked = [
-            pool.submit(_one, stack, path, hosts, timeout)
-            for path, hosts in sorted(found.items())
-        ]
-    return [one.result() for one in asked]
+    answers = asking.together(
+        lambda path: _one(stack, path, found[path], timeout), sorted(found), timeout
+    )
+    late = "nobody could look in time"
+    return [
+        answers.get(path) or Certificate(path=path, hosts=hosts, trouble=late)
+        for path, hosts in sorted(found.items())
+    ]
 
 
 def behind(stack: Stack, timeout: float = 2.0) -> list[str]:

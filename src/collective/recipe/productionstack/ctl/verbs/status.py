@@ -1,8 +1,8 @@
 """Show what runs and answers, and how backup, copy, verification and pack ended.
 
 Exit status 1 when a program that should run does not run and answer (the debug
-client never counts), the last good run of a job is too old, or a certificate is
-over or has less than a fifth of its lifetime left.
+client never counts), a site is not there, the last good run of a job is too old, or
+a certificate is over or has less than a fifth of its lifetime left.
 
 \b
 Example: bin/stack status
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-COLOURS = {"RUNNING": "green", "STOPPED": "yellow"}
+COLOURS = {"running": "green", "stopped": "yellow", "drained": "yellow"}
 
 
 @click.command("status", help=__doc__)
@@ -40,7 +41,7 @@ def command(control: Control, *, as_json: bool, as_metrics: bool) -> int:
     status = look(control)
     if as_metrics:
         programs = [status.program(one) for one in status.stack.announced.programs]
-        more = metrics.of_certificates(status.certificates)
+        more = metrics.of_status(status)
         text = metrics.text(control.name, programs, status.ages, more)
         click.echo(text, nl=False)
     elif as_json:
@@ -73,10 +74,10 @@ def _show_programs(console: Console, status: Status) -> None:
     for program in status.stack.announced.programs:
         line = status.program(program)
         good = status.is_good(program) or program.standby
-        colour = COLOURS.get(line["state"], "red") if good else "red"
+        colour = COLOURS.get(_state(line), "red") if good else "red"
         table.add_row(
             _short(line["name"], 14),
-            Text(line["state"].lower(), style=colour),
+            Text(_state(line), style=colour),
             str(line["pid"] or "-"),
             span(line["uptime"]),
             _short(line["address"].removeprefix(base), 20),
@@ -84,6 +85,12 @@ def _show_programs(console: Console, status: Status) -> None:
             f"{line['memory'] / MEGABYTE:.0f} M" if line["memory"] else "-",
         )
     console.print(table, soft_wrap=False)
+
+
+def _state(line: dict[str, Any]) -> str:
+    """Return supervisord's word; a client that runs for nobody is drained."""
+    state = str(line["state"]).lower()
+    return "drained" if line["drained"] and state == "running" else state
 
 
 def _short(text: str, width: int) -> str:

@@ -7,11 +7,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from collective.recipe.productionstack.ctl.jobs.outcomes import Age
+from collective.recipe.productionstack.ctl.watching.status import Status
+from collective.recipe.productionstack.daemons import health
 from collective.recipe.productionstack.daemons.certificates import Certificate
+from collective.recipe.productionstack.model.clients import Client
 
 PREFIX = "productionstack"
 HELP = {
     "program_up": "Whether a program runs and answers.",
+    "client_drained": "Whether a client gets no new visitors.",
+    "site_up": "Whether a site answers.",
     "program_memory_bytes": "Memory of a program and its children.",
     "program_uptime_seconds": "Seconds since a program started.",
     "job_ok": "Whether the last run of a job was good and is young enough.",
@@ -37,14 +42,17 @@ def text(
     """Return every number that is known; one line each."""
     found: dict[str, list[str]] = {name: [] for name in HELP}
 
-    def add(metric: str, label: str, name: str, value: float | None) -> None:
+    def add(
+        metric: str, label: str, name: str, value: float | None, more: str = ""
+    ) -> None:
         if value is not None:
-            labels = f'stack="{_quoted(stack)}",{label}="{_quoted(name)}"'
+            labels = f'stack="{_quoted(stack)}",{label}="{_quoted(name)}"{more}'
             found[metric].append(f"{PREFIX}_{metric}{{{labels}}} {value:.15g}")
 
     for one in programs:
         up = one["health"] == "ok"
-        add("program_up", "program", one["name"], float(up))
+        standby = f',standby="{str(one["standby"]).lower()}"'
+        add("program_up", "program", one["name"], float(up), standby)
         add("program_memory_bytes", "program", one["name"], one["memory"])
         add("program_uptime_seconds", "program", one["name"], one["uptime"])
     for age in ages:
@@ -63,8 +71,22 @@ def text(
     return "\n".join(lines) + "\n"
 
 
-def of_certificates(found: Iterable[Certificate]) -> Iterator[Number]:
-    """Yield the numbers of certificates."""
+def of_status(status: Status) -> Iterator[Number]:
+    """Yield the numbers of sites, drained clients and certificates."""
+    for client in _balanced(status):
+        drained = client.name in status.drained
+        yield "client_drained", "client", client.name, float(drained)
+    for site, answer in status.sites.items():
+        yield "site_up", "host", site.host, float(answer == health.OK)
+    yield from _of_certificates(status.certificates)
+
+
+def _balanced(status: Status) -> tuple[Client, ...]:
+    up = status.seen.pid(status.stack.chain.load_balancer)
+    return status.stack.zope.clients if up else ()
+
+
+def _of_certificates(found: Iterable[Certificate]) -> Iterator[Number]:
     for one in found:
         host = one.hosts[0]
         if one.ends:

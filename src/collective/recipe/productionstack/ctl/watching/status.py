@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from dataclasses import field
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -17,6 +18,7 @@ from collective.recipe.productionstack.ctl.lifecycle.start_record import Stale
 from collective.recipe.productionstack.ctl.lifecycle.survey import Survey
 from collective.recipe.productionstack.ctl.traffic.maintenance import hosts
 from collective.recipe.productionstack.ctl.watching import certificates
+from collective.recipe.productionstack.ctl.watching import sites
 from collective.recipe.productionstack.ctl.watching import troubles
 from collective.recipe.productionstack.daemons import certificates as loaded
 from collective.recipe.productionstack.daemons import health
@@ -25,6 +27,7 @@ from collective.recipe.productionstack.daemons.certificates import Certificate
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.errors import printable
 from collective.recipe.productionstack.model.announced import Program
+from collective.recipe.productionstack.model.site import Site
 from collective.recipe.productionstack.model.stack import Stack
 
 if TYPE_CHECKING:
@@ -50,12 +53,14 @@ class Status:
     boot: tuple[str, ...] = ()
     ages: tuple[Age, ...] = ()
     certificates: tuple[Certificate, ...] = ()
+    sites: Mapping[Site, str] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
-        """Whether every program, job and certificate is as it should be."""
+        """Whether every program, site, job and certificate is as it should be."""
         lasting = all(one.ok for one in self.certificates)
-        return self.runs and lasting and all(one.ok for one in self.ages)
+        there = all(answer == health.OK for answer in self.sites.values())
+        return self.runs and there and lasting and all(one.ok for one in self.ages)
 
     @property
     def runs(self) -> bool:
@@ -78,6 +83,11 @@ class Status:
             "maintenance": self.maintenance,
             "alerts": self.alerts,
             "boot": self.boot,
+            "drained": self.drained,
+            "sites": tuple(
+                {"host": site.host, "path": site.path, "answer": answer}
+                for site, answer in self.sites.items()
+            ),
             "certificates": tuple(map(certificates.values, self.certificates)),
         }
         return {
@@ -107,6 +117,8 @@ class Status:
             "address": str(program.health.address),
             "health": self.answers.get(program.name, "not running"),
             "memory": memory or None,
+            "standby": program.standby,
+            "drained": program.name in self.drained,
         }
 
 
@@ -118,11 +130,21 @@ def look(control: Control) -> Status:
     def ask() -> None:
         answers.update(health.probe_all(stack.announced.programs, PROBE_SECONDS))
 
-    asking = threading.Thread(target=ask, daemon=True)
-    asking.start()
-    shown = tuple(loaded.look(stack, PROBE_SECONDS))
+    there: dict[Site, str] = {}
+    shown: list[Certificate] = []
+    threads = [
+        threading.Thread(target=target, daemon=True)
+        for target in (
+            ask,
+            lambda: there.update(sites.look(stack, PROBE_SECONDS)),
+            lambda: shown.extend(loaded.look(stack, PROBE_SECONDS)),
+        )
+    ]
+    for thread in threads:
+        thread.start()
     seen = survey.take(stack, PROBE_SECONDS)
-    asking.join()
+    for thread in threads:
+        thread.join()
     drained = _drained(stack) if seen.pid(stack.chain.load_balancer) else ()
     applied, current = control.trees.applied(), control.trees.current()
     return Status(
@@ -135,7 +157,8 @@ def look(control: Control) -> Status:
         drained=drained,
         maintenance=tuple(sorted(hosts(stack))),
         ages=tuple(outcomes.ages(stack)),
-        certificates=shown,
+        certificates=tuple(shown),
+        sites={} if seen.is_empty else there,
         alerts=tuple(sorted(troubles.load(stack).values())),
         boot=tuple(boot.warnings(control)),
     )
@@ -165,6 +188,11 @@ def remarks(control: Control, status: Status) -> list[str]:
             f"{script} maintenance off"
         )
     lines += [_job_line(control, one) for one in status.ages]
+    lines += [
+        f"{site.host}: {answer}"
+        for site, answer in status.sites.items()
+        if answer != health.OK
+    ]
     lines += [certificates.line(control, one) for one in status.certificates]
     lines += [f"watchdog: {text}" for text in status.alerts]
     lines.append(f"after a reboot: {_boot(control)}")

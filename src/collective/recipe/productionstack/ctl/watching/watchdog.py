@@ -21,6 +21,7 @@ from collective.recipe.productionstack.ctl.traffic import clients
 from collective.recipe.productionstack.ctl.traffic import maintenance
 from collective.recipe.productionstack.ctl.traffic.rolling import Roll
 from collective.recipe.productionstack.ctl.traffic.rolling import RollSettings
+from collective.recipe.productionstack.ctl.watching import sites
 from collective.recipe.productionstack.ctl.watching import troubles
 from collective.recipe.productionstack.ctl.watching.rules import Judge
 from collective.recipe.productionstack.ctl.watching.rules import Judgement
@@ -40,7 +41,7 @@ NAME = "watchdog"
 LOOK_SECONDS = 5.0
 RETRY_SECONDS = 60.0
 PROBE_SECONDS = 3.0
-CERTIFICATE_SECONDS = 60.0
+SELDOM_SECONDS = 60.0
 
 
 class Watchdog:
@@ -54,8 +55,9 @@ class Watchdog:
         self.judge = Judge(stack.watching.memory_limit, _given_up(self.open))
         self.post = Post(control.screen.say)
         self.retry_at = 0.0
-        self.certificates: dict[str, str] = {}
-        self.certificates_at = 0.0
+        self.seldom: dict[str, str] = {}
+        self.seldom_at = 0.0
+        self.suspected: set[str] = set()
 
     def watch(self, interval: float) -> None:
         """Look for ever."""
@@ -79,19 +81,23 @@ class Watchdog:
         if seen is None or locks.is_held(str(self.control.var / LOCK)):
             return
         judged = self.judge.look(now, seen, zeo=_zeo_answers(stack, seen))
-        ending = self._ending(stack, now)
-        self._tell(stack, {**judged.troubles, **_too_old(stack), **ending})
+        seldom = self._seldom(stack, now)
+        self._tell(stack, {**judged.troubles, **_too_old(stack), **seldom})
         self._act(stack, judged, now)
 
-    def _ending(self, stack: Stack, now: float) -> dict[str, str]:
-        """Return what is wrong with certificates; a look now and then is enough."""
-        if now >= self.certificates_at:
-            found = certificates.warnings(certificates.look(stack, PROBE_SECONDS))
-            self.certificates = {
-                f"{one.hosts[0]} certificate": text for one, text in found
-            }
-            self.certificates_at = now + CERTIFICATE_SECONDS
-        return self.certificates
+    def _seldom(self, stack: Stack, now: float) -> dict[str, str]:
+        """Return what is wrong where a look now and then is enough.
+
+        A site is wrong when it was so before: it may be as busy as its clients.
+        """
+        if now >= self.seldom_at:
+            found = sites.troubles(sites.look(stack, PROBE_SECONDS))
+            ending = certificates.warnings(certificates.look(stack, PROBE_SECONDS))
+            self.seldom = {key: found[key] for key in found.keys() & self.suspected}
+            self.seldom |= {f"{one.hosts[0]} certificate": why for one, why in ending}
+            self.suspected = set(found)
+            self.seldom_at = now + SELDOM_SECONDS
+        return self.seldom
 
     def _tell(self, stack: Stack, found: dict[str, str]) -> None:
         """Send what is new and what is well again; a trouble is told once."""
