@@ -300,7 +300,7 @@ def _programs(bench: Bench, stack: Stack) -> tuple[Program, ...]:
         name="zeo",
         kind="zeo",
         command=(sys.executable, server, "zeo", str(bench.zeo)),
-        health=Health(address=bench.zeo),
+        health=Health(address=bench.zeo, zeo=True),
         listens=(bench.zeo,),
     )
     clients = tuple(

@@ -192,6 +192,46 @@ def test_a_job_that_nobody_runs_is_told(watched: Bench, hook: Hook) -> None:
     wait(lambda: "pack is well again (age)" in hook.subjects())
 
 
+WITHOUT = "supervisord was killed: nothing that ends is started again until it is back"
+
+
+def test_a_killed_supervisord_is_told_and_that_it_is_back(
+    watched: Bench, hook: Hook
+) -> None:
+    os.kill(watched.survey().supervisor, signal.SIGKILL)
+    wait(lambda: WITHOUT in hook.subjects())
+    shown = watched.run("status", "--metrics").output
+    assert 'program="supervisord",standby="false"} 0' in shown
+    assert WITHOUT in watched.status()["alerts"]
+    assert watched.run("--quiet", "up", "--if-killed").text == ""
+    wait(lambda: "supervisord is well again (down)" in hook.subjects())
+    assert hook.subjects().count(WITHOUT) == 1
+    shown = watched.run("status", "--metrics").output
+    assert 'program="supervisord",standby="false"} 1' in shown
+
+
+def test_with_the_watchdog_gone_too_up_tells_it(watched: Bench, hook: Hook) -> None:
+    seen = watched.survey()
+    for pid in (seen.supervisor, seen.pid("watchdog")):
+        os.kill(pid, signal.SIGKILL)
+    assert watched.run("--quiet", "up", "--if-killed").ok
+    wait(lambda: "supervisord is well again (down)" in hook.subjects())
+    assert hook.subjects().count(WITHOUT) == 1
+
+
+def test_a_frozen_supervisord_is_told(watched: Bench, hook: Hook) -> None:
+    pid = watched.survey().supervisor
+    os.kill(pid, signal.SIGSTOP)
+    wait(lambda: any("supervisord hangs" in one for one in hook.subjects()), 60)
+    os.kill(pid, signal.SIGCONT)
+    wait(lambda: "supervisord is well again (down)" in hook.subjects())
+
+
+def test_down_is_no_trouble(watched: Bench, hook: Hook) -> None:
+    assert watched.run("down").ok
+    assert hook.told == []
+
+
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rules, "AGAIN_SECONDS", 0.5)

@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from collective.recipe.productionstack.daemons import health
+from collective.recipe.productionstack.model.address import Address
+from collective.recipe.productionstack.model.announced import Health
 from tests.daemons import stage
 from tests.daemons.stage import Answer
 from tests.daemons.stage import Reply
@@ -113,6 +116,42 @@ def test_without_zeo_nobody_serves_and_with_it_all_do_again(balancer: Stage) -> 
     balancer.zeo.start()
     assert stage.until(lambda: balancer.up() == 2, 8) < 6
     assert ask(balancer.stack.chain.balancer, "GET", "/haproxy-health").status == 200
+
+
+@pytest.fixture
+def zeo(tmp_path: Path) -> Iterator[tuple[Stage, subprocess.Popen[bytes]]]:
+    """Give HAProxy as it is in production, with a real ZEO server to ask."""
+    with Stage() as one:
+        one.zeo.stop()
+        command = ("-a", one.zeo.path, "-f", str(tmp_path / "Data.fs"))
+        zeo = subprocess.Popen((sys.executable, "-m", "ZEO.runzeo", *command))
+        try:
+            stage.until(lambda: _zeo(one) == "ok", 20)
+            yield one.start("haproxy"), zeo
+        finally:
+            zeo.kill()
+            zeo.wait()
+
+
+def _zeo(one: Stage) -> str:
+    where = Health(address=Address(path=one.zeo.path), zeo=True)
+    return health.probe(where, 0.5)
+
+
+def test_a_frozen_zeo_server_takes_the_clients_out(
+    zeo: tuple[Stage, subprocess.Popen[bytes]],
+) -> None:
+    one, server = zeo
+    assert one.up() == 2
+    server.send_signal(signal.SIGSTOP)
+    assert _zeo(one) == "no answer in 0.5 s"
+    assert stage.until(lambda: one.up() == 0, 20) < 15
+    begin = time.monotonic()
+    _is_friendly(_get(one))
+    assert time.monotonic() - begin < 0.5
+    server.send_signal(signal.SIGCONT)
+    assert stage.until(lambda: one.up() == 2, 15) < 6
+    assert _zeo(one) == "ok"
 
 
 def test_the_runtime_socket_drains_and_takes_back(balancer: Stage) -> None:

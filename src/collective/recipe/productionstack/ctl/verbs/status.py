@@ -1,8 +1,9 @@
 """Show what runs and answers, and how backup, copy, verification and pack ended.
 
 Exit status 1 when a program that should run does not run and answer (the debug
-client never counts), a site is not there, the last good run of a job is too old, or
-a certificate is over or has less than a fifth of its lifetime left.
+client never counts), a site is not there, a disk is nearly full, the last good run
+of a job is too old, or a certificate is over or has less than a fifth of its
+lifetime left.
 
 \b
 Example: bin/stack status
@@ -24,6 +25,7 @@ from collective.recipe.productionstack.ctl.watching.status import Status
 from collective.recipe.productionstack.ctl.watching.status import look
 from collective.recipe.productionstack.ctl.watching.status import remarks
 from collective.recipe.productionstack.ctl.watching.status import span
+from collective.recipe.productionstack.ctl.watching.status import supervisord
 from collective.recipe.productionstack.machine.files import MEGABYTE
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ def command(control: Control, *, as_json: bool, as_metrics: bool) -> int:
     status = look(control)
     if as_metrics:
         programs = [status.program(one) for one in status.stack.announced.programs]
+        programs.append(supervisord(status))
         more = metrics.of_status(status)
         text = metrics.text(control.name, programs, status.ages, more)
         click.echo(text, nl=False)

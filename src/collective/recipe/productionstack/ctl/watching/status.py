@@ -18,6 +18,7 @@ from collective.recipe.productionstack.ctl.lifecycle.start_record import Stale
 from collective.recipe.productionstack.ctl.lifecycle.survey import Survey
 from collective.recipe.productionstack.ctl.traffic.maintenance import hosts
 from collective.recipe.productionstack.ctl.watching import certificates
+from collective.recipe.productionstack.ctl.watching import machine
 from collective.recipe.productionstack.ctl.watching import sites
 from collective.recipe.productionstack.ctl.watching import troubles
 from collective.recipe.productionstack.daemons import certificates as loaded
@@ -26,6 +27,7 @@ from collective.recipe.productionstack.daemons import roles
 from collective.recipe.productionstack.daemons.certificates import Certificate
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.errors import printable
+from collective.recipe.productionstack.machine.own_processes import SUPERVISOR
 from collective.recipe.productionstack.model.announced import Program
 from collective.recipe.productionstack.model.site import Site
 from collective.recipe.productionstack.model.stack import Stack
@@ -54,13 +56,16 @@ class Status:
     ages: tuple[Age, ...] = ()
     certificates: tuple[Certificate, ...] = ()
     sites: Mapping[Site, str] = field(default_factory=dict)
+    disks: tuple[str, ...] = ()
+    files: str = ""
 
     @property
     def ok(self) -> bool:
-        """Whether every program, site, job and certificate is as it should be."""
+        """Whether every program, site, job, disk and certificate is as it should be."""
         lasting = all(one.ok for one in self.certificates)
         there = all(answer == health.OK for answer in self.sites.values())
-        return self.runs and there and lasting and all(one.ok for one in self.ages)
+        well = there and lasting and not self.disks
+        return self.runs and well and all(one.ok for one in self.ages)
 
     @property
     def runs(self) -> bool:
@@ -84,6 +89,7 @@ class Status:
             "alerts": self.alerts,
             "boot": self.boot,
             "drained": self.drained,
+            "disks": self.disks,
             "sites": tuple(
                 {"host": site.host, "path": site.path, "answer": answer}
                 for site, answer in self.sites.items()
@@ -120,6 +126,21 @@ class Status:
             "standby": program.standby,
             "drained": program.name in self.drained,
         }
+
+
+def supervisord(status: Status) -> dict[str, Any]:
+    """Return the line of the one that looks after the programs."""
+    pid = status.seen.supervisor
+    process = status.seen.table.get(pid)
+    silent = "no answer" if pid else "not running"
+    return {
+        "name": SUPERVISOR,
+        "pid": pid or None,
+        "uptime": int(process.uptime) if process else None,
+        "health": health.OK if status.seen.answers else silent,
+        "memory": process.memory if process else None,
+        "standby": False,
+    }
 
 
 def look(control: Control) -> Status:
@@ -159,6 +180,8 @@ def look(control: Control) -> Status:
         ages=tuple(outcomes.ages(stack)),
         certificates=tuple(shown),
         sites={} if seen.is_empty else there,
+        disks=tuple(machine.disks(stack).values()),
+        files=machine.open_files(seen.supervisor),
         alerts=tuple(sorted(troubles.load(stack).values())),
         boot=tuple(boot.warnings(control)),
     )
@@ -193,6 +216,9 @@ def remarks(control: Control, status: Status) -> list[str]:
         for site, answer in status.sites.items()
         if answer != health.OK
     ]
+    lines += [f"disk: {text}" for text in status.disks]
+    if status.files:
+        lines.append(f"open files: {status.files}")
     lines += [certificates.line(control, one) for one in status.certificates]
     lines += [f"watchdog: {text}" for text in status.alerts]
     lines.append(f"after a reboot: {_boot(control)}")

@@ -21,6 +21,7 @@ from collective.recipe.productionstack.ctl.traffic import clients
 from collective.recipe.productionstack.ctl.traffic import maintenance
 from collective.recipe.productionstack.ctl.traffic.rolling import Roll
 from collective.recipe.productionstack.ctl.traffic.rolling import RollSettings
+from collective.recipe.productionstack.ctl.watching import machine
 from collective.recipe.productionstack.ctl.watching import sites
 from collective.recipe.productionstack.ctl.watching import troubles
 from collective.recipe.productionstack.ctl.watching.rules import Judge
@@ -53,8 +54,9 @@ class Watchdog:
         stack = control.newest()
         self.open = troubles.load(stack)
         self.judge = Judge(stack.watching.memory_limit, _given_up(self.open))
-        self.post = Post(control.screen.say)
+        self.post = Post(self._log)
         self.retry_at = 0.0
+        self.without = 0
         self.seldom: dict[str, str] = {}
         self.seldom_at = 0.0
         self.suspected: set[str] = set()
@@ -78,7 +80,13 @@ class Watchdog:
         self.judge.limit = stack.watching.memory_limit
         seen = look(stack)
         # Half of what a verb does is no trouble; what it has done is seen next time.
-        if seen is None or locks.is_held(str(self.control.var / LOCK)):
+        if locks.is_held(str(self.control.var / LOCK)):
+            return
+        self.without = self.without + 1 if seen is None else 0
+        if seen is None:
+            if self.without > 1:  # the first may be its end in order
+                found = {**self.open, troubles.KILLED: _without(stack)}
+                self._tell(stack, found)
             return
         judged = self.judge.look(now, seen, zeo=_zeo_answers(stack, seen))
         seldom = self._seldom(stack, now)
@@ -95,9 +103,14 @@ class Watchdog:
             ending = certificates.warnings(certificates.look(stack, PROBE_SECONDS))
             self.seldom = {key: found[key] for key in found.keys() & self.suspected}
             self.seldom |= {f"{one.hosts[0]} certificate": why for one, why in ending}
+            self.seldom |= machine.disks(stack)
             self.suspected = set(found)
             self.seldom_at = now + SELDOM_SECONDS
         return self.seldom
+
+    def _log(self, text: str) -> None:
+        with suppress(OSError):  # supervisord, which reads it, may be dead
+            self.control.screen.say(text)
 
     def _tell(self, stack: Stack, found: dict[str, str]) -> None:
         """Send what is new and what is well again; a trouble is told once."""
@@ -156,6 +169,13 @@ class Watchdog:
         with suppress(ControlError), self.control.lock():
             survey.connect(stack).stop(name)
             self.judge.gave_up(name)
+
+
+def _without(stack: Stack) -> str:
+    """Say how supervisord is: whoever stops it in order stops the watchdog before."""
+    if survey.take(stack).supervisor:
+        return "supervisord hangs: nothing that ends is started again"
+    return troubles.WITHOUT
 
 
 def look(stack: Stack) -> list[Seen] | None:
