@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
 from dataclasses import field
 from typing import TYPE_CHECKING
@@ -33,6 +34,9 @@ from collective.recipe.productionstack.model.site import Site
 from collective.recipe.productionstack.model.stack import Stack
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Iterable
+    from collections.abc import Iterator
     from collections.abc import Mapping
 
 
@@ -147,25 +151,17 @@ def look(control: Control) -> Status:
     """Look at everything at once; nothing that hangs holds the rest up."""
     stack = control.newest()
     answers: dict[str, str] = {}
-
-    def ask() -> None:
-        answers.update(health.probe_all(stack.announced.programs, PROBE_SECONDS))
-
     there: dict[Site, str] = {}
     shown: list[Certificate] = []
-    threads = [
-        threading.Thread(target=target, daemon=True)
-        for target in (
-            ask,
-            lambda: there.update(sites.look(stack, PROBE_SECONDS)),
-            lambda: shown.extend(loaded.look(stack, PROBE_SECONDS)),
-        )
-    ]
-    for thread in threads:
-        thread.start()
-    seen = survey.take(stack, PROBE_SECONDS)
-    for thread in threads:
-        thread.join()
+    asking = (
+        lambda: answers.update(
+            health.probe_all(stack.announced.programs, PROBE_SECONDS)
+        ),
+        lambda: there.update(sites.look(stack, PROBE_SECONDS)),
+        lambda: shown.extend(loaded.look(stack, PROBE_SECONDS)),
+    )
+    with _beside(asking):
+        seen = survey.take(stack, PROBE_SECONDS)
     drained = _drained(stack) if seen.pid(stack.chain.load_balancer) else ()
     applied, current = control.trees.applied(), control.trees.current()
     return Status(
@@ -185,6 +181,17 @@ def look(control: Control) -> Status:
         alerts=tuple(sorted(troubles.load(stack).values())),
         boot=tuple(boot.warnings(control)),
     )
+
+
+@contextmanager
+def _beside(asking: Iterable[Callable[[], None]]) -> Iterator[None]:
+    """Let others ask while the block runs; leave it when all have asked."""
+    threads = [threading.Thread(target=one, daemon=True) for one in asking]
+    for thread in threads:
+        thread.start()
+    yield
+    for thread in threads:
+        thread.join()
 
 
 def _drained(stack: Stack) -> tuple[str, ...]:
