@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import fcntl
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,7 @@ import pytest
 from collective.recipe.productionstack.daemons import roles
 from collective.recipe.productionstack.machine import processes
 from collective.recipe.productionstack.machine.own_processes import is_running
+from collective.recipe.productionstack.model.folders import Folders
 from tests.support.bench import Bench
 
 EVERY = ["zeo", "one", "two", "haproxy", "varnish", "nginx"]
@@ -231,3 +235,42 @@ def test_folders_are_private(bench: Bench) -> None:
     bench.up()
     assert Path(bench.folders.var).stat().st_mode & 0o777 == 0o700
     assert Path(bench.folder, "var", "zeo").stat().st_mode & 0o777 == 0o700
+
+
+class Elsewhere(Bench):
+    """A stack whose sockets are outside, where something else may delete them."""
+
+    @property
+    def folders(self) -> Folders:
+        return dataclasses.replace(super().folders, sockets=f"{self.folder}/sockets")
+
+
+@pytest.fixture
+def elsewhere(daemons: None) -> Iterator[Elsewhere]:
+    with Elsewhere(tiers=("haproxy", "varnish", "nginx")) as one:
+        one.generate()
+        yield one
+
+
+def test_up_makes_the_sockets_again_that_a_logout_took(elsewhere: Elsewhere) -> None:
+    sockets = Path(elsewhere.folders.sockets)
+    elsewhere.up()
+    before = elsewhere.survey().supervisor
+    shutil.rmtree(sockets)
+    assert elsewhere.run("status").status == 1
+
+    said = elsewhere.up()
+
+    assert "the sockets are gone" in said.errors
+    assert elsewhere.status()["ok"]
+    assert elsewhere.survey().supervisor not in {0, before}
+    assert (sockets / "haproxy.sock").exists()
+    assert elsewhere.get()[0] == 200
+
+
+def test_whatever_starts_a_program_makes_the_folder_again(elsewhere: Elsewhere) -> None:
+    elsewhere.up()
+    assert elsewhere.run("down").ok
+    shutil.rmtree(elsewhere.folders.sockets)
+    assert elsewhere.run("up").ok
+    assert elsewhere.status()["ok"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import signal
@@ -48,6 +49,21 @@ def test_people_get_a_table_of_80_columns(bench: Bench) -> None:
     assert result.ok
     assert "\x1b" not in result.output
     assert all(len(line.rstrip()) <= 80 for line in result.output.splitlines())
+
+
+def test_a_pipe_gets_whole_names_and_pids(bench: Bench) -> None:
+    long = "a-client-whose-name-is-much-longer-than-fourteen-letters-and-more"
+    zeo, one, *others = bench.stack.announced.programs
+    bench.programs = (zeo, dataclasses.replace(one, name=long), *others)
+    bench.generate()
+    bench.up()
+    line = next(
+        line for line in bench.run("status").output.splitlines() if "a-client" in line
+    )
+    name, state, pid, *_ = line.split()
+    assert (name, state, int(pid)) == (long, "running", bench.pid(long))
+    assert "…" not in line
+    assert line.split()[-3] == "ok"
 
 
 def test_a_hanging_program_is_seen_within_a_second(bench: Bench) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
+from collective.recipe.productionstack.daemons.systemd import control as systemd
 from collective.recipe.productionstack.errors import Problem
 from collective.recipe.productionstack.model.address import SOCKET_LIMIT
 from collective.recipe.productionstack.model.address import unsafe_in
@@ -42,14 +43,18 @@ def socket_folder(var: str, name: str, longest: str = LONGEST_SOCKET) -> str:
     if fits and len(var.split()) == 1:
         return var
     digest = sha256(var.encode()).hexdigest()[:10]
-    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    if (
-        runtime
-        and Path(runtime).is_dir()
-        and Path(runtime).stat().st_uid == os.getuid()
-    ):
+    if runtime := _lasting_runtime():
         return f"{runtime}/{name}-{digest}"
     return f"{tempfile.gettempdir()}/{name}-{os.getuid()}-{digest}"
+
+
+def _lasting_runtime() -> str:
+    """Return the user's runtime folder; without lingering it goes at each logout."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    if not runtime or not systemd.lingers():
+        return ""
+    there = Path(runtime).is_dir() and Path(runtime).stat().st_uid == os.getuid()
+    return runtime if there else ""
 
 
 def problems(directory: str) -> Iterator[Problem]:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+UNCUT = 400
 COLOURS = {"running": "green", "stopped": "yellow", "drained": "yellow"}
 
 
@@ -59,7 +60,8 @@ def command(control: Control, *, as_json: bool, as_metrics: bool) -> int:
 
 
 def _show(control: Control, status: Status) -> None:
-    console = control.screen.console()
+    # A program that reads this needs whole names and numbers; a person one screen.
+    console = control.screen.console(width=UNCUT)
     _show_programs(console, status)
     for line in remarks(control, status):
         console.print(line, markup=False)
@@ -73,18 +75,22 @@ def _show_programs(console: Console, status: Status) -> None:
     for title in ("program", "state", "pid", "up", "address", "health", "memory"):
         right = title in {"pid", "up", "memory"}
         table.add_column(title, justify="right" if right else "left", no_wrap=True)
+    narrow = console.width < UNCUT
     base = f"{status.stack.folders.buildout}/"
     for program in status.stack.announced.programs:
         line = status.program(program)
         good = status.is_good(program) or program.standby
         colour = COLOURS.get(_state(line), "red") if good else "red"
         table.add_row(
-            _short(line["name"], 14),
+            _short(line["name"], 14 if narrow else UNCUT),
             Text(_state(line), style=colour),
             str(line["pid"] or "-"),
             span(line["uptime"]),
-            _short(line["address"].removeprefix(base), 20),
-            Text(_short(line["health"], 18), style="green" if good else "red"),
+            _short(line["address"].removeprefix(base), 20 if narrow else UNCUT),
+            Text(
+                _short(line["health"], 18 if narrow else UNCUT),
+                style="green" if good else "red",
+            ),
             f"{line['memory'] / MEGABYTE:.0f} M" if line["memory"] else "-",
         )
     console.print(table, soft_wrap=False)
