@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -230,6 +231,19 @@ def test_a_frozen_supervisord_is_told(watched: Bench, hook: Hook) -> None:
 def test_down_is_no_trouble(watched: Bench, hook: Hook) -> None:
     assert watched.run("down").ok
     assert hook.told == []
+
+
+def test_what_programs_print_has_room_while_supervisord_is_busy(
+    watched: Bench,
+) -> None:
+    def room(pid: int) -> int:
+        with Path(f"/proc/{pid}/fd/1").open("ab", 0) as pipe:
+            return fcntl.fcntl(pipe, 1032)  # F_GETPIPE_SZ
+
+    wait(lambda: room(watched.pid("haproxy")) == MEGABYTE)
+    os.kill(watched.pid("haproxy"), signal.SIGKILL)
+    watched.wait_ok()
+    wait(lambda: room(watched.pid("haproxy")) == MEGABYTE)
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ from collective.recipe.productionstack.daemons import health
 from collective.recipe.productionstack.daemons import roles
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.machine import locks
+from collective.recipe.productionstack.machine import pipes
 from collective.recipe.productionstack.machine import processes
 from collective.recipe.productionstack.machine.files import MEGABYTE
 from collective.recipe.productionstack.model.announced import Health
@@ -88,6 +89,8 @@ class Watchdog:
                 found = {**self.open, troubles.KILLED: _without(stack)}
                 self._tell(stack, found)
             return
+        for one in seen:
+            pipes.widen(one.pid)
         judged = self.judge.look(now, seen, zeo=_zeo_answers(stack, seen))
         seldom = self._seldom(stack, now)
         self._tell(stack, {**judged.troubles, **_too_old(stack), **seldom})
