@@ -223,6 +223,28 @@ def test_everything_is_private(built: Site) -> None:
     assert stat.S_IMODE((built.folder / "var/stack").stat().st_mode) == 0o700
 
 
+def test_an_open_configuration_with_a_password_is_said(site: Site) -> None:
+    """Only where everybody can reach it, and with the command that ends it."""
+    site.root.chmod(0o711)
+    site.folder.chmod(0o755)
+    site.write(MINIMAL)
+    (site.folder / "buildout.cfg").chmod(0o644)
+    reachable = all(one.stat().st_mode & 0o001 for one in site.folder.parents)
+    said = "every user of this machine can read buildout.cfg"
+    assert (said in site.built().output) == reachable
+    (site.folder / "buildout.cfg").chmod(0o640)
+    assert said not in site.built().output
+
+
+def test_a_maintenance_page_that_is_no_text_is_refused(site: Site) -> None:
+    """An archive or a picture would be shown as garbage."""
+    page = site.root / "page.html"
+    page.write_bytes(b"PK\x03\x04\x00\x00")
+    said = site.refused(f"{MINIMAL}maintenance-page = {page}\n")
+    assert "[stack] maintenance-page" in said
+    assert "it is no text" in said
+
+
 # Sockets
 
 

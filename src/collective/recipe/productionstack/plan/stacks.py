@@ -187,4 +187,7 @@ class _Builder:
             self.add(
                 "maintenance-page", path, "no such file", "Write it, as one HTML file."
             )
+        elif path and b"\0" in Path(path).read_bytes():
+            text = "it is no text, so visitors would see garbage"
+            self.add("maintenance-page", path, text, "Write it, as one HTML file.")
         return Maintenance(page=path, allow=self.options.maintenance_allow)
