@@ -18,6 +18,12 @@ from collective.recipe.productionstack.model.folders import Folders
 SEPARATORS = re.compile(r"[:,\[]")
 """Varnish splits paths at the first two, nginx reads the last in an include."""
 
+BLANK = (
+    "a blank in the path: plone.recipe.zope2instance writes it into zope.conf without"
+    " quotes (CHAMELEON_CACHE), so Zope would not start, and collective.recipe.backup"
+    " takes it for two folders"
+)
+
 LONGEST_SOCKET = "/supervisor.sock"
 
 
@@ -57,16 +63,24 @@ def _lasting_runtime() -> str:
     return runtime if there else ""
 
 
-def problems(directory: str) -> Iterator[Problem]:
-    """Yield the problem of a buildout folder that no configuration can name."""
+def problems(directory: str, *, with_zope: bool) -> Iterator[Problem]:
+    """Yield the problem of a buildout folder that no configuration can name.
+
+    Our daemons read blanks in it; what belongs to a stack ``with_zope`` does not.
+    """
+    message = ""
     separator = SEPARATORS.search(directory)
     if unsafe := unsafe_in(directory) or (
         separator and f"the character {separator[0]}"
     ):
+        message = f"{unsafe} in the path would be read as syntax by the daemons"
+    elif with_zope and len(directory.split()) > 1:
+        message = BLANK
+    if message:
         yield Problem(
             part="buildout",
             option="directory",
             value=directory,
-            message=f"{unsafe} in the path would be read as syntax by the daemons",
+            message=message,
             remedy="Move the buildout to a folder whose path has no such thing.",
         )

@@ -59,7 +59,8 @@ def stacks(
 ) -> tuple[dict[str, tuple[Stack, StackOptions]], list[Problem]]:
     """Build the stack of every part, and return every problem of all of them."""
     built: dict[str, tuple[Stack, StackOptions]] = {}
-    problems: list[Problem] = list(folders.problems(facts.directory))
+    whole = any(not part.alone for part in parts)
+    problems: list[Problem] = list(folders.problems(facts.directory, with_zope=whole))
     wanted = list(listeners.of_parts(facts.clients.values(), facts.storages.values()))
     for part in parts:
         options, found = load(part.name, part.section)
