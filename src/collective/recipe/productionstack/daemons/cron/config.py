@@ -79,7 +79,7 @@ def _certificates(stack: Stack, verb: tuple[str, ...]) -> Iterator[Job]:
         yield Job(
             name="certificate",
             why="Let the web server take in certificates whose files were renewed.",
-            schedule=daily(stack, "certificate"),
+            schedule=f"{_spread(stack, 'certificate') % 60} 8 * * *",
             command=(*verb, "certificate", "renew"),
         )
 
