@@ -231,14 +231,14 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class Zeo:
-    """Something that accepts connections where ZEO would."""
+    """Something that says how it is where ZEO would."""
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.socket: socket.socket | None = None
 
     def start(self) -> None:
-        """Accept and close."""
+        """Answer its one question."""
         Path(self.path).unlink(missing_ok=True)
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.bind(self.path)
@@ -248,9 +248,14 @@ class Zeo:
     def _accept(self, listening: socket.socket) -> None:
         while True:
             try:
-                listening.accept()[0].close()
+                client, _ = listening.accept()
             except OSError:
                 return
+            with client, contextlib.suppress(OSError):
+                client.settimeout(1)
+                client.sendall(b"\0\0\0\2Z5")
+                if client.recv(8) == b"\0\0\0\4ruok":
+                    client.sendall(b'\0\0\0\x1f{"1": {"last-transaction": ""}}')
 
     def stop(self) -> None:
         """Be gone."""

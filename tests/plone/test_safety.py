@@ -105,3 +105,17 @@ def test_what_the_stack_keeps_is_private(live: PloneSite) -> None:
     for pid in live.processes():
         environment = Path(f"/proc/{pid}/environ").read_bytes()
         assert PASSWORD.encode() not in environment
+
+
+def test_visitors_cannot_make_zope_log_a_traceback(live: PloneSite) -> None:
+    axios = {"Accept": "application/json, text/plain, */*"}
+    logs = sorted((live.folder / "var/log").glob("*instance*"))
+    before = {path: path.stat().st_size for path in logs}
+    for method in ("PATCH", "DELETE"):
+        assert live.get("/", axios, method=method, body="{}").status == 401
+    assert live.get("/@@search?SearchableText=%ff").status == 400
+    assert live.get("/@@search?SearchableText=%C3%A4").status == 200
+    for path in logs:
+        with path.open("rb") as stream:
+            stream.seek(before[path])
+            assert b"Traceback" not in stream.read(), path

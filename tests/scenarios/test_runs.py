@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -222,32 +223,94 @@ def test_everything_is_private(built: Site) -> None:
     assert stat.S_IMODE((built.folder / "var/stack").stat().st_mode) == 0o700
 
 
+def test_an_open_configuration_with_a_password_is_said(site: Site) -> None:
+    """Only where everybody can reach it, and with the command that ends it."""
+    site.root.chmod(0o711)
+    site.folder.chmod(0o755)
+    site.write(MINIMAL)
+    (site.folder / "buildout.cfg").chmod(0o644)
+    reachable = all(one.stat().st_mode & 0o001 for one in site.folder.parents)
+    said = "every user of this machine can read buildout.cfg"
+    assert (said in site.built().output) == reachable
+    (site.folder / "buildout.cfg").chmod(0o640)
+    assert said not in site.built().output
+
+
+def test_a_maintenance_page_that_is_no_text_is_refused(site: Site) -> None:
+    """An archive or a picture would be shown as garbage."""
+    page = site.root / "page.html"
+    page.write_bytes(b"PK\x03\x04\x00\x00")
+    said = site.refused(f"{MINIMAL}maintenance-page = {page}\n")
+    assert "[stack] maintenance-page" in said
+    assert "it is no text" in said
+
+
 # Sockets
 
 
-@pytest.mark.parametrize("runtime", [True, False])
-def test_deep_folder_moves_sockets(buildouts: Buildouts, *, runtime: bool) -> None:
-    """Where socket paths would be too long they are in a private short folder."""
+def test_deep_folder_moves_sockets(buildouts: Buildouts) -> None:
+    """Where socket paths would be too long they are in a private short folder.
+
+    Not in the runtime folder of a login: that goes with it (nobody lingers here).
+    """
     with a_site(buildouts, "very-deep-folder/" * 6 + "site") as site:
-        place = site.root / "run"
-        if runtime:
-            place.mkdir(0o700)
-            site.environment["XDG_RUNTIME_DIR"] = str(place)
-        else:
-            place = site.root
-            site.environment["TMPDIR"] = str(place)
+        site.environment["TMPDIR"] = str(site.root)
+        site.environment["XDG_RUNTIME_DIR"] = str(site.root / "run")
+        (site.root / "run").mkdir(0o700)
         site.built(MINIMAL)
         stack = json.loads((site.etc / "stack.json").read_text())
         sockets = Path(stack["folders"]["sockets"])
-        uid = "" if runtime else f"{os.getuid()}-"
-        assert re.fullmatch(rf"stack-{uid}[0-9a-f]{{10}}", sockets.name)
-        assert sockets.parent == place
+        assert re.fullmatch(rf"stack-{os.getuid()}-[0-9a-f]{{10}}", sockets.name)
+        assert sockets.parent == site.root
         assert stat.S_IMODE(sockets.stat().st_mode) == 0o700
         assert (
             f"{sockets}/zeoserver.sock"
             in (site.etc / "haproxy/haproxy.cfg").read_text()
         )
         assert len(f"{sockets}/supervisor.sock".encode()) <= 97
+
+
+def test_a_squatted_socket_folder_is_one_clear_error(buildouts: Buildouts) -> None:
+    """Somebody else's file or link there is named, with what to do, and not used."""
+    with a_site(buildouts, "very-deep-folder/" * 6 + "site") as site:
+        site.environment["TMPDIR"] = str(site.root)
+        site.built(MINIMAL)
+        stack = json.loads((site.etc / "stack.json").read_text())
+        sockets = Path(stack["folders"]["sockets"])
+        elsewhere = site.root / "elsewhere"
+        elsewhere.mkdir(0o755)
+        for is_link in (False, True):
+            sockets.rmdir()
+            sockets.symlink_to(elsewhere) if is_link else sockets.touch()
+            done = site.run()
+            assert done.status == 1
+            assert f"{sockets} must be a folder of this user" in done.output
+            assert "Errno" not in done.output
+            assert "TMPDIR" in done.output
+            sockets.unlink()
+            sockets.mkdir()
+        assert stat.S_IMODE(elsewhere.stat().st_mode) == 0o755
+
+
+def test_a_killed_run_leaves_nothing_for_long(site: Site) -> None:
+    """Its scratch folder goes with the next run; that of a live one never does."""
+    site.environment["TMPDIR"] = str(site.root)
+    fake(site, "nginx", '[ "$1" != -t ] || kill -9 $PPID; echo nginx/1.22.1 >&2')
+    assert site.run(MINIMAL).status != 0
+    left = list(site.root.glob("stack-check-*"))
+    assert left
+    live = site.root / "stack-check-of-another"
+    live.mkdir()
+    for one in (*left, live):
+        os.utime(one, (1, 1))
+    (site.root / "daemons-of-this-test/nginx").unlink()
+    handle = os.open(live, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        site.built()
+    finally:
+        os.close(handle)
+    assert list(site.root.glob("stack-check-*")) == [live]
 
 
 # Daemons

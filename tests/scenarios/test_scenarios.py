@@ -119,7 +119,7 @@ def steady(site: Site) -> dict[str, str]:
         if path in tree:
             tree[path] = re.sub(mark, "@WORKERS@", tree[path])
     for job in stack["announced"]["jobs"]:
-        if job["name"] in {"backup", "pack", "verify"}:
+        if job["name"] in {"backup", "certificate", "pack", "verify"}:
             mark = f"@{job['name'].upper()}-TIME@"
             times = re.compile(
                 rf"(^|\"){re.escape(job['schedule'])}(?=[ \"])", re.MULTILINE

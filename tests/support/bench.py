@@ -222,6 +222,15 @@ class Bench:
         finally:
             one.close()
 
+    def header(self, name: str) -> str:
+        """Return a header of the front page."""
+        one = http.client.HTTPConnection("127.0.0.1", self.ports[0], timeout=5)
+        try:
+            one.request("GET", "/", headers={"Host": HOST, "Connection": "close"})
+            return one.getresponse().headers.get(name, "")
+        finally:
+            one.close()
+
     def wait_ok(self, seconds: float = 30) -> None:
         deadline = time.monotonic() + seconds
         while not self.status()["ok"]:
@@ -261,7 +270,7 @@ def _programs(bench: Bench, stack: Stack) -> tuple[Program, ...]:
             ),
             health=Health(address=stack.chain.stats, path="/stats"),
             listens=(stack.chain.balancer, stack.chain.stats),
-            stop_signal="TERM",
+            stop_signal="USR1",
             reload="USR2",
             tree_files=("haproxy/",),
         ),
@@ -299,7 +308,7 @@ def _programs(bench: Bench, stack: Stack) -> tuple[Program, ...]:
         name="zeo",
         kind="zeo",
         command=(sys.executable, server, "zeo", str(bench.zeo)),
-        health=Health(address=bench.zeo),
+        health=Health(address=bench.zeo, zeo=True),
         listens=(bench.zeo,),
     )
     clients = tuple(
@@ -400,10 +409,12 @@ def _nginx(bench: Bench, stack: Stack) -> File:
         f"error_log {stack.folders.log}/nginx-error.log;\n"
         "events { worker_connections 256; }\nhttp {\n"
         f"{temp}    access_log off;\n"
+        f"    upstream cache {{ server {stack.chain.cache} max_fails=0; "
+        f"server {stack.chain.balancer} backup; }}\n"
         f"    server {{ listen {stack.chain.http} default_server; return 444; }}\n"
         f"    server {{ listen {stack.chain.http}; server_name {HOST};\n"
         f"        add_header X-Nginx {bench.text}; # [stack] sites\n"
-        f"        location / {{ proxy_pass http://{stack.chain.cache}; }} }}\n"
+        "        location / { proxy_pass http://cache; proxy_next_upstream error; } }\n"
         f"{bench.extra}}}\n"
     )
     return File("nginx/nginx.conf", text)

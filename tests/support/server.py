@@ -24,7 +24,7 @@ class Answer(BaseHTTPRequestHandler):
         time.sleep(float(query.get("sleep", ["0"])[0]))
         forced = Path(os.environ["PRODUCTIONSTACK"], "status")
         status = int(query.get("status", ["200"])[0])
-        if forced.exists() and "@@ok" not in self.path:
+        if forced.exists() and self.path != "/@@ok":
             status = int(forced.read_text())
         text = f"{sys.argv[1]} {os.getpid()}".encode()
         self.send_response(status)
@@ -38,15 +38,19 @@ class Answer(BaseHTTPRequestHandler):
 
 
 def greet(path: str) -> None:
-    """Greet everybody who connects to a Unix socket, like ZEO."""
+    """Greet everybody who connects to a Unix socket and say how it is, like ZEO."""
     Path(path).unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX) as one:
         one.bind(path)
         one.listen()
         while True:
             client, _ = one.accept()
-            with client, suppress(BrokenPipeError):  # HAProxy's check only connects
-                client.sendall(b"Z5\n")
+            with client, suppress(ConnectionError):  # HAProxy's check only connects
+                client.sendall(b"\0\0\0\2Z5")
+                client.settimeout(1)
+                with suppress(TimeoutError):
+                    if client.recv(8) == b"\0\0\0\4ruok":
+                        client.sendall(b'\0\0\0\x1f{"1": {"last-transaction": ""}}')
 
 
 if __name__ == "__main__":

@@ -8,6 +8,9 @@ import json
 import threading
 import time
 
+import pytest
+
+from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.announced import Check
 from tests.support import samples
 from tests.support.bench import Bench
@@ -166,6 +169,31 @@ def test_check_refuses_and_nothing_changes(chain: Bench) -> None:
     assert "nothing was changed" in result.errors
     assert "nonsense" in result.errors
     assert chain.trees.applied() == before
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        (
+            Address("no-such-host.invalid", 8099),
+            "no-such-host.invalid does not resolve",
+        ),
+        (Address("192.0.2.1", 8099), "192.0.2.1 is no address of this machine"),
+        (Address("127.0.0.1", 80), "only root may listen on ports below 1024"),
+        (Address("localhost", 8099), ""),
+        (Address("0.0.0.0", 8099), ""),
+        (Address("::1", 8099), ""),
+    ],
+)
+def test_check_names_addresses_that_cannot_be_had(
+    bench: Bench, address: Address, said: str
+) -> None:
+    zeo, *others = bench.stack.announced.programs
+    bench.programs = (dataclasses.replace(zeo, listens=(address,)), *others)
+    bench.generate()
+    result = bench.run("check")
+    assert result.status == bool(said), result.text
+    assert said in result.errors
 
 
 def test_nothing_to_reload_when_nothing_runs(bench: Bench) -> None:

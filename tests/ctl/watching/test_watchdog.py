@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -190,6 +191,59 @@ def test_a_job_that_nobody_runs_is_told(watched: Bench, hook: Hook) -> None:
     assert "pack: TOO OLD: 115 d ago: bin/stack pack" in shown.output
     outcomes.save(watched.stack, Stamp(name="pack", ok=True, ended=time.time()))
     wait(lambda: "pack is well again (age)" in hook.subjects())
+
+
+WITHOUT = "supervisord was killed: nothing that ends is started again until it is back"
+
+
+def test_a_killed_supervisord_is_told_and_that_it_is_back(
+    watched: Bench, hook: Hook
+) -> None:
+    os.kill(watched.survey().supervisor, signal.SIGKILL)
+    wait(lambda: WITHOUT in hook.subjects())
+    shown = watched.run("status", "--metrics").output
+    assert 'program="supervisord",standby="false"} 0' in shown
+    assert WITHOUT in watched.status()["alerts"]
+    assert watched.run("--quiet", "up", "--if-killed").text == ""
+    wait(lambda: "supervisord is well again (down)" in hook.subjects())
+    assert hook.subjects().count(WITHOUT) == 1
+    shown = watched.run("status", "--metrics").output
+    assert 'program="supervisord",standby="false"} 1' in shown
+
+
+def test_with_the_watchdog_gone_too_up_tells_it(watched: Bench, hook: Hook) -> None:
+    seen = watched.survey()
+    for pid in (seen.supervisor, seen.pid("watchdog")):
+        os.kill(pid, signal.SIGKILL)
+    assert watched.run("--quiet", "up", "--if-killed").ok
+    wait(lambda: "supervisord is well again (down)" in hook.subjects())
+    assert hook.subjects().count(WITHOUT) == 1
+
+
+def test_a_frozen_supervisord_is_told(watched: Bench, hook: Hook) -> None:
+    pid = watched.survey().supervisor
+    os.kill(pid, signal.SIGSTOP)
+    wait(lambda: any("supervisord hangs" in one for one in hook.subjects()), 60)
+    os.kill(pid, signal.SIGCONT)
+    wait(lambda: "supervisord is well again (down)" in hook.subjects())
+
+
+def test_down_is_no_trouble(watched: Bench, hook: Hook) -> None:
+    assert watched.run("down").ok
+    assert hook.told == []
+
+
+def test_what_programs_print_has_room_while_supervisord_is_busy(
+    watched: Bench,
+) -> None:
+    def room(pid: int) -> int:
+        with Path(f"/proc/{pid}/fd/1").open("ab", 0) as pipe:
+            return fcntl.fcntl(pipe, 1032)  # F_GETPIPE_SZ
+
+    wait(lambda: room(watched.pid("haproxy")) == MEGABYTE)
+    os.kill(watched.pid("haproxy"), signal.SIGKILL)
+    watched.wait_ok()
+    wait(lambda: room(watched.pid("haproxy")) == MEGABYTE)
 
 
 @pytest.fixture

@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from collective.recipe.productionstack.daemons import health
+from collective.recipe.productionstack.model.address import Address
+from collective.recipe.productionstack.model.announced import Health
 from tests.daemons import stage
 from tests.daemons.stage import Answer
 from tests.daemons.stage import Reply
@@ -113,6 +116,42 @@ def test_without_zeo_nobody_serves_and_with_it_all_do_again(balancer: Stage) -> 
     balancer.zeo.start()
     assert stage.until(lambda: balancer.up() == 2, 8) < 6
     assert ask(balancer.stack.chain.balancer, "GET", "/haproxy-health").status == 200
+
+
+@pytest.fixture
+def zeo(tmp_path: Path) -> Iterator[tuple[Stage, subprocess.Popen[bytes]]]:
+    """Give HAProxy as it is in production, with a real ZEO server to ask."""
+    with Stage() as one:
+        one.zeo.stop()
+        command = ("-a", one.zeo.path, "-f", str(tmp_path / "Data.fs"))
+        zeo = subprocess.Popen((sys.executable, "-m", "ZEO.runzeo", *command))
+        try:
+            stage.until(lambda: _zeo(one) == "ok", 20)
+            yield one.start("haproxy"), zeo
+        finally:
+            zeo.kill()
+            zeo.wait()
+
+
+def _zeo(one: Stage) -> str:
+    where = Health(address=Address(path=one.zeo.path), zeo=True)
+    return health.probe(where, 0.5)
+
+
+def test_a_frozen_zeo_server_takes_the_clients_out(
+    zeo: tuple[Stage, subprocess.Popen[bytes]],
+) -> None:
+    one, server = zeo
+    assert one.up() == 2
+    server.send_signal(signal.SIGSTOP)
+    assert _zeo(one) == "no answer in 0.5 s"
+    assert stage.until(lambda: one.up() == 0, 20) < 15
+    begin = time.monotonic()
+    _is_friendly(_get(one))
+    assert time.monotonic() - begin < 0.5
+    server.send_signal(signal.SIGCONT)
+    assert stage.until(lambda: one.up() == 2, 15) < 6
+    assert _zeo(one) == "ok"
 
 
 def test_the_runtime_socket_drains_and_takes_back(balancer: Stage) -> None:
@@ -243,3 +282,67 @@ def test_ipv6_clients_and_listeners() -> None:
     balancer, stats = (Address("::1", port) for port in ports.take(2))
     with Stage(balancer=balancer, stats=stats).start("haproxy") as one:
         assert _get(one).status == 200
+
+
+TOLD = (
+    ("X-Forwarded-For", "192.0.2.7, 127.0.0.1"),
+    ("X-Forwarded-Host", "www.example.com"),
+    ("X-Forwarded-Proto", "https"),
+    ("X-Real-IP", "192.0.2.7"),
+)
+CLAIMS = (
+    *("Forwarded", "X-Forwarded", "Forwarded-For", "X-Forwarded-User", "Via", "Proxy"),
+    *("X-Forwarded-Port", "X-Forwarded-Anything", "Remote-User", "X-Remote-User"),
+    *("Remote-Addr", "X-Host", "X-Scheme", "X-Url-Scheme", "True-Client-IP"),
+    *("CF-Connecting-IP", "X-Cluster-Client-IP", "X-Client-IP", "Fastly-Client-IP"),
+    *("X-Original-URL", "X-Rewrite-URL", "X-HTTP-Method", "X-HTTP-Method-Override"),
+    *("X-Method-Override", "X-PS-Anything", "X-Ps-Root", "X-Anonymous", "X-Auth-User"),
+    *("X-Webauth-Groups", "X-Azure-ClientIP-IP", "Front-End-Https", "X-ProxyUser-Ip"),
+    *("X_Forwarded_Host", "Remote_User", "Proxy-Authorization", "X-Envoy-Client-Cert"),
+)
+PASSED = (
+    *("Accept", "Cookie", "User-Agent", "X-Requested-With", "X-CSRF-TOKEN", "Origin"),
+    *("Access-Control-Request-Method", "Access-Control-Request-Headers", "If-Match"),
+    *("Content-Type", "Range", "Lock-Token", "Prefer", "Upload-Offset", "Referer"),
+    *("Tus-Resumable", "Upload-Metadata", "X-Api-Key", "Sec-Fetch-Site", "DNT"),
+)
+
+
+def test_what_may_pass_towards_zope_is_named_and_the_rest_of_that_kind_is_dropped(
+    balancer: Stage,
+) -> None:
+    claims = tuple((name, "evil") for name in CLAIMS)
+    passed = tuple((name, "good") for name in PASSED)
+    address = balancer.stack.chain.balancer
+    assert ask(address, "GET", "/x", (*claims, *TOLD, *passed)).status == 200
+
+    (seen,) = balancer.plone.seen
+    assert [name for name in CLAIMS if seen[name]] == []
+    assert [name for name in PASSED if seen[name] != "good"] == []
+    assert tuple((name, seen[name]) for name, _ in TOLD) == TOLD
+
+
+def test_the_log_is_about_visitors_and_no_line_is_cut(balancer: Stage) -> None:
+    address = balancer.stack.chain.balancer
+    long = "/" + "x" * 3000 + "/the-end"
+    with stage.connect(address) as kept:
+        for visitor in ("192.0.2.1", "2001:db8::7", ""):
+            told = f"X-Real-IP: {visitor}\r\n" if visitor else ""
+            kept.sendall(f"GET {long} HTTP/1.1\r\nHost: a\r\n{told}\r\n".encode())
+            assert stage.read(kept).status == 200
+
+    def lines() -> list[str]:
+        return [one for one in balancer.said("haproxy").splitlines() if "xxx" in one]
+
+    stage.until(lambda: len(lines()) == 3)
+    assert all("/the-end HTTP/1.1" in one for one in lines())
+    shown = [one.split(" ", 1)[0].rpartition(":")[0] for one in lines()]
+    assert shown == ["192.0.2.1", "2001:db8::7", "127.0.0.1"]
+
+
+def test_no_line_of_the_log_is_lost_under_load(balancer: Stage) -> None:
+    with stage.load(8, lambda: _get(balancer, "/counted")) as replies:
+        time.sleep(4)
+    assert len(replies) > 400
+    assert "DroppedLogs: 0" in balancer.balancer("show info").splitlines()
+    stage.until(lambda: balancer.said("haproxy").count("GET /counted ") == len(replies))

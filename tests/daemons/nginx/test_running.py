@@ -192,6 +192,65 @@ def test_writing_methods_are_for_the_rest_api(
     assert front.get(path, ("Accept", accept), method=method).status == status
 
 
+AXIOS = "application/json, text/plain, */*"
+
+
+@pytest.mark.parametrize(
+    ("method", "sent", "passed"),
+    [
+        ("PATCH", AXIOS, "application/json"),
+        ("DELETE", AXIOS, "application/json"),
+        ("PUT", "application/json;q=1", "application/json"),
+        ("GET", AXIOS, AXIOS),
+        ("POST", AXIOS, AXIOS),
+        ("GET", "text/html", "text/html"),
+    ],
+)
+def test_who_writes_names_one_type_as_the_rest_api_wants(
+    front: Stage, method: str, sent: str, passed: str
+) -> None:
+    assert front.get("/a", ("Accept", sent), method=method).status == 200
+    assert front.plone.seen[0]["Accept"] == passed
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("SearchableText=%ff", 400),
+        ("a=b&SearchableText=x%FF", 400),
+        ("%e4=1", 400),
+        ("a=%c0%af", 400),
+        ("a=%ed%a0%80", 400),
+        ("a=%f4%90%80%80", 400),
+        ("a=%c3", 400),
+        ("a=%c3&b=%a4", 400),
+        ("a=%c3%a4%E2%82%ac%f0%9f%90%8d&b[]=%25%26", 200),
+        ("a=%zz&=&&b&%", 200),
+        ("a=b+c%20d%00", 200),
+        ("utm_campaign=fr%FChling&a=b", 200),
+        ("a=b&mtm_kwd=%FC", 200),
+        ("?utm_source=%FC", 200),
+        ("autm_x=%FC", 400),
+        ("utm_source=x&a=%FC", 400),
+        ("a=" + "%c3%a4" * 2000, 200),
+        ("a" * 12000, 200),
+        ("a=&" * 4000, 200),
+        ("a=&" * 4000 + "%ff", 400),
+        ("", 200),
+    ],
+)
+def test_a_query_must_be_utf_8(front: Stage, query: str, status: int) -> None:
+    assert front.get(f"/@@search?{query}").status == status
+    assert len(front.plone.seen) == (status == 200)
+
+
+@pytest.mark.parametrize(("raw", "status"), [(b"a=\xc3\xa4", 200), (b"a=\xff", 400)])
+def test_a_query_may_hold_bytes_as_they_are(
+    front: Stage, raw: bytes, status: int
+) -> None:
+    assert front.get("/x?" + raw.decode("latin-1")).status == status
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "DELETE"])
 @pytest.mark.parametrize(
     ("sent", "passed"),
@@ -218,6 +277,8 @@ CLAIMS = (
     *("X-Forwarded-Prefix", "X-Forwarded-Scheme", "X-Forwarded-Server"),
     *("X-Forwarded-Ssl", "X-Forwarded-User", "X-Original-URL", "X-Rewrite-URL"),
     *("X-HTTP-Method", "X-HTTP-Method-Override", "Proxy", "Via", "X-Anonymous"),
+    *("Remote-User", "X-Host", "X-Scheme", "True-Client-IP", "CF-Connecting-IP"),
+    *("X-Cluster-Client-IP", "X-Forwarded", "Forwarded-For", "Fastly-Client-IP"),
 )
 
 
@@ -384,16 +445,35 @@ def _tls(name: str, **versions: ssl.TLSVersion) -> ssl.SSLContext:
     return context
 
 
-def _secure(stack: Stage, host: str, path: str = "/", **values: Any) -> stage.Reply:
+def _secure(
+    stack: Stage, host: str, path: str = "/", asked: str = "", **values: Any
+) -> stage.Reply:
     assert stack.stack.chain.https
     context = _tls(host, **values)
     return ask(
         stack.stack.chain.https,
         "GET",
         path,
-        (("Host", host),),
+        (("Host", asked or host),),
         wrap=lambda one: context.wrap_socket(one, server_hostname=host),
     )
+
+
+@pytest.mark.parametrize("asked", ["evil.org", "plain.example.com", "localhost"])
+@pytest.mark.parametrize("path", ["/", "/index.html", "/maintenance.map"])
+def test_another_host_over_a_known_handshake_is_misdirected(
+    with_tls: Stage, asked: str, path: str
+) -> None:
+    html = Path(with_tls.stack.folders.var, "html")
+    html.mkdir(exist_ok=True)
+    (html / "index.html").write_text("not for you")
+    with_tls.plone.forget()
+
+    reply = _secure(with_tls, "www.example.com", path, asked=asked)
+
+    assert reply.status == 421
+    assert b"not for you" not in reply.body
+    assert not with_tls.plone.seen
 
 
 def test_tls_pages_tell_zope_so(with_tls: Stage) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +71,25 @@ def keep_private(buildout: Any) -> None:
     path = Path(settings["directory"], settings["installed"])
     if path.is_file():
         path.chmod(path.stat().st_mode & ~0o007)
+
+
+def warn_of_open_files(buildout: Any, parts: Iterable[str]) -> None:
+    """Warn where everybody can read a configuration that holds a password."""
+    folder = Path(buildout["buildout"]["directory"])
+    users = (buildout[part].get("user", "") for part in parts)
+    secrets = [user.partition(":")[2] for user in users]
+    if not all(one.stat().st_mode & stat.S_IXOTH for one in (folder, *folder.parents)):
+        return
+    for path in sorted(folder.glob("*.cfg")):
+        is_open = path.is_file() and path.stat().st_mode & stat.S_IROTH
+        text = path.read_text(errors="replace") if is_open else ""
+        if any(secret and secret in text for secret in secrets):
+            logger.warning(
+                "[buildout] every user of this machine can read %s, which holds the"
+                " password of Zope's administrator. Run: chmod o-rwx %s",
+                path.name,
+                path.name,
+            )
 
 
 def refuse_live(directory: str, name: str) -> None:

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import zc.buildout
 
+from collective.recipe.productionstack.buildout import guards
 from collective.recipe.productionstack.buildout import other_parts
 from collective.recipe.productionstack.buildout import sections
 from collective.recipe.productionstack.buildout.last_run import Memory
@@ -75,6 +76,10 @@ def plan_of(buildout: Any) -> Plan:
         raise ConfigurationError(problems)
     for stack, _ in built.values():
         _warn(buildout, stack)
+    clients = {
+        one.name for stack, _ in built.values() for one in stack.zope.all_clients
+    }
+    guards.warn_of_open_files(buildout, sorted(clients))
     buildout._productionstack_plan = built  # noqa: SLF001 (the only object of a run)
     return built
 

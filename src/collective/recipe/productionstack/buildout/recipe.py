@@ -8,9 +8,7 @@ and returns no path: buildout deletes what a failing part had returned.
 from __future__ import annotations
 
 import logging
-import os
 import sys
-import tempfile
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +25,8 @@ from collective.recipe.productionstack.buildout.our_parts import users_fault
 from collective.recipe.productionstack.errors import ConfigurationError
 from collective.recipe.productionstack.errors import Problem
 from collective.recipe.productionstack.errors import StackError
+from collective.recipe.productionstack.machine import scratch
+from collective.recipe.productionstack.machine.files import make_private
 from collective.recipe.productionstack.model.stack import Stack
 from collective.recipe.productionstack.plan import rendering
 from collective.recipe.productionstack.tree import check
@@ -147,10 +147,10 @@ class Recipe:
         if self.memory.knows(self.digest, check.daemons(self.stack)):
             verdicts = list(check.missing(self.stack))
         else:
-            with tempfile.TemporaryDirectory(prefix="stack-") as folder:
+            with scratch.folder() as folder:
                 made = self.tree or self._render()
-                made.write(Path(folder), durable=False)
-                verdicts = list(check.verdicts(self.stack, Path(folder)))
+                made.write(folder, durable=False)
+                verdicts = list(check.verdicts(self.stack, folder))
         problems = [
             problem for verdict in verdicts if (problem := self._judge(verdict))
         ]
@@ -180,15 +180,11 @@ class Recipe:
     def _make_folders(self) -> None:
         folders = self.stack.folders
         Path(folders.log).mkdir(parents=True, exist_ok=True)
-        for private in {folders.var, folders.sockets}:
-            Path(private).mkdir(parents=True, exist_ok=True, mode=0o700)
-            if Path(private).stat().st_uid != os.getuid():
-                message = (
-                    f"{private} belongs to somebody else. Remove it, then run"
-                    " buildout again."
-                )
-                raise StackError(message)
-            Path(private).chmod(0o700)
+        var = Path(folders.var)
+        var.mkdir(parents=True, exist_ok=True, mode=0o700)
+        var.chmod(0o700)
+        if folders.sockets != folders.var:
+            make_private(Path(folders.sockets))
 
     def _say_changes(self, before: Path | None) -> None:
         paths = sorted(diff.changed(before, self.trees.current()))

@@ -22,7 +22,8 @@ VERBS = (
     *("up", "down", "status", "check", "diff", "reload", "rollback"),
     *("restart", "drain", "ready", "add", "remove", "debug", "boot", "watch"),
     *("maintenance", "backup", "verify-backup", "restore", "sync-backup", "pack"),
-    *("cron", "explain", "plone-caching", "purge", "purge-check", "supervisord"),
+    *("certificate", "cron", "explain", "plone-caching", "purge", "purge-check"),
+    "supervisord",
 )
 """In the order of their use; each is a module in ``verbs/`` of that name."""
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from collective.recipe.productionstack.machine.http import connection
+from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.announced import Health
 from collective.recipe.productionstack.model.announced import Program
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 OK = "ok"
 CLOSED = 444
 """nginx's word for closing the connection without an answer."""
+
+ZEO_QUESTION, ZEO_ANSWER = b"\x00\x00\x00\x04ruok", b"last-transaction"
+"""What a ZEO server of 5.0 and later is asked, and what stands in its answer."""
 
 UNKNOWN_HOST = "unknown-host.invalid"
 
@@ -45,7 +49,8 @@ def probe_all(programs: Iterable[Program], timeout: float) -> Mapping[str, str]:
 def probe(health: Health, timeout: float) -> str:
     """Return ``ok`` or in a few words what is wrong."""
     closes = _closes if health.status == CLOSED else _answers
-    ask = closes if health.path or health.status == CLOSED else _greets
+    talks = _tells if health.zeo else _greets
+    ask = closes if health.path or health.status == CLOSED else talks
     try:
         return ask(health, timeout)
     except FileNotFoundError:
@@ -82,12 +87,31 @@ def _get(health: Health, timeout: float, host: str) -> int:
 
 
 def _greets(health: Health, timeout: float) -> str:
-    address = health.address
-    kind = socket.AF_UNIX if address.path else socket.AF_INET
-    if ":" in address.host:
-        kind = socket.AF_INET6
-    target = address.to_connect
-    with socket.socket(kind, socket.SOCK_STREAM) as one:
-        one.settimeout(timeout)
-        one.connect(address.path or (target.host, target.port))
+    with _connected(health.address, timeout) as one:
         return OK if one.recv(1) else "closes the connection"
+
+
+def _tells(health: Health, timeout: float) -> str:
+    """Ask a ZEO server how it is, as zeo-nagios does: one that hangs still accepts."""
+    with _connected(health.address, timeout) as one:
+        one.sendall(ZEO_QUESTION)
+        said = b""
+        while data := one.recv(65536):
+            said += data
+            if ZEO_ANSWER in said:
+                return OK
+    return "closes the connection"
+
+
+def _connected(address: Address, timeout: float) -> socket.socket:
+    if not address.path:
+        target = address.to_connect
+        return socket.create_connection((target.host, target.port), timeout)
+    one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    one.settimeout(timeout)
+    try:
+        one.connect(address.path)
+    except OSError:
+        one.close()
+        raise
+    return one

@@ -89,6 +89,9 @@ class Balancer(Daemon, Protocol):
     def set_state(self, name: str, state: str) -> None:
         """Give a client ``drain`` (nothing new) or ``ready``; else ControlError."""
 
+    def keep_all(self, *, asking: bool) -> None:
+        """Ask no client how it is, so that none is taken out, or ask again."""
+
     def add(self, name: str, address: Address, most: int) -> None:
         """Know one more client until the next reload, ``most`` requests at a time."""
 
@@ -174,6 +177,9 @@ class Nobody:
         return []
 
     def set_state(self, name: str, state: str) -> None:
+        """Do nothing."""
+
+    def keep_all(self, *, asking: bool) -> None:
         """Do nothing."""
 
     def add(self, name: str, address: Address, most: int) -> None:

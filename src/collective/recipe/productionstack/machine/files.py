@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
+import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from collective.recipe.productionstack.errors import ControlError
@@ -34,6 +37,33 @@ def write_atomically(path: Path, text: str, mode: int = 0o640) -> bool:
         Path(name).unlink(missing_ok=True)
         raise
     return True
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder that may lie where others write too, and trust only our own.
+
+    Raises ControlError where somebody has put something else there.
+    """
+    with suppress(FileExistsError):
+        folder.mkdir(parents=True, mode=0o700)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        message = (
+            f"{folder} must be a folder of this user, for sockets, but is not: it "
+            f"belongs to {_name(found.st_uid)}. Remove it or ask its owner to. To have "
+            "it elsewhere set TMPDIR to a folder of your own, move the buildout to a "
+            "shorter path without blanks, or have root run loginctl enable-linger "
+            f"{_name(os.getuid())}; then run bin/buildout."
+        )
+        raise ControlError(message)
+    folder.chmod(0o700)
+
+
+def _name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
 
 
 def megabytes(size: int) -> str:

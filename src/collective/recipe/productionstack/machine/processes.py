@@ -72,6 +72,16 @@ def alive(pid: int) -> bool:
     return process(pid) is not None
 
 
+def has_capability(pid: int, number: int) -> bool:
+    """Whether a process has an effective capability (capabilities(7))."""
+    try:
+        text = (PROC / str(pid) / "status").read_text()
+    except OSError:
+        return False
+    mask = text.partition("CapEff:")[2].split()[:1] or ["0"]
+    return bool(int(mask[0], 16) >> number & 1)
+
+
 def environment(pid: int) -> dict[str, str]:
     """Return what a process was started with; empty where we may not look."""
     try:

@@ -37,12 +37,13 @@ class Health:
 
     A ``path`` is fetched and must give ``status``; status 444 means that the
     connection is closed without an answer (nginx's word for it). Without a path
-    something must be read after connecting (ZEO greets).
+    something must be read after connecting; a ``zeo`` server must tell of its storage.
     """
 
     address: Address
     path: str = ""
     status: int = 200
+    zeo: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

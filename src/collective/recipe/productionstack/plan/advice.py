@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable
 from collections.abc import Iterator
+from pathlib import Path
 
+from collective.recipe.productionstack.model.chain import LISTENERS
+from collective.recipe.productionstack.model.chain import NOBODY
+from collective.recipe.productionstack.model.chain import ROLES
 from collective.recipe.productionstack.model.clients import Client
 from collective.recipe.productionstack.model.stack import Stack
 from collective.recipe.productionstack.model.storage import Storage
+
+WHAT = {
+    "cache": "pages past the web server's refusals",
+    "purge": "the cache is emptied",
+    "balancer": "Zope is reached past the web server's refusals",
+    "stats": "statistics are shown",
+}
 
 
 def warnings(stack: Stack, *, given: Callable[[str, str], bool]) -> Iterator[str]:
@@ -20,6 +32,8 @@ def warnings(stack: Stack, *, given: Callable[[str, str], bool]) -> Iterator[str
     if stack.data.storage and stack.data.storage.address.is_public:
         yield _public_zeo(stack, stack.data.storage, given=given)
     yield from _zeo_warnings(stack)
+    yield from _listeners(stack)
+    yield from _secrets(stack)
 
 
 def _public_zeo(
@@ -34,6 +48,36 @@ def _public_zeo(
     else:
         remedy = f"Write: zeo-address = {stack.socket(storage.name)}"
     return f"[{storage.name}] zeo-address: {where}. {remedy}"
+
+
+def _listeners(stack: Stack) -> Iterator[str]:
+    """Yield the inner listeners that other machines reach."""
+    fronts = [role for role in ROLES if stack.chain.filled_by(role) != NOBODY]
+    for role in fronts:
+        for name in LISTENERS[role]:
+            address = getattr(stack.chain, name)
+            outermost = role == fronts[0] and name not in {"purge", "stats"}
+            if address and address.is_public and not (outermost or stack.alone):
+                yield (
+                    f"[{stack.name}] {name}-address: {WHAT[name]} on {address}, for"
+                    f" everybody. Write: {name}-address = 127.0.0.1:{address.port}"
+                )
+
+
+def _secrets(stack: Stack) -> Iterator[str]:
+    """Yield the keys that others may read, or that are not there."""
+    for path in sorted({site.key for site in stack.sites if site.key}):
+        if Path(path).is_file() and Path(path).stat().st_mode & stat.S_IROTH:
+            yield (
+                f"[{stack.name}] key = {path}: every user of this machine can read it."
+                f" Run: chmod o-rwx {path}"
+            )
+    key = stack.data.keeping.sync_key
+    if key and not Path(key).is_file():
+        yield (
+            f"[{stack.name}] sync-key = {key}: no such file, so no copy can be made."
+            f" Run: ssh-keygen -t ed25519 -N '' -f {key}"
+        )
 
 
 def _client_warnings(client: Client) -> Iterator[str]:
@@ -58,7 +102,14 @@ def _client_warnings(client: Client) -> Iterator[str]:
 def _zeo_warnings(stack: Stack) -> Iterator[str]:
     if stack.data.storage is None:
         return
-    target = stack.data.storage.address.to_connect
+    storage = stack.data.storage
+    if not (storage.address.path or storage.address.is_public):
+        yield (
+            f"[{storage.name}] zeo-address = {storage.address}: every user and daemon"
+            " of this machine can read and write the database there. Remove the option"
+            " where it stands to get a Unix socket"
+        )
+    target = storage.address.to_connect
     for client in stack.zope.all_clients:
         asked = {address.to_connect for address in client.zeo_addresses}
         if target not in asked:

@@ -59,7 +59,8 @@ def stacks(
 ) -> tuple[dict[str, tuple[Stack, StackOptions]], list[Problem]]:
     """Build the stack of every part, and return every problem of all of them."""
     built: dict[str, tuple[Stack, StackOptions]] = {}
-    problems: list[Problem] = list(folders.problems(facts.directory))
+    whole = any(not part.alone for part in parts)
+    problems: list[Problem] = list(folders.problems(facts.directory, with_zope=whole))
     wanted = list(listeners.of_parts(facts.clients.values(), facts.storages.values()))
     for part in parts:
         options, found = load(part.name, part.section)
@@ -187,4 +188,7 @@ class _Builder:
             self.add(
                 "maintenance-page", path, "no such file", "Write it, as one HTML file."
             )
+        elif path and b"\0" in Path(path).read_bytes():
+            text = "it is no text, so visitors would see garbage"
+            self.add("maintenance-page", path, text, "Write it, as one HTML file.")
         return Maintenance(page=path, allow=self.options.maintenance_allow)

@@ -54,7 +54,7 @@ def program(storage: Storage) -> Program:
         name=storage.name,
         kind=STORAGE,
         command=storage.command,
-        health=Health(address=storage.address.to_connect),
+        health=Health(address=storage.address.to_connect, zeo=True),
         listens=(storage.address,),
         stop_signal="TERM",
         stop_seconds=60,

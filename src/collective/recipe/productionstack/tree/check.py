@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Iterator
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from collective.recipe.productionstack.machine import run
+from collective.recipe.productionstack.machine import scratch as scratches
 from collective.recipe.productionstack.machine.run import Result
 from collective.recipe.productionstack.model.announced import Check
 from collective.recipe.productionstack.model.stack import Stack
@@ -73,12 +73,11 @@ def _too_old(check: Check, program: str) -> str:
 
 
 def _ask(check: Check, program: str, folder: Path) -> Verdict:
-    with tempfile.TemporaryDirectory(prefix="stack-check-") as name:
-        scratch = Path(name)
+    with scratches.folder() as scratch:
         copied = scratch / "tree"
         (scratch / "var").mkdir()
         (scratch / "log").mkdir()
-        places = {"{tree}": str(copied), "{scratch}": name}
+        places = {"{tree}": str(copied), "{scratch}": str(scratch)}
         trees.copy(
             folder / check.service,
             copied / check.service,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from collections.abc import Sequence
+from contextlib import contextmanager
 from contextlib import suppress
 
 from collective.recipe.productionstack.ctl.lifecycle import survey
@@ -10,10 +12,13 @@ from collective.recipe.productionstack.ctl.lifecycle.starting import Starter
 from collective.recipe.productionstack.ctl.screen import Screen
 from collective.recipe.productionstack.daemons import roles
 from collective.recipe.productionstack.errors import ControlError
+from collective.recipe.productionstack.machine import processes
+from collective.recipe.productionstack.machine import waiting
 from collective.recipe.productionstack.model.announced import Program
 
 DRAIN_SECONDS = 30.0
 UNKNOWN_SECONDS = 30.0
+UP_SECONDS = 20.0
 
 
 def replace(starter: Starter, screen: Screen) -> None:
@@ -31,14 +36,74 @@ def replace(starter: Starter, screen: Screen) -> None:
 def _replace(
     starter: Starter, screen: Screen, program: Program, pids: Sequence[int]
 ) -> None:
-    drained = program.is_client and _drain(starter, screen, program)
+    if program.is_storage:
+        with _unasked(starter):
+            _swap(starter, screen, program, pids)
+    elif program.kind == starter.stack.chain.load_balancer:
+        _beside(starter, screen, program, pids)
+    elif program.kind == starter.stack.chain.web_server:
+        # The new one stands for the old, which serves on; see its subreaper.
+        starter.start([program])
+        guards = [pid for pid in pids if survey.GUARD in processes.arguments(pid)]
+        survey.end(guards, "KILL", 5)
+    elif program.is_client and _drain(starter, screen, program):
+        _swap(starter, screen, program, pids)
+        _take_back(starter, program)
+    else:
+        _swap(starter, screen, program, pids)
+
+
+def _swap(
+    starter: Starter, screen: Screen, program: Program, pids: Sequence[int]
+) -> None:
     killed = survey.end(pids, program.stop_signal, program.stop_seconds)
     _report(screen, program.name, killed)
     if not program.standby:
         starter.start([program])
-    if drained:
+
+
+@contextmanager
+def _unasked(starter: Starter) -> Iterator[None]:
+    """Let no client be taken out for the second in which its database is away."""
+    balancer = roles.balancer(starter.stack)
+    with suppress(ControlError):
+        balancer.keep_all(asking=False)
+    try:
+        yield
+    finally:
         with suppress(ControlError):
-            roles.balancer(starter.stack).set_state(program.name, "ready")
+            balancer.keep_all(asking=True)
+
+
+def _beside(
+    starter: Starter, screen: Screen, program: Program, pids: Sequence[int]
+) -> None:
+    """Start the new balancer while the old one serves: both may listen (SO_REUSEPORT).
+
+    What was drained stays so. The old one ends when its requests have.
+    """
+    stack = starter.stack
+    drained = roles.balancer(stack).drained()
+    starter.start([program])
+
+    def is_new() -> bool:
+        pid = starter.supervisor.infos()[program.name].pid
+        return roles.of_program(stack, program).master() == pid
+
+    starter.until(is_new, program.name, f"{program.name} does not take over")
+    balancer = roles.balancer(stack)
+    for name in balancer.servers().keys() & set(drained):
+        balancer.set_state(name, "drain")
+    killed = survey.end(pids, program.stop_signal, program.stop_seconds)
+    _report(screen, program.name, killed)
+
+
+def _take_back(starter: Starter, program: Program) -> None:
+    """Give a client its visitors again, and let the next one be drained only then."""
+    balancer = roles.balancer(starter.stack)
+    with suppress(ControlError):
+        balancer.set_state(program.name, "ready")
+        waiting.until(lambda: balancer.servers()[program.name].is_up, UP_SECONDS)
 
 
 def _drain(starter: Starter, screen: Screen, program: Program) -> bool:

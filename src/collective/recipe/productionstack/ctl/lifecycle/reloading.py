@@ -14,9 +14,11 @@ from collective.recipe.productionstack.ctl.lifecycle import survey
 from collective.recipe.productionstack.ctl.lifecycle.starting import Starter
 from collective.recipe.productionstack.ctl.lifecycle.survey import Survey
 from collective.recipe.productionstack.ctl.screen import Steps
+from collective.recipe.productionstack.daemons import certificates
 from collective.recipe.productionstack.daemons import health
 from collective.recipe.productionstack.daemons.supervisor import control as supervisor
 from collective.recipe.productionstack.errors import ControlError
+from collective.recipe.productionstack.machine import waiting
 from collective.recipe.productionstack.model.announced import RESTART
 from collective.recipe.productionstack.model.announced import Program
 from collective.recipe.productionstack.model.stack import Stack
@@ -25,6 +27,7 @@ from collective.recipe.productionstack.tree import diff
 from collective.recipe.productionstack.tree.check import Verdict
 
 RESTART_SECONDS = 30.0
+SHOWN_SECONDS = 10.0
 
 
 def reload(control: Control) -> int:
@@ -35,12 +38,48 @@ def reload(control: Control) -> int:
     seen = survey.take(control.newest())
     _refuse_stopped(control, seen)
     before = control.trees.applied()
-    if before != control.trees.current():
+    renewed = certificates.behind(stack)
+    if renewed or before != control.trees.current():
         _refuse_faults(control, stack)
     control.trees.apply()
-    done = _take_in(control, stack, seen, before)
+    done = _take_in(control, stack, seen, before, renewed=bool(renewed))
     changes = supervisor.adopt(survey.connect(stack))
     return _conclude(control, stack, seen, done, changes.removed)
+
+
+def take_certificates(control: Control) -> list[str]:
+    """Let the web server take in certificates that were renewed, and nothing else.
+
+    Return their files. Raises ControlError where it refuses: it serves on with the
+    old ones.
+    """
+    stack = control.newest()
+    renewed = certificates.behind(stack)
+    folder = control.trees.applied()
+    if not renewed or folder is None:
+        return []
+    verdicts = [one for one in check.verdicts(stack, folder) if one.state == "refused"]
+    if verdicts:
+        shown = "\n".join(f"{one.service}: {one.text}" for one in verdicts)
+        message = (
+            f"what was renewed is refused; the old certificate serves on.\n{shown}"
+        )
+        raise ControlError(f"{message}\nMend that, then try again.")
+    for program in stack.announced.programs:
+        if program.kind == stack.chain.web_server:
+            signalling.reload(stack, program)
+    _see_certificates(stack)
+    return renewed
+
+
+def _see_certificates(stack: Stack) -> None:
+    """See that visitors get what was renewed; old workers may answer for a moment."""
+    if not waiting.until(lambda: not certificates.behind(stack), SHOWN_SECONDS):
+        message = (
+            f"visitors still get another certificate than {certificates.behind(stack)} "
+            "after a reload. A template of yours may name another file."
+        )
+        raise ControlError(message)
 
 
 def _refuse_stopped(control: Control, seen: Survey) -> None:
@@ -65,14 +104,15 @@ def _refuse_faults(control: Control, stack: Stack) -> None:
 
 
 def _take_in(
-    control: Control, stack: Stack, seen: Survey, before: Path | None
+    control: Control, stack: Stack, seen: Survey, before: Path | None, *, renewed: bool
 ) -> list[str]:
     """Let each running daemon read its files again; all go back if one refuses."""
     known = start_record.load(stack)
     done: list[Program] = []
     with control.screen.steps() as steps:
         for program in stack.announced.programs:
-            if _is_behind(stack, program, seen, known):
+            old = renewed and program.kind == stack.chain.web_server
+            if old or _is_behind(stack, program, seen, known):
                 try:
                     _reload_one(control, stack, program, steps)
                 except ControlError as error:
@@ -82,6 +122,9 @@ def _take_in(
                 done.append(program)
     for program in done:
         start_record.refresh(stack, program)
+    if renewed:
+        _see_certificates(stack)
+        control.screen.say("reload: visitors get the renewed certificate")
     return [program.name for program in done]
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.lifecycle import start_record
+from collective.recipe.productionstack.ctl.lifecycle import supervisord
 from collective.recipe.productionstack.ctl.screen import Steps
 from collective.recipe.productionstack.daemons import health
 from collective.recipe.productionstack.daemons import roles
@@ -49,6 +50,8 @@ class Starter:
         """Start those that do not run, wait for all; return the ones started."""
         infos = self.supervisor.infos()
         missing = [one for one in programs if not _is_up(infos.get(one.name))]
+        if missing:
+            supervisord.make_folders(self.stack)
         for program in missing:
             self._start(program)
         self.wait(programs)

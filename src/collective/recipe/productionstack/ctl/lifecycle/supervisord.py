@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pwd
 import resource
-import stat
 import sys
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.machine import own_processes
 from collective.recipe.productionstack.machine import run
 from collective.recipe.productionstack.machine import waiting
+from collective.recipe.productionstack.machine.files import make_private
 from collective.recipe.productionstack.model.stack import Stack
 
 PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
@@ -36,6 +36,12 @@ def ensure(control: Control, stack: Stack) -> Supervisor:
     seen = survey.take(stack)
     if seen.answers:
         return survey.connect(stack)
+    if seen.supervisor and not Path(stack.socket("supervisor").path).exists():
+        # Nobody can reach it any more, nor the others: they are replaced like what
+        # a killed one left.
+        control.screen.warn("the sockets are gone: starting another supervisord")
+        survey.end([seen.supervisor], "KILL", PATIENCE)
+        seen = survey.take(stack)
     if seen.supervisor:
         message = (
             f"supervisord runs (pid {seen.supervisor}) but does not answer on "
@@ -63,6 +69,7 @@ def _ask_unit(control: Control, stack: Stack) -> bool:
 
 
 def _start(control: Control, stack: Stack) -> None:
+    make_folders(stack)
     script = f"{stack.folders.bin}/{control.name}"
     # It daemonizes itself: only then does it use the umask of its configuration.
     started = run.run(
@@ -124,21 +131,9 @@ def make_folders(stack: Stack) -> None:
     var.mkdir(parents=True, exist_ok=True, mode=0o700)
     var.chmod(0o700)
     Path(stack.folders.log).mkdir(parents=True, exist_ok=True, mode=0o750)
-    _make_private(Path(stack.folders.sockets))
+    if stack.folders.sockets != stack.folders.var:
+        make_private(Path(stack.folders.sockets))
     for program in stack.announced.programs:
         for address in program.listens:
             if address.path:
                 Path(address.path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-
-
-def _make_private(folder: Path) -> None:
-    """Make a folder that may lie where others write too, and trust only our own."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
-        message = (
-            f"{folder} must be a folder of this user, for sockets, but is not. "
-            "Remove it or ask its owner to, then try again."
-        )
-        raise ControlError(message)
-    folder.chmod(0o700)

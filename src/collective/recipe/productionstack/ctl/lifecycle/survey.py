@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal as signals
 from collections.abc import Collection
@@ -20,6 +21,8 @@ from collective.recipe.productionstack.machine.processes import Table
 from collective.recipe.productionstack.model.stack import Stack
 
 UNSUPERVISED = "UNSUPERVISED"
+GUARD = "--guard"
+"""Before the pid that a process stands for, in its command line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,22 @@ class Survey:
         return {pid for top in tops for pid in processes.family(self.table, top)}
 
     def _is_supervised(self, pid: int) -> bool:
-        return bool(self.supervisor) and self.table[pid].parent == self.supervisor
+        if not self.supervisor:
+            return False
+        return self.table[pid].parent == self.supervisor or pid in self._guarded()
+
+    def _guarded(self) -> set[int]:
+        """Return those that a child of supervisord stands for (see the subreaper)."""
+        words = (
+            processes.arguments(pid)
+            for pid in processes.children(self.table, self.supervisor)
+        )
+        return {
+            int(after)
+            for each in words
+            for word, after in itertools.pairwise(each)
+            if word == GUARD and after.isdigit()
+        }
 
 
 def take(stack: Stack, timeout: float = 5) -> Survey:

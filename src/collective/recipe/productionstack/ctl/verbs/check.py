@@ -49,6 +49,7 @@ def lint(stack: Stack) -> Iterator[str]:
     ours = {name: seen.pids(name) for name in seen.roots}
     for one in intruders.found(stack, ours):
         yield f"{one}. Stop that or choose another port-base."
+    yield from intruders.unusable(stack, seen.supervisor)
     listens = {
         one.path for program in stack.announced.programs for one in program.listens
     }

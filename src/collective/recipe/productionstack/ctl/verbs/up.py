@@ -12,9 +12,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
+from collective.recipe.productionstack.ctl.alerts import Alert
+from collective.recipe.productionstack.ctl.alerts import Post
 from collective.recipe.productionstack.ctl.backups.exchange import Swap
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.jobs import outcomes
@@ -29,6 +32,7 @@ from collective.recipe.productionstack.ctl.lifecycle.starting import Starter
 from collective.recipe.productionstack.ctl.lifecycle.survey import Survey
 from collective.recipe.productionstack.ctl.screen import Steps
 from collective.recipe.productionstack.ctl.traffic import pages
+from collective.recipe.productionstack.ctl.watching import troubles
 from collective.recipe.productionstack.daemons.supervisor.control import adopt
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.model.announced import Program
@@ -49,8 +53,11 @@ def command(control: Control, *, timeout: int, if_killed: bool) -> int:
     if boot.is_asked(control):
         supervisord.ensure(control, control.newest())
         return 0
-    if if_killed and not boot.was_killed(control):
+    was_killed = boot.was_killed(control)
+    if if_killed and not was_killed:
         return 0
+    if was_killed:
+        _tell(control)
     try:
         _up(control, timeout)
     except ControlError as error:
@@ -60,6 +67,21 @@ def command(control: Control, *, timeout: int, if_killed: bool) -> int:
             raise
         control.screen.fail(f"Error: {error}")
     return 0
+
+
+def _tell(control: Control) -> None:
+    """Tell that supervisord was killed: with the watchdog gone too nobody else does.
+
+    Once: the watchdog says that it is well again.
+    """
+    stack = control.newest()
+    known = troubles.load(stack)
+    if stack.alone or troubles.KILLED in known:
+        return
+    Path(stack.folders.var).mkdir(parents=True, exist_ok=True, mode=0o700)
+    troubles.save(stack, {**known, troubles.KILLED: troubles.WITHOUT})
+    advice = f"{control.script} up is at work on it, in {stack.folders.buildout}."
+    Post(control.screen.warn).send(stack, Alert(troubles.WITHOUT, advice))
 
 
 def _up(control: Control, timeout: float) -> None:

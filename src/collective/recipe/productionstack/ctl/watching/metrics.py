@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Any
 
 from collective.recipe.productionstack.ctl.jobs.outcomes import Age
+from collective.recipe.productionstack.ctl.watching.status import Status
+from collective.recipe.productionstack.daemons import health
+from collective.recipe.productionstack.daemons.certificates import Certificate
+from collective.recipe.productionstack.model.clients import Client
 
 PREFIX = "productionstack"
 HELP = {
     "program_up": "Whether a program runs and answers.",
+    "client_drained": "Whether a client gets no new visitors.",
+    "site_up": "Whether a site answers.",
     "program_memory_bytes": "Memory of a program and its children.",
     "program_uptime_seconds": "Seconds since a program started.",
     "job_ok": "Whether the last run of a job was good and is young enough.",
@@ -17,21 +24,35 @@ HELP = {
     "job_limit_seconds": "Seconds after which a job is too old.",
     "job_duration_seconds": "Seconds that the last run of a job took.",
     "job_size_bytes": "What the last run of a job reported as its size.",
+    "certificate_left_seconds": "Seconds until a certificate ends.",
+    "certificate_rest_ratio": "The part of a certificate's lifetime that is left.",
+    "certificate_loaded": "Whether visitors get what lies in the file.",
 }
 
+Number = tuple[str, str, str, "float | None"]
+"""Metric, the name of its label, the label, and the value where it is known."""
 
-def text(stack: str, programs: Iterable[dict[str, Any]], ages: Iterable[Age]) -> str:
+
+def text(
+    stack: str,
+    programs: Iterable[dict[str, Any]],
+    ages: Iterable[Age],
+    more: Iterable[Number] = (),
+) -> str:
     """Return every number that is known; one line each."""
     found: dict[str, list[str]] = {name: [] for name in HELP}
 
-    def add(metric: str, label: str, name: str, value: float | None) -> None:
+    def add(
+        metric: str, label: str, name: str, value: float | None, more: str = ""
+    ) -> None:
         if value is not None:
-            labels = f'stack="{_quoted(stack)}",{label}="{_quoted(name)}"'
+            labels = f'stack="{_quoted(stack)}",{label}="{_quoted(name)}"{more}'
             found[metric].append(f"{PREFIX}_{metric}{{{labels}}} {value:.15g}")
 
     for one in programs:
         up = one["health"] == "ok"
-        add("program_up", "program", one["name"], float(up))
+        standby = f',standby="{str(one["standby"]).lower()}"'
+        add("program_up", "program", one["name"], float(up), standby)
         add("program_memory_bytes", "program", one["name"], one["memory"])
         add("program_uptime_seconds", "program", one["name"], one["uptime"])
     for age in ages:
@@ -41,11 +62,38 @@ def text(stack: str, programs: Iterable[dict[str, Any]], ages: Iterable[Age]) ->
         if age.stamp:
             add("job_duration_seconds", "job", age.name, age.stamp.seconds)
             add("job_size_bytes", "job", age.name, age.stamp.size)
+    for number in more:
+        add(*number)
     lines = []
     for metric, values in found.items():
         head = f"{PREFIX}_{metric}"
         lines += [f"# HELP {head} {HELP[metric]}", f"# TYPE {head} gauge", *values]
     return "\n".join(lines) + "\n"
+
+
+def of_status(status: Status) -> Iterator[Number]:
+    """Yield the numbers of sites, drained clients and certificates."""
+    for client in _balanced(status):
+        drained = client.name in status.drained
+        yield "client_drained", "client", client.name, float(drained)
+    for site, answer in status.sites.items():
+        yield "site_up", "host", site.host, float(answer == health.OK)
+    yield from _of_certificates(status.certificates)
+
+
+def _balanced(status: Status) -> tuple[Client, ...]:
+    up = status.seen.pid(status.stack.chain.load_balancer)
+    return status.stack.zope.clients if up else ()
+
+
+def _of_certificates(found: Iterable[Certificate]) -> Iterator[Number]:
+    for one in found:
+        host = one.hosts[0]
+        if one.ends:
+            yield "certificate_left_seconds", "host", host, one.left
+            yield "certificate_rest_ratio", "host", host, one.rest
+        if one.loaded is not None:
+            yield "certificate_loaded", "host", host, float(one.loaded)
 
 
 def _quoted(text: str) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
+from dataclasses import field
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -17,15 +19,25 @@ from collective.recipe.productionstack.ctl.lifecycle import survey
 from collective.recipe.productionstack.ctl.lifecycle.start_record import Stale
 from collective.recipe.productionstack.ctl.lifecycle.survey import Survey
 from collective.recipe.productionstack.ctl.traffic.maintenance import hosts
+from collective.recipe.productionstack.ctl.watching import certificates
+from collective.recipe.productionstack.ctl.watching import machine
+from collective.recipe.productionstack.ctl.watching import sites
 from collective.recipe.productionstack.ctl.watching import troubles
+from collective.recipe.productionstack.daemons import certificates as loaded
 from collective.recipe.productionstack.daemons import health
 from collective.recipe.productionstack.daemons import roles
+from collective.recipe.productionstack.daemons.certificates import Certificate
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.errors import printable
+from collective.recipe.productionstack.machine.own_processes import SUPERVISOR
 from collective.recipe.productionstack.model.announced import Program
+from collective.recipe.productionstack.model.site import Site
 from collective.recipe.productionstack.model.stack import Stack
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Iterable
+    from collections.abc import Iterator
     from collections.abc import Mapping
 
 
@@ -48,11 +60,18 @@ class Status:
     boot: tuple[str, ...] = ()
     ages: tuple[Age, ...] = ()
     backups: tuple[str, ...] = ()
+    certificates: tuple[Certificate, ...] = ()
+    sites: Mapping[Site, str] = field(default_factory=dict)
+    disks: tuple[str, ...] = ()
+    files: str = ""
 
     @property
     def ok(self) -> bool:
-        """Whether every program and every job is as it should be."""
-        return self.runs and all(one.ok for one in self.ages) and not self.backups
+        """Whether every program, site, job, disk and certificate is as it should be."""
+        lasting = all(one.ok for one in self.certificates)
+        there = all(answer == health.OK for answer in self.sites.values())
+        well = there and lasting and not self.disks and not self.backups
+        return self.runs and well and all(one.ok for one in self.ages)
 
     @property
     def runs(self) -> bool:
@@ -71,11 +90,18 @@ class Status:
 
     def to_json(self) -> dict[str, Any]:
         """Return what a machine reads."""
-        more = {
+        more: dict[str, tuple[Any, ...]] = {
             "maintenance": self.maintenance,
             "alerts": self.alerts,
             "boot": self.boot,
             "backups": self.backups,
+            "drained": self.drained,
+            "disks": self.disks,
+            "sites": tuple(
+                {"host": site.host, "path": site.path, "answer": answer}
+                for site, answer in self.sites.items()
+            ),
+            "certificates": tuple(map(certificates.values, self.certificates)),
         }
         return {
             "ok": self.ok,
@@ -84,7 +110,7 @@ class Status:
                 self.program(program) for program in self.stack.announced.programs
             ],
             "jobs": [_job(one) for one in self.ages],
-            **{name: list(texts) for name, texts in more.items() if texts},
+            **{name: list(found) for name, found in more.items() if found},
         }
 
     def program(self, program: Program) -> dict[str, Any]:
@@ -104,21 +130,41 @@ class Status:
             "address": str(program.health.address),
             "health": self.answers.get(program.name, "not running"),
             "memory": memory or None,
+            "standby": program.standby,
+            "drained": program.name in self.drained,
         }
+
+
+def supervisord(status: Status) -> dict[str, Any]:
+    """Return the line of the one that looks after the programs."""
+    pid = status.seen.supervisor
+    process = status.seen.table.get(pid)
+    silent = "no answer" if pid else "not running"
+    return {
+        "name": SUPERVISOR,
+        "pid": pid or None,
+        "uptime": int(process.uptime) if process else None,
+        "health": health.OK if status.seen.answers else silent,
+        "memory": process.memory if process else None,
+        "standby": False,
+    }
 
 
 def look(control: Control) -> Status:
     """Look at everything at once; nothing that hangs holds the rest up."""
     stack = control.newest()
     answers: dict[str, str] = {}
-
-    def ask() -> None:
-        answers.update(health.probe_all(stack.announced.programs, PROBE_SECONDS))
-
-    asking = threading.Thread(target=ask, daemon=True)
-    asking.start()
-    seen = survey.take(stack, PROBE_SECONDS)
-    asking.join()
+    there: dict[Site, str] = {}
+    shown: list[Certificate] = []
+    asking = (
+        lambda: answers.update(
+            health.probe_all(stack.announced.programs, PROBE_SECONDS)
+        ),
+        lambda: there.update(sites.look(stack, PROBE_SECONDS)),
+        lambda: shown.extend(loaded.look(stack, PROBE_SECONDS)),
+    )
+    with _beside(asking):
+        seen = survey.take(stack, PROBE_SECONDS)
     drained = _drained(stack) if seen.pid(stack.chain.load_balancer) else ()
     applied, current = control.trees.applied(), control.trees.current()
     return Status(
@@ -131,10 +177,25 @@ def look(control: Control) -> Status:
         drained=drained,
         maintenance=tuple(sorted(hosts(stack))),
         ages=tuple(outcomes.ages(stack)),
+        certificates=tuple(shown),
+        sites={} if seen.is_empty else there,
+        disks=tuple(machine.disks(stack).values()),
+        files=machine.open_files(seen.supervisor),
         alerts=tuple(sorted(troubles.load(stack).values())),
         boot=tuple(boot.warnings(control)),
         backups=tuple(standing.of_all(stack).values()),
     )
+
+
+@contextmanager
+def _beside(asking: Iterable[Callable[[], None]]) -> Iterator[None]:
+    """Let others ask while the block runs; leave it when all have asked."""
+    threads = [threading.Thread(target=one, daemon=True) for one in asking]
+    for thread in threads:
+        thread.start()
+    yield
+    for thread in threads:
+        thread.join()
 
 
 def _drained(stack: Stack) -> tuple[str, ...]:
@@ -162,6 +223,15 @@ def remarks(control: Control, status: Status) -> list[str]:
         )
     lines += [_job_line(control, one) for one in status.ages]
     lines += [f"backup: FAILED: {text}" for text in status.backups]
+    lines += [
+        f"{site.host}: {answer}"
+        for site, answer in status.sites.items()
+        if answer != health.OK
+    ]
+    lines += [f"disk: {text}" for text in status.disks]
+    if status.files:
+        lines.append(f"open files: {status.files}")
+    lines += [certificates.line(control, one) for one in status.certificates]
     lines += [f"watchdog: {text}" for text in status.alerts]
     lines.append(f"after a reboot: {_boot(control)}")
     lines += [f"boot: {text}" for text in status.boot]

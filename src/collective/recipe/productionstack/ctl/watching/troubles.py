@@ -9,6 +9,11 @@ from collective.recipe.productionstack.model.stack import Stack
 
 NAME = "watchdog.json"
 
+KILLED = "supervisord down"
+"""The key of what the watchdog tells as an orphan, and ``up`` where it is gone too."""
+
+WITHOUT = "supervisord was killed: nothing that ends is started again until it is back"
+
 
 def load(stack: Stack) -> dict[str, str]:
     """Return the text of each trouble, by program and kind of trouble."""

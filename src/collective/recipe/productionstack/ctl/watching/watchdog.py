@@ -22,14 +22,18 @@ from collective.recipe.productionstack.ctl.traffic import clients
 from collective.recipe.productionstack.ctl.traffic import maintenance
 from collective.recipe.productionstack.ctl.traffic.rolling import Roll
 from collective.recipe.productionstack.ctl.traffic.rolling import RollSettings
+from collective.recipe.productionstack.ctl.watching import machine
+from collective.recipe.productionstack.ctl.watching import sites
 from collective.recipe.productionstack.ctl.watching import troubles
 from collective.recipe.productionstack.ctl.watching.rules import Judge
 from collective.recipe.productionstack.ctl.watching.rules import Judgement
 from collective.recipe.productionstack.ctl.watching.rules import Seen
+from collective.recipe.productionstack.daemons import certificates
 from collective.recipe.productionstack.daemons import health
 from collective.recipe.productionstack.daemons import roles
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.machine import locks
+from collective.recipe.productionstack.machine import pipes
 from collective.recipe.productionstack.machine import processes
 from collective.recipe.productionstack.machine.files import MEGABYTE
 from collective.recipe.productionstack.model.announced import Health
@@ -40,6 +44,7 @@ NAME = "watchdog"
 LOOK_SECONDS = 5.0
 RETRY_SECONDS = 60.0
 PROBE_SECONDS = 3.0
+SELDOM_SECONDS = 60.0
 
 
 class Watchdog:
@@ -51,8 +56,12 @@ class Watchdog:
         stack = control.newest()
         self.open = troubles.load(stack)
         self.judge = Judge(stack.watching.memory_limit, _given_up(self.open))
-        self.post = Post(control.screen.say)
+        self.post = Post(self._log)
         self.retry_at = 0.0
+        self.without = 0
+        self.seldom: dict[str, str] = {}
+        self.seldom_at = 0.0
+        self.suspected: set[str] = set()
 
     def watch(self, interval: float) -> None:
         """Look for ever."""
@@ -73,11 +82,39 @@ class Watchdog:
         self.judge.limit = stack.watching.memory_limit
         seen = look(stack)
         # Half of what a verb does is no trouble; what it has done is seen next time.
-        if seen is None or locks.is_held(str(self.control.var / LOCK)):
+        if locks.is_held(str(self.control.var / LOCK)):
             return
+        self.without = self.without + 1 if seen is None else 0
+        if seen is None:
+            if self.without > 1:  # the first may be its end in order
+                found = {**self.open, troubles.KILLED: _without(stack)}
+                self._tell(stack, found)
+            return
+        for one in seen:
+            pipes.widen(one.pid)
         judged = self.judge.look(now, seen, zeo=_zeo_answers(stack, seen))
-        self._tell(stack, {**judged.troubles, **_too_old(stack)})
+        seldom = self._seldom(stack, now)
+        self._tell(stack, {**judged.troubles, **_too_old(stack), **seldom})
         self._act(stack, judged, now)
+
+    def _seldom(self, stack: Stack, now: float) -> dict[str, str]:
+        """Return what is wrong where a look now and then is enough.
+
+        A site is wrong when it was so before: it may be as busy as its clients.
+        """
+        if now >= self.seldom_at:
+            found = sites.troubles(sites.look(stack, PROBE_SECONDS))
+            ending = certificates.warnings(certificates.look(stack, PROBE_SECONDS))
+            self.seldom = {key: found[key] for key in found.keys() & self.suspected}
+            self.seldom |= {f"{one.hosts[0]} certificate": why for one, why in ending}
+            self.seldom |= machine.disks(stack)
+            self.suspected = set(found)
+            self.seldom_at = now + SELDOM_SECONDS
+        return self.seldom
+
+    def _log(self, text: str) -> None:
+        with suppress(OSError):  # supervisord, which reads it, may be dead
+            self.control.screen.say(text)
 
     def _tell(self, stack: Stack, found: dict[str, str]) -> None:
         """Send what is new and what is well again; a trouble is told once."""
@@ -98,6 +135,8 @@ class Watchdog:
             again = f"{self.control.script} restart {name}"
         elif key.endswith(" age"):
             again = f"{self.control.script} cron install"
+        elif key.endswith(" certificate"):
+            again = f"{self.control.script} certificate renew"
         return (
             f"See {stack.folders.log} and {self.control.script} status "
             f"in {stack.folders.buildout}. Once the cause is mended: {again}"
@@ -134,6 +173,13 @@ class Watchdog:
         with suppress(ControlError), self.control.lock():
             survey.connect(stack).stop(name)
             self.judge.gave_up(name)
+
+
+def _without(stack: Stack) -> str:
+    """Say how supervisord is: whoever stops it in order stops the watchdog before."""
+    if survey.take(stack).supervisor:
+        return "supervisord hangs: nothing that ends is started again"
+    return troubles.WITHOUT
 
 
 def look(stack: Stack) -> list[Seen] | None:

@@ -70,7 +70,18 @@ def jobs(stack: Stack) -> tuple[Job, ...]:
                 waits=True,
             )
         )
+    wanted += _certificates(stack, verb)
     return tuple(one for one in wanted if one.schedule != OFF)
+
+
+def _certificates(stack: Stack, verb: tuple[str, ...]) -> Iterator[Job]:
+    if stack.chain.has_web_server and any(site.certificate for site in stack.sites):
+        yield Job(
+            name="certificate",
+            why="Let the web server take in certificates whose files were renewed.",
+            schedule=f"{_spread(stack, 'certificate') % 60} 8 * * *",
+            command=(*verb, "certificate", "renew"),
+        )
 
 
 def _scripts(stack: Stack) -> Iterator[Job]:

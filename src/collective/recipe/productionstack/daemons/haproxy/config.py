@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from collective.recipe.productionstack.daemons.haproxy import headers
 from collective.recipe.productionstack.daemons.haproxy import servers
 from collective.recipe.productionstack.model.announced import Check
 from collective.recipe.productionstack.model.announced import Health
@@ -27,6 +28,7 @@ def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
     values = {
         "zeo": asked,
         "runtime": stack.socket(NAME),
+        "rules": list(headers.rules()),
         "health_path": BALANCER_HEALTH,
         "balancing": stack.zope.balancing,
         "backend_of": servers.backend,

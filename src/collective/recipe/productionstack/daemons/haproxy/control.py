@@ -114,6 +114,12 @@ class Haproxy:
         wanted = self.away if state == "drain" else state
         self._tell(f"set server {self._place(name)} state {wanted}")
 
+    def keep_all(self, *, asking: bool) -> None:
+        """Ask no client how it is, so that none is taken out, or ask again."""
+        for name in self.servers():
+            word = "enable" if asking else "disable"
+            self._tell(f"{word} health {self._place(name)}")
+
     def add(self, name: str, address: Address, most: int) -> None:
         """Make a server until the next reload; ``most`` requests at a time."""
         pool, place = self.pools.get(name), self._place(name)

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.announced import Check
 from collective.recipe.productionstack.model.announced import Health
 from collective.recipe.productionstack.model.announced import Log
@@ -30,6 +31,7 @@ def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
     common = {
         "ids": _ids(stack.sites),
         "upstream": stack.upstream_of(WEB_SERVER),
+        "beside": _beside(stack),
         "can_reject": version >= (1, 19, 4),
         "http2_listen": " http2" if version < (1, 25, 1) else "",
     }
@@ -126,6 +128,14 @@ def access_log(stack: Stack) -> str:
 def error_log(stack: Stack) -> str:
     """Return the path of the error log."""
     return f"{stack.folders.log}/{stack.name}-nginx-error.log"
+
+
+def _beside(stack: Stack) -> Address | None:
+    """Return the balancer, where one of ours can serve while the cache is away."""
+    ours = not stack.alone and stack.writes(stack.chain.load_balancer)
+    if stack.chain.has_cache and stack.chain.has_balancer and ours:
+        return stack.chain.balancer.to_connect
+    return None
 
 
 def _ids(sites: tuple[Site, ...]) -> tuple[str, ...]:

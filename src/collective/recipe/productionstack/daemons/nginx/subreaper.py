@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 PASSED_ON = ("TERM", "QUIT", "HUP", "USR1", "USR2", "WINCH")
+GUARD = "--guard"
+"""Before the pid of the subreaper that another, so started, stands for."""
+
 PATIENCE = 3.0
 """Seconds that leftover workers get before they are killed."""
 
@@ -40,6 +43,15 @@ def main(command: list[str]) -> int:
     if not command:
         complain("usage: subreaper.py COMMAND [ARGUMENT…]")
         return 2
+    if command[0] == GUARD:
+        guard(int(command[1]))
+        command = command[2:]
+    elif other := living():
+        # To be seen in the list of processes whom this one looks after.
+        os.execv(  # noqa: S606
+            sys.executable,
+            [sys.executable, "-I", "-S", __file__, GUARD, str(other), *command],
+        )
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     lock = take_lock()
     master = start(command, lock)
@@ -50,12 +62,68 @@ def main(command: list[str]) -> int:
     return 0 if status == 0 else 1
 
 
+def lock_path() -> str:
+    """Return the file that every process of our nginx holds; a stack has one."""
+    folder = os.environ.get("PRODUCTIONSTACK")
+    return os.path.join(folder, "nginx.lock") if folder else ""
+
+
+def living() -> int:
+    """Return the subreaper of an nginx that serves, which nobody looks after; 0 else.
+
+    A dead supervisord has left it: visitors shall not notice that there is another.
+    """
+    path = lock_path()
+    found = [pid for pid in holders(path) if is_ours(pid)] if path else []
+    return found[0] if len(found) == 1 else 0
+
+
+def is_ours(pid: int) -> bool:
+    """Whether a process is such a subreaper, and not one that is about to look."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as stream:
+            words = stream.read().split(b"\0")
+    except OSError:
+        return False
+    ours = any(word.endswith(b"/subreaper.py") for word in words)
+    # One in a login's session ends with it, whoever stands for it.
+    return ours and control_group(pid) == control_group(os.getpid())
+
+
+def control_group(pid: int) -> str:
+    """Return what systemd counts a process to; empty where it has ended."""
+    try:
+        with open(f"/proc/{pid}/cgroup") as stream:
+            return stream.read()
+    except OSError:
+        return ""
+
+
+def guard(other: int) -> None:
+    """Stand for another subreaper until it has ended: signals go there.
+
+    Exits when it ended because it was told to; else nginx is to be started again.
+    """
+    told: list[int] = []
+
+    def tell(number: int, _frame: object) -> None:
+        told.append(number)
+        send(other, number)
+
+    for name in (*PASSED_ON, "INT"):
+        signal.signal(getattr(signal, f"SIG{name}"), tell)
+    while read_stat(other):
+        time.sleep(0.1)
+    ends = {signal.SIGTERM, signal.SIGQUIT, signal.SIGINT}
+    if ends & set(told):
+        sys.exit(0)
+
+
 def take_lock() -> int | None:
     """Lock the file that tells our nginx from others, ending what still holds it."""
-    folder = os.environ.get("PRODUCTIONSTACK")
-    if not folder:
+    path = lock_path()
+    if not path:
         return None
-    path = os.path.join(folder, "nginx.lock")
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     if not try_lock(handle):
         complain("ending what an earlier nginx left behind")

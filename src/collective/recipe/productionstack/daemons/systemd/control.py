@@ -125,9 +125,12 @@ class Unit:
             _systemctl("reset-failed", path.name)
 
 
+LINGERING = "/var/lib/systemd/linger"
+
+
 def lingers() -> bool:
     """Whether this user's manager runs from boot to shutdown, logged in or not."""
-    return Path("/var/lib/systemd/linger", user()).exists()
+    return Path(LINGERING, user()).exists()
 
 
 def linger() -> bool:

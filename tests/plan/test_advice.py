@@ -1,0 +1,78 @@
+"""What is not ready for production is said, with what to write or to run."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from collective.recipe.productionstack.model.address import Address
+from collective.recipe.productionstack.model.storage import Keeping
+from collective.recipe.productionstack.plan import advice
+from tests.support import samples
+
+
+def said(**values: Any) -> list[str]:
+    stack = samples.changed(**values)
+    return list(advice.warnings(stack, given=lambda *_: True))
+
+
+def test_what_is_ready_is_left_alone() -> None:
+    assert said() == []
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "db.example.com"])
+@pytest.mark.parametrize("name", ["cache", "purge", "balancer", "stats"])
+def test_an_inner_listener_on_a_public_address(name: str, host: str) -> None:
+    (line,) = said(**{name: Address(host, 8077)})
+    assert line.startswith(f"[stack] {name}-address: ")
+    assert line.endswith(f"Write: {name}-address = 127.0.0.1:8077")
+
+
+def test_the_outermost_is_meant_for_everybody() -> None:
+    everywhere = Address("0.0.0.0", 80)
+    assert said(http=everywhere, https=Address("0.0.0.0", 443)) == []
+    assert said(web_server="none", cache=everywhere) == []
+    assert len(said(web_server="none", cache=everywhere, purge=everywhere)) == 1
+    nobody = {"web_server": "none", "proxy_cache": "none"}
+    assert said(**nobody, balancer=everywhere) == []
+    assert len(said(**nobody, balancer=everywhere, stats=everywhere)) == 1
+
+
+def test_zeo_on_loopback_tcp() -> None:
+    address = Address("127.0.0.1", 8100)
+    storage = samples.changed(samples.STACK).data.storage
+    assert storage is not None
+    clients = samples.STACK.zope.clients
+    moved = [
+        dataclasses.replace(one, zeo_addresses=(address,))
+        for one in (*clients, samples.client(0))
+    ]
+    found = said(
+        storage=dataclasses.replace(storage, address=address),
+        clients=tuple(moved[:2]),
+        debug_client=moved[2],
+    )
+    (line,) = found
+    assert "[zeoserver] zeo-address = 127.0.0.1:8100: every user and daemon" in line
+
+
+@pytest.mark.parametrize(("mode", "number"), [(0o600, 0), (0o640, 0), (0o644, 1)])
+def test_a_key_that_others_can_read(tmp_path: Path, mode: int, number: int) -> None:
+    key = tmp_path / "key.pem"
+    key.touch(mode)
+    key.chmod(mode)
+    site = dataclasses.replace(samples.SITE, certificate="/c", key=str(key))
+    found = said(sites=(site,))
+    assert len(found) == number
+    assert all(f"Run: chmod o-rwx {key}" in line for line in found)
+
+
+def test_a_sync_key_that_is_not_there(tmp_path: Path) -> None:
+    key = tmp_path / "id"
+    (line,) = said(keeping=Keeping(sync_key=str(key)))
+    assert line.startswith(f"[stack] sync-key = {key}: no such file")
+    key.touch()
+    assert said(keeping=Keeping(sync_key=str(key))) == []
