@@ -169,13 +169,21 @@ def memory_size(value: str) -> int:
 
     Raises ValueError for anything else, or for less than Plone needs.
     """
+    found = in_bytes(value)
+    if found < LEAST_MEMORY:
+        raise ValueError("Plone alone needs more than that; at least 256M")
+    return found
+
+
+def in_bytes(value: str) -> int:
+    """Parse ``1500M`` or ``2G``.
+
+    Raises ValueError for anything else.
+    """
     found = re.fullmatch(r"(\d{1,6})\s*([MG])i?B?", value, re.IGNORECASE | re.ASCII)
     if not found:
         raise ValueError("not a size in M or G")
-    size = int(found[1]) * MEGABYTES[found[2].upper()] * 1024**2
-    if size < LEAST_MEMORY:
-        raise ValueError("Plone alone needs more than that; at least 256M")
-    return size
+    return int(found[1]) * MEGABYTES[found[2].upper()] * 1024**2
 
 
 def time_of_day(value: str) -> str:
