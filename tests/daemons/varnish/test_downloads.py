@@ -53,7 +53,9 @@ def all_at_once(cache: Stage, paths: list[str], headers: str = "") -> list[int]:
     """Let that many slow readers read at the same time."""
     came: list[int] = []
     readers = [
-        threading.Thread(target=lambda path=path: came.append(slowly(cache, path, headers)))
+        threading.Thread(
+            target=lambda path=path: came.append(slowly(cache, path, headers))
+        )
         for path in paths
     ]
     for reader in readers:

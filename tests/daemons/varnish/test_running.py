@@ -374,9 +374,7 @@ def _allowing(seen: Seen) -> Answer:
 
 @pytest.mark.proves("C9", "N35")
 @pytest.mark.parametrize("accept", ["text/html", "application/json"])
-def test_origins_get_answers_of_their_own(
-    cache: Stage, page: str, accept: str
-) -> None:
+def test_origins_get_answers_of_their_own(cache: Stage, page: str, accept: str) -> None:
     cache.plone.answers[page] = _allowing
     for origin in ("", "https://a.org", "https://b.org"):
         own = (("Accept", accept), *([("Origin", origin)] if origin else ()))

@@ -24,6 +24,7 @@ class Caching:
     """
 
     purge_by: str = "url"
+    purge_allow: tuple[str, ...] = ()
     pages_size: int = 256 * MEGABYTE
     files_size: int = 1024 * MEGABYTE
     transit_size: int = 4096 * MEGABYTE

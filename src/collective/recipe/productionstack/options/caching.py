@@ -10,6 +10,7 @@ from collective.recipe.productionstack.options.declare import option
 from collective.recipe.productionstack.options.parse import choice
 from collective.recipe.productionstack.options.parse import in_bytes
 from collective.recipe.productionstack.options.parse import lines
+from collective.recipe.productionstack.options.parse import networks
 from collective.recipe.productionstack.options.parse import seconds
 from collective.recipe.productionstack.options.parse import words
 
@@ -38,7 +39,11 @@ def pages_and_files(value: str) -> tuple[int, int]:
     Raises ValueError for anything else, or for less than is of use.
     """
     found = re.fullmatch(r"pages\s+(\d+\s*\w+)\s+files\s+(\d+\s*\w+)", value)
-    sizes = (in_bytes(found[1]), in_bytes(found[2])) if found else (in_bytes(value) // 2,) * 2
+    sizes = (
+        (in_bytes(found[1]), in_bytes(found[2]))
+        if found
+        else (in_bytes(value) // 2,) * 2
+    )
     if min(sizes) < LEAST_CACHE:
         raise ValueError("pages and files need at least 32M each")
     return sizes
@@ -67,11 +72,10 @@ class CachingOptions:
         shown="pages 256M, or an eighth of the memory; files 1G, or an eighth of the"
         " free disk",
     )
-    cache_file_limit: int = option(
+    cache_file_limit: int | None = option(
         "Files larger than this are not kept, only passed on.",
         size(1, 1024),
         example="50M",
-        default=20 * 1024**2,
         shown="20M",
     )
     grace: int = option(
@@ -104,4 +108,12 @@ class CachingOptions:
         choice("url", "tag"),
         example="tag",
         default="url",
+    )
+    purge_allow: tuple[str, ...] = option(
+        "Further machines whose Plone may purge here: addresses and networks. This one"
+        " and those of the clients may; `purge-address` must be one that they reach.",
+        networks,
+        example="10.0.0.2 10.0.0.3",
+        default=(),
+        shown="none",
     )

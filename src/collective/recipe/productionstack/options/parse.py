@@ -15,7 +15,6 @@ MOST_CLIENTS = 64
 LONGEST_NUMBER = 9
 MEGABYTES = {"M": 1, "G": 1024}
 DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
-LEAST_MEMORY = 256 * 1024**2
 
 SERVICE_NAMES = ("nginx", "varnish", "haproxy", "supervisor", "logrotate", "cron")
 
@@ -162,17 +161,6 @@ def seconds(least: int, most: int) -> Callable[[str], int]:
 
     parse.__name__ = f"seconds from {least} to {most}"
     return parse
-
-
-def memory_size(value: str) -> int:
-    """Parse an amount of memory such as ``1500M`` or ``2G`` (1024 each) to bytes.
-
-    Raises ValueError for anything else, or for less than Plone needs.
-    """
-    found = in_bytes(value)
-    if found < LEAST_MEMORY:
-        raise ValueError("Plone alone needs more than that; at least 256M")
-    return found
 
 
 def in_bytes(value: str) -> int:

@@ -34,7 +34,7 @@ def caching(
         pages_size=pages,
         files_size=files,
         transit_size=_fitting(USUAL.transit_size, facts.disk // 4),
-        file_limit=options.cache_file_limit,
+        file_limit=options.cache_file_limit or USUAL.file_limit,
         rules=tuple(rules),
     )
     return made, problems
@@ -56,15 +56,15 @@ def _fitting(size: int, room: int) -> int:
 
 def _too_large(part: str, pages: int, files: int, facts: Facts) -> list[Problem]:
     limits = (
-        ("pages", pages, facts.memory * 3 // 4, "memory for"),
-        ("files", files, facts.disk // 2, "free disk space for"),
+        ("pages", pages, facts.memory * 3 // 4, "memory"),
+        ("files", files, facts.disk // 2, "free disk space"),
     )
     return [
         _problem(
             part,
             "cache-size",
             f"{what} {size // MEGABYTE}M",
-            f"is more than this machine has {room}",
+            f"this machine has not enough {room} for that",
             f"Write at most: {what} {most // MEGABYTE}M",
         )
         for what, size, most, room in limits

@@ -67,7 +67,10 @@ def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
             "|" + quoted(name) for name in stack.caching.session_cookies
         ),
     }
-    return (("varnish/default.vcl", "varnish/default.vcl.j2", values),)
+    return tuple(
+        (f"varnish/{name}", f"varnish/{name}.j2", values)
+        for name in ("default.vcl", "names.vcl")
+    )
 
 
 def quoted(text: str) -> str:
@@ -84,13 +87,16 @@ def condition(rule: Rule) -> str:
 
 
 def purgers(stack: Stack) -> tuple[str, ...]:
-    """Return the addresses of the clients, and the one that they purge at.
+    """Return entries of an ACL: who is allowed, the clients, and where they purge.
 
     Who connects to an address of the own machine comes from there.
     """
     listening = (stack.chain.purge, *(one.address for one in stack.zope.all_clients))
     found = {address.to_connect.host for address in listening if address.host}
-    return tuple(sorted(found - {"127.0.0.1", "::1", "localhost"}))
+    hosts = sorted(found - {"127.0.0.1", "::1", "localhost"})
+    allowed = (one.split("/") for one in stack.caching.purge_allow)
+    nets = (f'"{host}"/{length}' for host, length in allowed)
+    return (*(f'"{host}"' for host in hosts), *nets)
 
 
 def programs(stack: Stack) -> tuple[Program, ...]:
@@ -160,6 +166,7 @@ def checks(stack: Stack) -> tuple[Check, ...]:  # noqa: ARG001
             command=(
                 "varnishd",
                 "-C",
+                *("-p", "vcl_path={tree}/varnish"),
                 # The VCL names them.
                 *("-s", "pages=malloc,1M", "-s", "files=malloc,1M"),
                 "-n",

@@ -16,7 +16,14 @@ NAMES = (
     # Mail and marketing: Mailchimp, HubSpot, Marketo, Vero, Adobe, Klaviyo, Wicked
     *("mc_cid", "mc_eid", "_hsenc", "_hsmi", "__hssc", "__hstc", "__hsfp", "hsa_*"),
     *("hsCtaTracking", "mkt_tok", "vero_id", "vero_conv", "s_kwcid", "ef_id", "_kx"),
-    *("wickedid", "wickedsource", "oly_anon_id", "oly_enc_id", "rb_clickid", "irclickid"),
+    *(
+        "wickedid",
+        "wickedsource",
+        "oly_anon_id",
+        "oly_enc_id",
+        "rb_clickid",
+        "irclickid",
+    ),
     # Matomo
     *("pk_*", "mtm_*", "matomo_*", "piwik_*"),
 )
