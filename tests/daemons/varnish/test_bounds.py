@@ -90,7 +90,9 @@ def test_what_a_folder_protects_is_asked_for_again_in_time(
     for _ in range(2):
         time.sleep(1.2)
         assert hurried.cache(path).body == b"picture"
-        assert plone.seen[-1]["If-Modified-Since"] == DATED[1]
+        # Plone does not look at the permission of a scale when it is asked so.
+        condition = None if "@@images" in path else DATED[1]
+        assert plone.seen[-1]["If-Modified-Since"] == condition
         assert results(hurried, path, times=1) == ["HIT"]
     time.sleep(1.2)
     location = ("Location", "/require_login")
@@ -172,7 +174,8 @@ def test_languages_are_apart_where_the_site_negotiates(cache: Stage, page: str) 
         ((english,), b"en", "MISS"),
         ((spelled,), b"de", "HIT"),
         ((german, french), b"fr", "MISS"),
-        ((english, french), b"fr", "HIT"),
+        ((english, french), b"fr", "MISS"),
+        ((spelled, french), b"fr", "HIT"),
         ((english,), b"en", "HIT"),
         ((), b"en", "MISS"),
     ):

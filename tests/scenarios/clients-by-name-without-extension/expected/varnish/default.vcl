@@ -108,9 +108,14 @@ sub vcl_recv {
     # From here on the request is anonymous, and made as like others as can be. The
     # language counts only for answers with Vary: X-PS-Language (bin/stack
     # plone-caching asks Plone for that where the site negotiates it).
-    set req.http.X-PS-Language = std.tolower(regsuball(req.http.Accept-Language, "\s*;[^,]*|\s", ""));
+    # Plone is told no more than is told apart.
+    if (req.http.Accept-Language) {
+        set req.http.Accept-Language = std.tolower(regsuball(req.http.Accept-Language, "\s*;[^,]*|\s", ""));
+    }
+    set req.http.X-PS-Language = req.http.Accept-Language;
     if (req.http.Cookie ~ "(?:^|;\s*)I18N_LANGUAGE=\x22?[A-Za-z_-]{2,12}\x22?(?:;|$)") {
-        set req.http.X-PS-Language = "=" + regsub(req.http.Cookie, "^(?:.*?;\s*)??I18N_LANGUAGE=\x22?([A-Za-z_-]+).*$", "\1");
+        set req.http.X-PS-Language = "=" + regsub(req.http.Cookie, "^(?:.*?;\s*)??I18N_LANGUAGE=\x22?([A-Za-z_-]+).*$", "\1")
+            + "=" + req.http.Accept-Language;
     }
     unset req.http.Cookie;
     set req.http.X-Anonymous = "True";
@@ -212,8 +217,13 @@ sub vcl_backend_fetch {
     if (bereq.method == "HEAD" && bereq.url !~ "@tus-upload") {
         set bereq.method = "GET";
     }
+    # Plone says "not modified" of an image's scale before it looks at permissions.
+    if (bereq.http.X-PS-Path ~ "/(?:@@)?images/") {
+        unset bereq.http.If-None-Match;
+        unset bereq.http.If-Modified-Since;
+    }
     if (bereq.http.X-PS-Language ~ "^=") {
-        set bereq.http.Cookie = "I18N_LANGUAGE=" + regsub(bereq.http.X-PS-Language, "^=", "");
+        set bereq.http.Cookie = "I18N_LANGUAGE=" + regsub(bereq.http.X-PS-Language, "^=([^=]*)=.*$", "\1");
     }
     unset bereq.http.X-PS-Result;
     unset bereq.http.X-PS-Query;

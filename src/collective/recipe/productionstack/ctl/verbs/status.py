@@ -39,7 +39,9 @@ def command(control: Control, *, as_json: bool, as_metrics: bool) -> int:
     status = look(control)
     if as_metrics:
         programs = [status.program(one) for one in status.stack.announced.programs]
-        click.echo(metrics.text(control.name, programs, status.ages), nl=False)
+        click.echo(
+            metrics.text(control.name, programs, status.ages, status.counted), nl=False
+        )
     elif as_json:
         click.echo(json.dumps(status.to_json(), indent=1))
     elif status.seen.is_empty and not status.seen.supervisor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 
 from collective.recipe.productionstack.ctl.jobs.outcomes import Age
@@ -12,6 +13,15 @@ HELP = {
     "program_up": "Whether a program runs and answers.",
     "program_memory_bytes": "Memory of a program and its children.",
     "program_uptime_seconds": "Seconds since a program started.",
+    "cache_hits_total": "Requests that the cache answered.",
+    "cache_misses_total": "Requests that it asked the next tier for.",
+    "cache_passed_total": "Requests that were somebody's own.",
+    "cache_evicted_total": "Objects that made room for others.",
+    "cache_failed_fetches_total": "Fetches that failed.",
+    "cache_cut_off_total": "Times that there was no room for what a reader waits for.",
+    "balancer_waiting": "Requests that wait for a client.",
+    "balancer_waited_at_most": "The most that have waited at a time.",
+    "balancer_errors_total": "Answers with a status of 5xx.",
     "job_ok": "Whether the last run of a job was good and is young enough.",
     "job_age_seconds": "Seconds since the last good run of a job.",
     "job_limit_seconds": "Seconds after which a job is too old.",
@@ -20,7 +30,12 @@ HELP = {
 }
 
 
-def text(stack: str, programs: Iterable[dict[str, Any]], ages: Iterable[Age]) -> str:
+def text(
+    stack: str,
+    programs: Iterable[dict[str, Any]],
+    ages: Iterable[Age],
+    counted: Mapping[str, Mapping[str, int]] | None = None,
+) -> str:
     """Return every number that is known; one line each."""
     found: dict[str, list[str]] = {name: [] for name in HELP}
 
@@ -34,6 +49,11 @@ def text(stack: str, programs: Iterable[dict[str, Any]], ages: Iterable[Age]) ->
         add("program_up", "program", one["name"], float(up))
         add("program_memory_bytes", "program", one["name"], one["memory"])
         add("program_uptime_seconds", "program", one["name"], one["uptime"])
+    for tier, values in (counted or {}).items():
+        for name, value in values.items():
+            known = name in {"waiting", "waited_at_most"}
+            metric = f"{tier}_{name}" if known else f"{tier}_{name}_total"
+            add(metric, "tier", tier, value)
     for age in ages:
         add("job_ok", "job", age.name, float(age.ok))
         add("job_age_seconds", "job", age.name, age.age)
@@ -42,9 +62,10 @@ def text(stack: str, programs: Iterable[dict[str, Any]], ages: Iterable[Age]) ->
             add("job_duration_seconds", "job", age.name, age.stamp.seconds)
             add("job_size_bytes", "job", age.name, age.stamp.size)
     lines = []
-    for metric, values in found.items():
+    for metric, rows in found.items():
         head = f"{PREFIX}_{metric}"
-        lines += [f"# HELP {head} {HELP[metric]}", f"# TYPE {head} gauge", *values]
+        kind = "counter" if metric.endswith("_total") else "gauge"
+        lines += [f"# HELP {head} {HELP[metric]}", f"# TYPE {head} {kind}", *rows]
     return "\n".join(lines) + "\n"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from dataclasses import field
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -16,6 +17,7 @@ from collective.recipe.productionstack.ctl.lifecycle import survey
 from collective.recipe.productionstack.ctl.lifecycle.start_record import Stale
 from collective.recipe.productionstack.ctl.lifecycle.survey import Survey
 from collective.recipe.productionstack.ctl.traffic.maintenance import hosts
+from collective.recipe.productionstack.ctl.watching import counters
 from collective.recipe.productionstack.ctl.watching import troubles
 from collective.recipe.productionstack.daemons import health
 from collective.recipe.productionstack.daemons import roles
@@ -46,6 +48,7 @@ class Status:
     alerts: tuple[str, ...] = ()
     boot: tuple[str, ...] = ()
     ages: tuple[Age, ...] = ()
+    counted: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -82,6 +85,7 @@ class Status:
             ],
             "jobs": [_job(one) for one in self.ages],
             **{name: list(texts) for name, texts in more.items() if texts},
+            **({"traffic": self.counted} if self.counted else {}),
         }
 
     def program(self, program: Program) -> dict[str, Any]:
@@ -108,14 +112,20 @@ def look(control: Control) -> Status:
     """Look at everything at once; nothing that hangs holds the rest up."""
     stack = control.newest()
     answers: dict[str, str] = {}
+    counted: dict[str, dict[str, int]] = {}
 
     def ask() -> None:
         answers.update(health.probe_all(stack.announced.programs, PROBE_SECONDS))
 
-    asking = threading.Thread(target=ask, daemon=True)
-    asking.start()
+    asking = [
+        threading.Thread(target=one, daemon=True)
+        for one in (ask, lambda: counted.update(counters.take(stack)))
+    ]
+    for one in asking:
+        one.start()
     seen = survey.take(stack, PROBE_SECONDS)
-    asking.join()
+    for one in asking:
+        one.join()
     drained = _drained(stack) if seen.pid(stack.chain.load_balancer) else ()
     applied, current = control.trees.applied(), control.trees.current()
     return Status(
@@ -130,6 +140,7 @@ def look(control: Control) -> Status:
         ages=tuple(outcomes.ages(stack)),
         alerts=tuple(sorted(troubles.load(stack).values())),
         boot=tuple(boot.warnings(control)),
+        counted=counted,
     )
 
 
@@ -156,6 +167,7 @@ def remarks(control: Control, status: Status) -> list[str]:
             f"maintenance: visitors of {shown} see 503; backup, pack, watchdog wait: "
             f"{script} maintenance off"
         )
+    lines += counters.lines(status.counted)
     lines += [_job_line(control, one) for one in status.ages]
     lines += [f"watchdog: {text}" for text in status.alerts]
     lines.append(f"after a reboot: {_boot(control)}")

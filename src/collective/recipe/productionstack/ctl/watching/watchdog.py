@@ -21,6 +21,7 @@ from collective.recipe.productionstack.ctl.traffic import clients
 from collective.recipe.productionstack.ctl.traffic import maintenance
 from collective.recipe.productionstack.ctl.traffic.rolling import Roll
 from collective.recipe.productionstack.ctl.traffic.rolling import RollSettings
+from collective.recipe.productionstack.ctl.watching import counters
 from collective.recipe.productionstack.ctl.watching import troubles
 from collective.recipe.productionstack.ctl.watching.rules import Judge
 from collective.recipe.productionstack.ctl.watching.rules import Judgement
@@ -52,6 +53,7 @@ class Watchdog:
         self.judge = Judge(stack.watching.memory_limit, _given_up(self.open))
         self.post = Post(control.screen.say)
         self.retry_at = 0.0
+        self.cut_off, self.cut_at = counters.CutOff(), 0.0
 
     def watch(self, interval: float) -> None:
         """Look for ever."""
@@ -75,7 +77,9 @@ class Watchdog:
         if seen is None or locks.is_held(str(self.control.var / LOCK)):
             return
         judged = self.judge.look(now, seen, zeo=_zeo_answers(stack, seen))
-        self._tell(stack, {**judged.troubles, **_too_old(stack)})
+        self._tell(
+            stack, {**judged.troubles, **_too_old(stack), **self._cut_off(stack, now)}
+        )
         self._act(stack, judged, now)
 
     def _tell(self, stack: Stack, found: dict[str, str]) -> None:
@@ -89,6 +93,15 @@ class Watchdog:
             name, _, trouble = key.partition(" ")
             if trouble != "exits":
                 self.post.send(stack, Alert(f"{name} is well again ({trouble})"))
+
+    def _cut_off(self, stack: Stack, now: float) -> dict[str, str]:
+        """Ask the cache once in a minute; in between it is as it was."""
+        if now < self.cut_at:
+            return {
+                key: text for key, text in self.open.items() if key == counters.FULL
+            }
+        self.cut_at = now + RETRY_SECONDS
+        return self.cut_off.troubles(counters.take(stack))
 
     def _advice(self, stack: Stack, key: str) -> str:
         name = key.partition(" ")[0]
