@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
 
@@ -49,11 +50,8 @@ def text(
         add("program_up", "program", one["name"], float(up))
         add("program_memory_bytes", "program", one["name"], one["memory"])
         add("program_uptime_seconds", "program", one["name"], one["uptime"])
-    for tier, values in (counted or {}).items():
-        for name, value in values.items():
-            known = name in {"waiting", "waited_at_most"}
-            metric = f"{tier}_{name}" if known else f"{tier}_{name}_total"
-            add(metric, "tier", tier, value)
+    for tier, metric, value in _counters(counted or {}):
+        add(metric, "tier", tier, value)
     for age in ages:
         add("job_ok", "job", age.name, float(age.ok))
         add("job_age_seconds", "job", age.name, age.age)
@@ -67,6 +65,16 @@ def text(
         kind = "counter" if metric.endswith("_total") else "gauge"
         lines += [f"# HELP {head} {HELP[metric]}", f"# TYPE {head} {kind}", *rows]
     return "\n".join(lines) + "\n"
+
+
+def _counters(
+    counted: Mapping[str, Mapping[str, int]],
+) -> Iterator[tuple[str, str, int]]:
+    """Yield tier, metric and value of everything that was counted."""
+    for tier, values in counted.items():
+        for name, value in values.items():
+            metric = f"{tier}_{name}"
+            yield tier, metric if metric in HELP else f"{metric}_total", value
 
 
 def _quoted(text: str) -> str:
