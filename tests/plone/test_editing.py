@@ -357,3 +357,26 @@ def test_what_a_retracted_folder_holds_is_asked_for_again(
 
     for view in names:
         live.wait(partial(is_hidden, live, view), 6, f"{view} hidden")
+
+
+def test_editors_at_work_leave_the_cache_to_visitors(live: PloneSite) -> None:
+    """New pages in a folder and in the root cost what shows them, nothing else."""
+    pages = [in_folder(live, "kept", "Document", f"kept-{n}") for n in range(8)]
+    image = in_folder(live, "kept", "Image", "blue", image=_png())
+    read = [*pages, f"{image}/@@images/image/mini", image, "/", "/sitemap", "/kept"]
+    for path in read * 2:
+        live.get(path)
+    seen = []
+    with ThreadPoolExecutor(1) as pool:
+        work = pool.submit(_edit_for_a_while, live)
+        while not work.done():
+            seen += [live.get(path).cache for path in read]
+        work.result()
+    ratio = seen.count("HIT") / len(seen)
+    assert ratio > 0.8, f"{ratio:.3f} of {len(seen)}"
+
+
+def _edit_for_a_while(site: PloneSite) -> None:
+    for number in range(6):
+        in_folder(site, "busy", "Document", f"new-{number}")
+        site.make("Document", f"new-in-root-{number}")

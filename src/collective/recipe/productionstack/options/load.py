@@ -94,5 +94,5 @@ def _suggestion(name: str, known: Iterable[str]) -> str:
 FREE = ("recipe", "<", "eggs")
 """Options that are never ours; ``x-…`` is free for the user's own values too."""
 
-RESERVED: frozenset[str] = frozenset()
+RESERVED = frozenset(["micro-cache"])
 """Names kept for later releases, so that a user's own use of them cannot collide."""
