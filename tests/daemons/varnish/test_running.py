@@ -153,6 +153,22 @@ def test_bundles_are_shared_with_sessions_but_not_stored_for_them(
     assert results(cache, path, session, times=1) == ["HIT"]
 
 
+@pytest.mark.proves("H10")
+def test_an_expired_bundle_is_not_fetched_with_somebodys_cookie(
+    cache: Stage, page: str
+) -> None:
+    path = f"/++webresource++{page[6:]}/y.js"
+    cache.plone.default = Answer((("Cache-Control", "s-maxage=1"), HTML))
+    cache.cache(path)
+    time.sleep(1.2)
+    assert cache.cache(path, ("Cookie", "__ac=x")).result == "PASS"
+    before = len(cache.plone.seen)
+    cache.cache(path)
+    stage.until(lambda: len(cache.plone.seen) > before, 5)
+    assert cache.plone.seen[-1]["Cookie"] is None
+    assert cache.cache(path).body == f"<p>answer {cache.plone.count}</p>".encode()
+
+
 @pytest.mark.proves("A13", "A14")
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 def test_other_methods_pass(cache: Stage, page: str, method: str) -> None:

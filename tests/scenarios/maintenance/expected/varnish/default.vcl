@@ -187,6 +187,10 @@ sub vcl_hash {
 
 sub vcl_hit {
     if (obj.ttl <= 0s) {
+        if (req.http.X-PS-Session) {
+            # What is fetched anew is fetched as the visitor asks, and kept for all.
+            return (pass);
+        }
         if (obj.ttl + 10s < 0s && !req.http.X-PS-Stale && std.healthy(req.backend_hint)) {
             # Too old, but there should Plone fail.
             set req.http.X-PS-Stale = "known";
