@@ -159,6 +159,16 @@ def test_all_down_and_back(chain: Stage, page: str) -> None:
     stage.until(lambda: chain.get(f"{page}-cold").status == 200, 8)
 
 
+def test_a_burst_of_cold_pages_is_served(chain: Stage, page: str) -> None:
+    """A crawler, or the first visitors after a restart: late is better than 503."""
+    chain.plone.default = Answer(wait=0.1)
+    paths = iter(f"{page}-{number}" for number in range(150))
+
+    replies = stage.at_once(150, lambda: chain.get(next(paths)))
+
+    assert stage.statuses(replies) == {200: 150}
+
+
 def test_everything_reloads_under_load_without_a_failed_request(
     chain: Stage, page: str
 ) -> None:

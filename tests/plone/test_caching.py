@@ -120,3 +120,43 @@ def test_other_caches_stay_and_can_be_added(set_up: PloneSite) -> None:
     set_up.stack("plone-caching", "--undo").good()
     assert _read(set_up, PROXIES) == [other]
     _record(set_up, PROXIES, [])
+
+
+LANGUAGES = "plone.available_languages"
+BY_BROWSER = "plone.use_request_negotiation"
+
+
+@pytest.fixture
+def negotiating(set_up: PloneSite) -> Iterator[PloneSite]:
+    """Give the site with two languages, of which the browser's is shown."""
+    before = {name: _read(set_up, name) for name in (LANGUAGES, BY_BROWSER)}
+    _record(set_up, LANGUAGES, ["en", "de"])
+    _record(set_up, BY_BROWSER, value=True)
+    yield set_up
+    for name, value in before.items():
+        _record(set_up, name, value)
+
+
+def _language(site: PloneSite, accepted: str, path: str = "/") -> tuple[str, str]:
+    page = site.get(path, {"Accept-Language": accepted})
+    return page.text.partition('lang="')[2][:2], page.cache
+
+
+@pytest.mark.proves("N34")
+def test_languages_are_apart_where_the_site_negotiates(
+    negotiating: PloneSite,
+) -> None:
+    site = negotiating
+    said = site.stack("plone-caching").good().output
+    assert "each that visitors ask for is kept apart" in said
+    site.stack("purge", "--everything", "--yes").good()
+    for accepted, language in (("de,en;q=0.5", "de"), ("en,de;q=0.5", "en")):
+        assert _language(site, accepted) == (language, "MISS")
+        assert _language(site, accepted) == (language, "HIT")
+
+    _record(site, BY_BROWSER, value=False)
+    said = site.stack("plone-caching").good().output
+    assert "kept apart" not in said
+    site.stack("purge", "--everything", "--yes").good()
+    assert _language(site, "de")[1] == "MISS"
+    assert _language(site, "en") == ("en", "HIT")

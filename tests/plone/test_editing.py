@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from collective.recipe.productionstack.daemons.supervisor.control import Supervisor
+from collective.recipe.productionstack.machine import run
 from collective.recipe.productionstack.model.stack import Stack
 from tests.support.plonesite import ALIAS
 from tests.support.plonesite import HOST
@@ -290,3 +291,92 @@ def test_an_edit_while_varnish_hangs(live: PloneSite, editor: Editor) -> None:
         os.kill(child, signal.SIGCONT)
     view: View = (HOST, "/hanging", ())
     live.wait(partial(shows, live, view, "Made meanwhile"), 10, "the new title")
+
+
+def _png() -> dict[str, str]:
+    data = BytesIO()
+    Image.new("RGB", (900, 600), "green").save(data, "PNG")
+    return {
+        "data": base64.b64encode(data.getvalue()).decode(),
+        "encoding": "base64",
+        "content-type": "image/png",
+        "filename": "green.png",
+    }
+
+
+@pytest.fixture
+def hurried(live: PloneSite) -> Iterator[None]:
+    """Let two minutes be two seconds in the cache of the site."""
+    folder = live.folder / "var/stack/applied/varnish"
+    text = (folder / "default.vcl").read_text()
+    for old, new in (("110s", "2s"), ("ttl + 10s", "ttl + 0s"), ("= 10s", "= 0s")):
+        assert old in text
+        text = text.replace(old, new)
+    (folder / "hurried.vcl").write_text(text)
+
+    def use(name: str, file: str) -> None:
+        for words in (("vcl.load", name, file), ("vcl.use", name)):
+            where = ("-n", f"{live.folder}/var/stack/varnish")
+            done = run.run((run.find("varnishadm") or "", *where, *words))
+            assert done.ok, done.text
+
+    use("hurried", "hurried.vcl")
+    yield
+    use("usual", "default.vcl")
+    (folder / "hurried.vcl").unlink()
+
+
+@pytest.mark.proves("N31", "N32")
+def test_what_a_retracted_folder_holds_is_asked_for_again(
+    live: PloneSite, editor: Editor, hurried: None
+) -> None:
+    """No purge reaches it, by whatever name: Plone is asked, which costs a 304."""
+    path = in_folder(live, "vault", "Image", "green", image=_png())
+    if "private" in json.loads(live.api("GET", "/vault").text)["review_state"]:
+        done = live.api("POST", "/vault/@workflow/publish", {})
+        assert done.status == 200, done.text
+    scale = json.loads(live.api("GET", path).text)["image"]["scales"]["large"]
+    unique = f"{path}/@@images/{scale['download'].rpartition('/')[2]}"
+    usual = (
+        *(f"{path}/@@images/image/mini", f"{path}/@@download/image", unique),
+        *(path, f"{path}/@@display-file/image"),
+    )
+    prefixes = ("/++webresource++x", "/bystander", "/++plone++static", "/++resource++x")
+    themes = ("/++theme++barceloneta", "/++webresource++x/++plone++static")
+    odd = [f"{prefix}{usual[2]}" for prefix in (*prefixes, *themes)]
+    names: list[View] = [
+        (HOST, name, ())
+        for name in (*usual, *odd, f"{path}/images/image/mini")
+        if live.get(name).status == live.get(name).status == 200
+    ]
+    assert set(usual) <= {name for _, name, _ in names}
+    for view in names:
+        assert {look(live, view).cache for _ in range(2)} >= {"HIT"}, view
+
+    transition(editor, "/vault", "retract")
+
+    for view in names:
+        live.wait(partial(is_hidden, live, view), 6, f"{view} hidden")
+
+
+def test_editors_at_work_leave_the_cache_to_visitors(live: PloneSite) -> None:
+    """New pages in a folder and in the root cost what shows them, nothing else."""
+    pages = [in_folder(live, "kept", "Document", f"kept-{n}") for n in range(8)]
+    image = in_folder(live, "kept", "Image", "blue", image=_png())
+    read = [*pages, f"{image}/@@images/image/mini", image, "/", "/sitemap", "/kept"]
+    for path in read * 2:
+        live.get(path)
+    seen = []
+    with ThreadPoolExecutor(1) as pool:
+        work = pool.submit(_edit_for_a_while, live)
+        while not work.done():
+            seen += [live.get(path).cache for path in read]
+        work.result()
+    ratio = seen.count("HIT") / len(seen)
+    assert ratio > 0.8, f"{ratio:.3f} of {len(seen)}"
+
+
+def _edit_for_a_while(site: PloneSite) -> None:
+    for number in range(6):
+        in_folder(site, "busy", "Document", f"new-{number}")
+        site.make("Document", f"new-in-root-{number}")

@@ -135,14 +135,12 @@ def test_ten_times_too_many_visitors_do_not_slow_down_those_served(
     crowd = Overload(live, VISITORS)
     crowd.run()
     assert {page.status for _, page in usual.pages} == {200}
-    assert {page.status for _, page in crowd.pages} <= {200, 503}
-    served, sent_away = crowd.took(200), crowd.took(503)
+    # The queue is bounded by time: all are served, each in turn.
+    assert {page.status for _, page in crowd.pages} == {200}
+    served = crowd.took(200)
     assert len(served) > len(usual.pages) / 2
-    # At most eight others are before one in the queue, and two cores do the rest.
-    assert statistics.median(served) < 20 * statistics.median(usual.took(200))
+    turns = VISITORS / SLOTS
+    assert statistics.median(served) < 1.5 * turns * statistics.median(usual.took(200))
     assert max(served) < SECONDS + 5
-    assert statistics.median(sent_away) < 1
-    answer = next(page for _, page in crowd.pages if page.status == 503)
-    assert int(answer.headers["Retry-After"]) > 0
     assert live.status()["ok"]
     live.wait(live.is_well, 10, "the site after")

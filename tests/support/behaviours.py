@@ -119,4 +119,17 @@ BEHAVIOURS = {
     "H12": "no ESI",
     "H13": "Surrogate-Control opens nothing and is not shown",
     "I1": "an expired page is asked for conditionally",
+    # Seen on real sites.
+    "N31": "what a container protects is asked for again within two minutes",
+    "N32": "another spelling of an object goes with it",
+    "N33": "feeds go with their container",
+    "N34": "languages are apart where the site negotiates them",
+    "N35": "Origin is in the key where answers differ by it",
+    "N36": "files drop no page",
+    "N37": "a file is whole for a reader of any speed",
+    "N38": "a missing page is remembered for ten seconds",
+    "N39": "the parameters of trackers, all that are known",
+    "N40": "further cookies of a session",
+    "N41": "views that take a password or send mail pass",
+    "N43": "an error of the server is asked for once",
 }

@@ -26,7 +26,7 @@ from tests.support import ports
 pytestmark = pytest.mark.usefixtures("daemons")
 
 QUICK = (
-    ("timeout queue 10s", "timeout queue 1s"),
+    ("timeout queue 30s", "timeout queue 1s"),
     ("timeout check 3s", "timeout check 1s"),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from collections.abc import Mapping
 from dataclasses import replace
@@ -51,6 +52,8 @@ def gather(
         backups=read_all(backup.RECIPE, backup.read),
         versions=versions,
         cores=len(os.sched_getaffinity(0)),
+        memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        disk=shutil.disk_usage(places.directory).free,
     )
     faulty = frozenset(problem.part for problem in problems)
     return replace(found, unreadable=faulty), problems

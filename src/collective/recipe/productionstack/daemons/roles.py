@@ -58,6 +58,9 @@ class Cache(Daemon, Protocol):
         Raises ControlError when it refuses, or is not there.
         """
 
+    def counters(self) -> dict[str, int]:
+        """Return ``hits misses passed evicted failed_fetches cut_off``, or nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Server:
@@ -82,6 +85,9 @@ class Balancer(Daemon, Protocol):
 
     def servers(self) -> dict[str, Server]:
         """Return the clients by name; empty when it does not answer."""
+
+    def counters(self) -> dict[str, int]:
+        """Return ``waiting waited_at_most errors``, or nothing."""
 
     def drained(self) -> list[str]:
         """Return the clients that were told to take nothing new, up or down."""
@@ -170,6 +176,10 @@ class Nobody:
 
     def servers(self) -> dict[str, Server]:
         """Return no client."""
+        return {}
+
+    def counters(self) -> dict[str, int]:
+        """Return nothing."""
         return {}
 
     def drained(self) -> list[str]:

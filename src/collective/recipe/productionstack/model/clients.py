@@ -49,8 +49,8 @@ class Balancing:
     algorithm: str = "leastconn"
     sticky: bool = False
     slow_start: int = 5
-    queue_timeout: int = 10
-    queue_length: int = 32
+    queue_timeout: int = 30
+    queue_length: int = 500
     pools: tuple[Pool, ...] = ()
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.announced import Announced
+from collective.recipe.productionstack.model.caching import Caching
 from collective.recipe.productionstack.model.chain import BALANCER
 from collective.recipe.productionstack.model.chain import CACHE
 from collective.recipe.productionstack.model.chain import Chain
@@ -41,13 +42,6 @@ class Maintenance:
 
     page: str = ""
     allow: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caching:
-    """What the cache is told; ``purge_by`` is ``url`` or ``tag``."""
-
-    purge_by: str = "url"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

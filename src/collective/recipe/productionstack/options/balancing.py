@@ -49,15 +49,16 @@ class BalancingOptions:
     queue_timeout: int = option(
         "Seconds that a request waits for a client before it gets 503.",
         seconds(1, 300),
-        example="20",
-        default=10,
+        example="10",
+        default=30,
     )
-    queue_length: int | None = option(
+    # Each that waits holds two of Varnish's 2000 threads; pages it has need some too.
+    queue_length: int = option(
         "So many requests may wait; the next gets 503 at once. Eight for each that the"
-        " clients can serve keeps the wait near eight pages.",
+        " clients serve at a time keeps the wait of all near eight pages.",
         number(1, 10000),
-        example="100",
-        shown="8 for each request served at a time, at least 32",
+        example="32",
+        default=500,
     )
     editors_clients: tuple[str, ...] = option(
         "Clients for those who are logged in, and for nobody else. While none of them"

@@ -167,13 +167,6 @@ class CoreOptions:
         default="",
         shown="`${buildout:directory}/templates`",
     )
-    purge_by: str = option(
-        "What an edit drops: `url`, the object's addresses; `tag`, also those it had"
-        " before it was moved (needs varnish-modules and collective.purgebyid).",
-        choice("url", "tag"),
-        example="tag",
-        default="url",
-    )
     maintenance_page: str = option(
         "A page of your own (one HTML file, nothing beside it) for visitors while"
         " `bin/stack maintenance` is on.",

@@ -15,13 +15,16 @@ from typing import Any
 
 from collective.recipe.productionstack.errors import Problem
 from collective.recipe.productionstack.options.balancing import BalancingOptions
+from collective.recipe.productionstack.options.caching import CachingOptions
 from collective.recipe.productionstack.options.core import CoreOptions
 from collective.recipe.productionstack.options.keeping import KeepingOptions
 from collective.recipe.productionstack.options.watching import WatchingOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class StackOptions(WatchingOptions, KeepingOptions, BalancingOptions, CoreOptions):
+class StackOptions(
+    WatchingOptions, KeepingOptions, CachingOptions, BalancingOptions, CoreOptions
+):
     """Everything a ``collective.recipe.productionstack`` part understands."""
 
 
@@ -91,5 +94,5 @@ def _suggestion(name: str, known: Iterable[str]) -> str:
 FREE = ("recipe", "<", "eggs")
 """Options that are never ours; ``x-…`` is free for the user's own values too."""
 
-RESERVED = frozenset(["cache-size"])
+RESERVED = frozenset(["micro-cache"])
 """Names kept for later releases, so that a user's own use of them cannot collide."""

@@ -15,7 +15,6 @@ MOST_CLIENTS = 64
 LONGEST_NUMBER = 9
 MEGABYTES = {"M": 1, "G": 1024}
 DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
-LEAST_MEMORY = 256 * 1024**2
 
 SERVICE_NAMES = ("nginx", "varnish", "haproxy", "supervisor", "logrotate", "cron")
 
@@ -164,18 +163,15 @@ def seconds(least: int, most: int) -> Callable[[str], int]:
     return parse
 
 
-def memory_size(value: str) -> int:
-    """Parse an amount of memory such as ``1500M`` or ``2G`` (1024 each) to bytes.
+def in_bytes(value: str) -> int:
+    """Parse ``1500M`` or ``2G``.
 
-    Raises ValueError for anything else, or for less than Plone needs.
+    Raises ValueError for anything else.
     """
     found = re.fullmatch(r"(\d{1,6})\s*([MG])i?B?", value, re.IGNORECASE | re.ASCII)
     if not found:
         raise ValueError("not a size in M or G")
-    size = int(found[1]) * MEGABYTES[found[2].upper()] * 1024**2
-    if size < LEAST_MEMORY:
-        raise ValueError("Plone alone needs more than that; at least 256M")
-    return size
+    return int(found[1]) * MEGABYTES[found[2].upper()] * 1024**2
 
 
 def time_of_day(value: str) -> str:

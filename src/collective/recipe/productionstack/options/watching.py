@@ -6,9 +6,22 @@ from dataclasses import dataclass
 
 from collective.recipe.productionstack.model.stack import Watching
 from collective.recipe.productionstack.options.declare import option
+from collective.recipe.productionstack.options.parse import in_bytes
 from collective.recipe.productionstack.options.parse import mail_addresses
-from collective.recipe.productionstack.options.parse import memory_size
 from collective.recipe.productionstack.options.parse import web_address
+
+LEAST_MEMORY = 256 * 1024**2
+
+
+def memory_size(value: str) -> int:
+    """Parse an amount of memory such as ``1500M`` or ``2G`` (1024 each) to bytes.
+
+    Raises ValueError for anything else, or for less than Plone needs.
+    """
+    found = in_bytes(value)
+    if found < LEAST_MEMORY:
+        raise ValueError("Plone alone needs more than that; at least 256M")
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)

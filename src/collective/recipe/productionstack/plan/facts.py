@@ -14,7 +14,7 @@ from collective.recipe.productionstack.model.storage import Storage
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What the other recipes' parts say, by part name."""
+    """What the other recipes' parts say, by part name; memory, free disk in bytes."""
 
     directory: str
     bin: str
@@ -24,4 +24,6 @@ class Facts:
     backups: Mapping[str, Backup] = field(default_factory=dict)
     versions: tuple[tuple[str, tuple[int, ...]], ...] = ()
     cores: int = 1
+    memory: int = 1 << 40
+    disk: int = 1 << 40
     unreadable: frozenset[str] = frozenset()

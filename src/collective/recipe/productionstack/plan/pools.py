@@ -14,9 +14,6 @@ from collective.recipe.productionstack.options.load import StackOptions
 from collective.recipe.productionstack.options.parse import url_path
 
 EDITORS = "editors"
-QUEUE_FOR_EACH = 8
-SHORTEST_QUEUE = 32
-"""Fewer would refuse the visitors of a small site during a restart."""
 
 
 def balancing(
@@ -25,14 +22,11 @@ def balancing(
     """Return how requests are spread, and what is wrong with the options of it."""
     pools, problems = _pools(part, options)
     problems += _misfits(part, pools, clients)
-    at_a_time = sum(client.maxconn for client in clients)
-    length = max(SHORTEST_QUEUE, QUEUE_FOR_EACH * at_a_time)
     made = fill(
         Balancing,
         options,
         algorithm=options.balance,
         sticky=options.sticky == "on",
-        queue_length=options.queue_length or length,
         pools=() if problems else tuple(pools),
     )
     return made, problems

@@ -14,7 +14,6 @@ from collective.recipe.productionstack.model.chain import Chain
 from collective.recipe.productionstack.model.clients import Zope
 from collective.recipe.productionstack.model.folders import Folders
 from collective.recipe.productionstack.model.site import Site
-from collective.recipe.productionstack.model.stack import Caching
 from collective.recipe.productionstack.model.stack import Host
 from collective.recipe.productionstack.model.stack import Maintenance
 from collective.recipe.productionstack.model.stack import Stack
@@ -24,6 +23,7 @@ from collective.recipe.productionstack.options.load import StackOptions
 from collective.recipe.productionstack.options.load import load
 from collective.recipe.productionstack.plan import announcing
 from collective.recipe.productionstack.plan import backups
+from collective.recipe.productionstack.plan import caching
 from collective.recipe.productionstack.plan import folders
 from collective.recipe.productionstack.plan import listeners
 from collective.recipe.productionstack.plan import pools
@@ -91,6 +91,8 @@ class _Builder:
         zope = self.zope()
         data, problems = backups.data(part.name, options, self.facts)
         self.problems += problems
+        cached, problems = caching.caching(part.name, options, self.facts)
+        self.problems += problems
         return Stack(
             name=part.name,
             folders=self.folders(),
@@ -100,7 +102,7 @@ class _Builder:
             chain=chain,
             zope=zope,
             data=data,
-            caching=fill(Caching, options),
+            caching=cached,
             maintenance=self.maintenance(),
             watching=options.watching,
             host=Host(

@@ -51,77 +51,13 @@ acl this_machine {
     "::1";
 }
 
-# Regular expressions here never search back and forth: on long addresses Varnish
-# would give up on them, and on the request.
-#
-# From the virtual-host address: X-PS-Base (scheme and host that links are made
-# with), X-PS-Root (the site in the ZODB) and X-PS-Path (what is asked for). Plone
-# purges without ports, with other slashes and with ++api++ elsewhere: all that is
-# made equal here.
-sub ps_address {
-    set req.http.X-PS-Path = regsub(req.url, "[?].*$", "");
-    if (req.http.X-PS-Path ~ "^/VirtualHostBase/[^/]+/[^/]+(?:/.*?)?/VirtualHostRoot(?:/|$)") {
-        set req.http.X-PS-Base = std.tolower(regsub(
-            req.http.X-PS-Path,
-            "(?i)^/VirtualHostBase/(?:(http/[^/]+?):80|(https/[^/]+?):443|([^/]+/[^/]+))/.*$", "\1\2\3"));
-        set req.http.X-PS-Root = regsub(
-            req.http.X-PS-Path, "^/VirtualHostBase/[^/]+/[^/]+(/.*?)?/VirtualHostRoot(?:/.*)?$", "\1");
-        set req.http.X-PS-Path = regsub(req.http.X-PS-Path, "^.*?/VirtualHostRoot", "");
-    } else {
-        set req.http.X-PS-Base = "";
-        set req.http.X-PS-Root = "";
-    }
-    if (req.http.X-PS-Root ~ "/\+\+api\+\+(?:/|$)") {
-        set req.http.X-PS-Root = regsub(req.http.X-PS-Root, "/\+\+api\+\+(/|$)", "\1");
-        set req.http.X-PS-Path = "/++api++" + req.http.X-PS-Path;
-    }
-    if (req.http.X-PS-Path ~ "//|%(?:24|28|29|2C|40)") {
-        # Plone quotes these letters of an id in a purge, browsers and nginx do not.
-        set req.http.X-PS-Path = regsuball(req.http.X-PS-Path, "//+", "/");
-        set req.http.X-PS-Path = regsuball(req.http.X-PS-Path, "%24", "$");
-        set req.http.X-PS-Path = regsuball(req.http.X-PS-Path, "%28", "(");
-        set req.http.X-PS-Path = regsuball(req.http.X-PS-Path, "%29", ")");
-        set req.http.X-PS-Path = regsuball(req.http.X-PS-Path, "%2C", ",");
-        set req.http.X-PS-Path = regsuball(req.http.X-PS-Path, "%40", "@");
-    }
+# Who may purge, wherever that listens: the machines that the clients are on.
+acl purgers {
+    "127.0.0.0"/8;
+    "::1";
 }
 
-# X-PS-Owner is the object whose purge must drop this address. It and the site are
-# stored with the answer, and are words of a ban: no blank, quote or backslash may
-# split them. A hit needs neither.
-sub ps_owner {
-    set req.http.X-PS-Owner = regsub(req.http.X-PS-Path, "/\+\+api\+\+(/|$)", "\1");
-    set req.http.X-PS-Owner = "=" + regsuball(
-        regsub(req.http.X-PS-Owner, "/@@(?:images|download|display-file)(?:/.*)?$|/+$", ""),
-        "[\x00-\x20\x22\x5c]", "_");
-    set req.http.X-PS-Site = "=" + regsuball(req.http.X-PS-Root, "[\x00-\x20\x22\x5c]", "_");
-}
-
-sub ps_purge {
-    # Who edits at a client's own port has Plone purge the path in the database.
-    if (req.url ~ "^(?:/\+\+api\+\+)?/Plone(?:/|$)") {
-        set req.url = "/VirtualHostBase/http/any/Plone/VirtualHostRoot"
-            + regsub(req.url, "^(/\+\+api\+\+)?/Plone", "\1");
-    }
-    call ps_address;
-    call ps_owner;
-    call ps_ban;
-    # The view of the folder that holds it lists its title; Plone does not say so.
-    if (req.http.X-PS-Root != "" && req.http.X-PS-Owner ~ "/") {
-        set req.http.X-PS-Owner = regsub(req.http.X-PS-Owner, "/[^/]*$", "");
-        call ps_ban;
-    }
-}
-
-sub ps_ban {
-    if (req.http.X-PS-Root == "") {
-        # virtual hosting is off in Plone: the site cannot be told, so all are meant.
-        ban("obj.http.X-PS-Owner == " + req.http.X-PS-Owner);
-    } else {
-        ban("obj.http.X-PS-Site == " + req.http.X-PS-Site
-            + " && obj.http.X-PS-Owner == " + req.http.X-PS-Owner);
-    }
-}
+include "names.vcl";
 
 sub vcl_recv {
     # Only a restart of our own may bring this along.
@@ -129,9 +65,11 @@ sub vcl_recv {
         unset req.http.X-PS-Stale;
     }
     unset req.http.X-PS-Session;
+    unset req.http.X-PS-Language;
     unset req.http.X-PS-Result;
     unset req.http.X-PS-Query;
     unset req.http.X-PS-Owner;
+    unset req.http.X-PS-Id;
     unset req.http.X-PS-Site;
     unset req.http.X-Anonymous;
     unset req.http.Proxy;
@@ -139,6 +77,9 @@ sub vcl_recv {
     if (local.socket == "purge") { # [stack] purge-address
         if (req.method != "PURGE") {
             return (synth(405));
+        }
+        if (client.ip !~ purgers) {
+            return (synth(403));
         }
         call ps_purge;
         return (synth(200, "Purged"));
@@ -176,11 +117,23 @@ sub vcl_recv {
     if (req.http.Transfer-Encoding || (req.http.Content-Length && req.http.Content-Length != "0")) {
         return (pass);
     }
-    if (req.http.X-PS-Path ~ "/(?:@@)?(?:login|logout|logged[_-]out|require_login|login-help|mail_password|passwordreset|@login|@logout|@login-renew)(?:/|$)") {
+    # Views that take a password or send mail.
+    if (req.http.X-PS-Path ~ "/(?:@@)?(?:(?:failsafe_)?login(?:_form)?|logout|logged[_-]out|require_login|login-help|mail_password(?:_form)?|passwordreset|pwreset_[a-z]+|register|join_form|contact-info|sendto(?:_form)?|@login|@logout|@login-renew|@users|@email-send|@email-notification)(?:/|$)") {
         return (pass);
     }
 
-    # From here on the request is anonymous, and made as like others as can be.
+    # From here on the request is anonymous, and made as like others as can be. The
+    # language counts only for answers with Vary: X-PS-Language (bin/stack
+    # plone-caching asks Plone for that where the site negotiates it).
+    # Plone is told no more than is told apart.
+    if (req.http.Accept-Language) {
+        set req.http.Accept-Language = std.tolower(regsuball(req.http.Accept-Language, "\s*;[^,]*|\s", ""));
+    }
+    set req.http.X-PS-Language = req.http.Accept-Language;
+    if (req.http.Cookie ~ "(?:^|;\s*)I18N_LANGUAGE=\x22?[A-Za-z_-]{2,12}\x22?(?:;|$)") {
+        set req.http.X-PS-Language = "=" + regsub(req.http.Cookie, "^(?:.*?;\s*)??I18N_LANGUAGE=\x22?([A-Za-z_-]+).*$", "\1")
+            + "=" + req.http.Accept-Language;
+    }
     unset req.http.Cookie;
     set req.http.X-Anonymous = "True";
 
@@ -196,8 +149,12 @@ sub vcl_recv {
 
     if (req.url ~ "[?]") {
         # Tracking parameters are for scripts in the browser; neither the key nor Plone
-        # needs them.
-        set req.url = regsuball(req.url, "([?&])(?:utm_[a-z_]+|gclid|gbraid|wbraid|fbclid|msclkid|mc_[ce]id|_ga|_gl|yclid|dclid|igshid)=[^&]*", "\1");
+        # needs them. Of a file nothing depends on its query.
+        set req.url = regsuball(req.url, "([?&])(?:utm_[A-Za-z0-9_]*|gclid|gclsrc|gbraid|wbraid|dclid|srsltid|_ga|_gl|gad_source|gad_campaignid|gad|gs_l|fbclid|fb_action_ids|fb_action_types|fb_source|igsh|igshid|msclkid|ttclid|twclid|li_fat_id|epik|yclid|_openstat|ScCid|rdt_cid|qclid|mc_cid|mc_eid|_hsenc|_hsmi|__hssc|__hstc|__hsfp|hsa_[A-Za-z0-9_]*|hsCtaTracking|mkt_tok|vero_id|vero_conv|s_kwcid|ef_id|_kx|wickedid|wickedsource|oly_anon_id|oly_enc_id|rb_clickid|irclickid|pk_[A-Za-z0-9_]*|mtm_[A-Za-z0-9_]*|matomo_[A-Za-z0-9_]*|piwik_[A-Za-z0-9_]*)=[^&]*", "\1");
+        if (req.http.Accept != "application/json"
+            && req.http.X-PS-Path ~ "(?i)/@@(?:images|download|display-file)/|\.(?:avif|docx?|gif|gz|ico|iso|jpe?g|m4[av]|mov|mp[34]|od[pst]|ogg|pdf|png|pptx?|tiff?|wav|webm|webp|xlsx?|zip)$") {
+            set req.url = regsub(req.url, "[?].*$", "");
+        }
         set req.url = regsub(regsub(regsuball(req.url, "&&+", "&"), "[?]&+", "?"), "[?&]+$", "");
     }
     if (req.url ~ "[?]") {
@@ -209,11 +166,12 @@ sub vcl_recv {
         }
     }
 
-    # A short grace while Plone is well; a day while it is not (RFC 5861).
-    if (req.http.X-PS-Stale || !std.healthy(req.backend_hint)) {
-        set req.grace = 24h;
+    # A short grace while Plone is well; a day while it is not (RFC 5861). Looked for
+    # is what the day has; vcl_hit knows whether that is there, and comes back.
+    if (req.http.X-PS-Stale == "known" && std.healthy(req.backend_hint)) {
+        set req.grace = 10s; # [stack] grace
     } else {
-        set req.grace = 10s;
+        set req.grace = 24h;
     }
     return (hash);
 }
@@ -234,13 +192,27 @@ sub vcl_hash {
         hash_data(std.tolower(req.http.Host));
     }
     if (req.http.Origin) {
-        hash_data(req.http.Origin);
+        # Plone does not say which JSON differs by it; other answers vary if they do.
+        if (req.http.Accept == "application/json") {
+            hash_data(req.http.Origin);
+        } else {
+            hash_data("origin");
+        }
     }
     return (lookup);
 }
 
 sub vcl_hit {
     if (obj.ttl <= 0s) {
+        if (req.http.X-PS-Session) {
+            # What is fetched anew is fetched as the visitor asks, and kept for all.
+            return (pass);
+        }
+        if (obj.ttl + 10s < 0s && !req.http.X-PS-Stale && std.healthy(req.backend_hint)) {
+            # Too old, but there should Plone fail.
+            set req.http.X-PS-Stale = "known";
+            return (restart);
+        }
         # It is shown once more, and asked for anew behind the visitor's back.
         call ps_owner;
     }
@@ -266,6 +238,14 @@ sub vcl_backend_fetch {
     if (bereq.method == "HEAD" && bereq.url !~ "@tus-upload") {
         set bereq.method = "GET";
     }
+    # Plone says "not modified" of an image's scale before it looks at permissions.
+    if (bereq.http.X-PS-Path ~ "/(?:@@)?images/") {
+        unset bereq.http.If-None-Match;
+        unset bereq.http.If-Modified-Since;
+    }
+    if (bereq.http.X-PS-Language ~ "^=") {
+        set bereq.http.Cookie = "I18N_LANGUAGE=" + regsub(bereq.http.X-PS-Language, "^=([^=]*)=.*$", "\1");
+    }
     unset bereq.http.X-PS-Result;
     unset bereq.http.X-PS-Query;
     unset bereq.http.X-PS-Base;
@@ -277,6 +257,7 @@ sub vcl_backend_fetch {
 sub vcl_backend_response {
     set beresp.http.X-PS-Site = bereq.http.X-PS-Site;
     set beresp.http.X-PS-Owner = bereq.http.X-PS-Owner;
+    set beresp.http.X-PS-Id = bereq.http.X-PS-Id;
     unset beresp.http.X-PS-Control;
     unset beresp.http.X-Cache;
     unset beresp.http.X-Cache-Rule;
@@ -307,7 +288,7 @@ sub vcl_backend_response {
 
     if (beresp.status >= 500) {
         # An error must not take the place of a good page: the stale one is shown.
-        if (bereq.is_bgfetch || (!bereq.uncacheable && !bereq.http.X-PS-Stale)) {
+        if (bereq.is_bgfetch || bereq.http.X-PS-Stale == "known") {
             return (abandon);
         }
         # Plone marks some errors as good for a year.
@@ -322,9 +303,26 @@ sub vcl_backend_response {
     if (bereq.uncacheable) {
         return (deliver);
     }
-    if (std.integer(beresp.http.Content-Length, 0) > 20000000) {
+    if (std.integer(beresp.http.Content-Length, 0) > 20971520) { # [stack] cache-file-limit
         # Streamed, with Range, and without pushing everything else out.
         return (pass(120s));
+    }
+    if (beresp.was_304 && beresp.ttl <= 0s) {
+        # Plone's "not modified" repeats no time, and Varnish takes none from the answer
+        # that it has: without this a page asked for again was stored no more.
+        set beresp.ttl = std.duration(regsub(
+            regsub(beresp.http.Cache-Control, "(?i)^.*?s-maxage\s*=\s*([0-9]+).*$", "max-age=\1"),
+            "(?i)^.*?max-age\s*=\s*([0-9]+).*$", "\1s"), 0s);
+    }
+    if (beresp.ttl > 110s
+        && bereq.http.X-PS-Owner !~ "^=/(?:\+\+webresource\+\+[^/]+/)?\+\+(?:plone|resource|theme)\+\+") {
+        # Its folder may be retracted, or renamed, without a purge of what is inside. So
+        # Plone is asked again, mostly with If-Modified-Since, two minutes after it was.
+        set beresp.ttl = 110s;
+    }
+    if (!beresp.http.Cache-Control && (beresp.status == 404
+        || (beresp.status == 200 && bereq.http.X-PS-Owner == "=/robots.txt"))) {
+        set beresp.ttl = 10s;
     }
     if (beresp.ttl <= 0s
         || (beresp.status != 200 && beresp.status != 301 && beresp.status != 404)
@@ -335,16 +333,30 @@ sub vcl_backend_response {
         # Remembered as not to be stored, so that visitors do not queue for it.
         set beresp.uncacheable = true;
         set beresp.ttl = 120s;
+        set beresp.grace = 0s;
+        set beresp.keep = 0s;
         return (deliver);
     }
-    if (beresp.http.Vary ~ "(?i)(?:^|[,\s])(?!(?:accept|accept-encoding|origin|x-anonymous)(?:[,\s]|$))[a-z]") {
+    if (bereq.http.Origin && beresp.http.Access-Control-Allow-Origin
+        && beresp.http.Access-Control-Allow-Origin != "*" && beresp.http.Vary !~ "(?i)origin") {
+        set beresp.http.Vary = regsub(beresp.http.Vary + ", Origin", "^[\s,]+", "");
+    }
+    if (beresp.http.Vary ~ "(?i)(?:^|[,\s])(?!(?:accept|accept-encoding|origin|x-anonymous|x-ps-language)(?:[,\s]|$))[a-z]") {
         # Stored once for each value that browsers send: seldom meant.
         std.log("stored with Vary: " + beresp.http.Vary);
     }
-    if (beresp.status == 404 && beresp.ttl > 10s) {
+    if (beresp.status == 404 || bereq.http.X-PS-Owner == "=/robots.txt") {
         # Plone purges nothing when a page is made where none was.
-        set beresp.ttl = 10s;
+        if (beresp.ttl > 10s) {
+            set beresp.ttl = 10s;
+        }
         set beresp.grace = 0s;
+        set beresp.keep = 0s;
+    }
+    # Files, which are large, never drop a page.
+    set beresp.storage = storage.files;
+    if (beresp.do_gzip) {
+        set beresp.storage = storage.pages;
     }
     return (deliver);
 }
@@ -354,7 +366,9 @@ sub vcl_deliver {
     unset resp.http.Age;
     unset resp.http.X-PS-Site;
     unset resp.http.X-PS-Owner;
+    unset resp.http.X-PS-Id;
     unset resp.http.X-Varnish;
+    unset resp.http.X-Vinyl; # its name since Varnish is Vinyl Cache
     unset resp.http.Via;
     unset resp.http.xkey;
     unset resp.http.Surrogate-Control;
@@ -365,6 +379,9 @@ sub vcl_deliver {
         if (resp.http.Vary == "") {
             unset resp.http.Vary;
         }
+    }
+    if (resp.http.Vary ~ "(?i)x-ps-language") {
+        set resp.http.Vary = regsub(resp.http.Vary, "(?i)x-ps-language", "Accept-Language");
     }
 
     if (resp.http.X-PS-Control) {
@@ -382,7 +399,7 @@ sub vcl_deliver {
 sub vcl_backend_error {
     set beresp.http.X-PS-Site = bereq.http.X-PS-Site;
     set beresp.http.X-PS-Owner = bereq.http.X-PS-Owner;
-    if (bereq.is_bgfetch || (!bereq.uncacheable && !bereq.http.X-PS-Stale)) {
+    if (bereq.is_bgfetch || bereq.http.X-PS-Stale == "known") {
         return (abandon);
     }
     set beresp.uncacheable = true;
@@ -400,13 +417,13 @@ sub vcl_backend_error {
 }
 
 sub vcl_synth {
-    if (resp.status == 503 && req.restarts == 0 && req.http.X-Anonymous
-        && (req.method == "GET" || req.method == "HEAD")) {
-        # The fetch was given up: look once more, a stale page is better than none.
+    if (resp.status == 503 && req.http.X-PS-Stale == "known" && req.http.X-Anonymous) {
+        # The fetch was given up: a stale page is better than none.
         set req.http.X-PS-Stale = "yes";
         return (restart);
     }
     unset resp.http.X-Varnish;
+    unset resp.http.X-Vinyl;
     unset resp.http.Server;
     set resp.http.Cache-Control = "no-store";
     if (resp.status == 503) {

@@ -30,6 +30,17 @@ from collective.recipe.productionstack.model.stack import Stack
 PAGE_SECONDS = 120
 """How long a page is kept: no purge of another page reaches its lists and menus."""
 
+NOTES = {
+    "language": (
+        "the site negotiates its language: each that visitors ask for is kept apart"
+    ),
+    "cookie always": (
+        "plone.set_cookie_always is on: each answer sets a cookie, so no page is "
+        "stored. Switch it off in Plone's language settings."
+    ),
+}
+"""What is to be known of a site's settings."""
+
 
 @click.command("plone-caching", help=__doc__)
 @click.option("--dry-run", is_flag=True, help="Show what would change; change nothing.")
@@ -112,6 +123,8 @@ def _conclude(
     control.screen.say(f"{name}: {verb if changes else none}")
     for line in changes:
         control.screen.say(f"    {printable(line)}")
+    for note in done.get("notes", ()):
+        control.screen.say(f"    {NOTES[note]}")
     for line in done.get("kept", ()):
         control.screen.say(f"    stays, since it was changed later: {printable(line)}")
     return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any
 
 from collective.recipe.productionstack.ctl.jobs.outcomes import Age
@@ -19,6 +20,15 @@ HELP = {
     "site_up": "Whether a site answers.",
     "program_memory_bytes": "Memory of a program and its children.",
     "program_uptime_seconds": "Seconds since a program started.",
+    "cache_hits_total": "Requests that the cache answered.",
+    "cache_misses_total": "Requests that it asked the next tier for.",
+    "cache_passed_total": "Requests that were somebody's own.",
+    "cache_evicted_total": "Objects that made room for others.",
+    "cache_failed_fetches_total": "Fetches that failed.",
+    "cache_cut_off_total": "Times that there was no room for what a reader waits for.",
+    "balancer_waiting": "Requests that wait for a client.",
+    "balancer_waited_at_most": "The most that have waited at a time.",
+    "balancer_errors_total": "Answers with a status of 5xx.",
     "job_ok": "Whether the last run of a job was good and is young enough.",
     "job_age_seconds": "Seconds since the last good run of a job.",
     "job_limit_seconds": "Seconds after which a job is too old.",
@@ -65,9 +75,10 @@ def text(
     for number in more:
         add(*number)
     lines = []
-    for metric, values in found.items():
+    for metric, rows in found.items():
         head = f"{PREFIX}_{metric}"
-        lines += [f"# HELP {head} {HELP[metric]}", f"# TYPE {head} gauge", *values]
+        kind = "counter" if metric.endswith("_total") else "gauge"
+        lines += [f"# HELP {head} {HELP[metric]}", f"# TYPE {head} {kind}", *rows]
     return "\n".join(lines) + "\n"
 
 
@@ -79,6 +90,7 @@ def of_status(status: Status) -> Iterator[Number]:
     for site, answer in status.sites.items():
         yield "site_up", "host", site.host, float(answer == health.OK)
     yield from _of_certificates(status.certificates)
+    yield from _counters(status.counted)
 
 
 def _balanced(status: Status) -> tuple[Client, ...]:
@@ -94,6 +106,13 @@ def _of_certificates(found: Iterable[Certificate]) -> Iterator[Number]:
             yield "certificate_rest_ratio", "host", host, one.rest
         if one.loaded is not None:
             yield "certificate_loaded", "host", host, float(one.loaded)
+def _counters(counted: Mapping[str, Mapping[str, int]]) -> Iterator[Number]:
+    """Yield everything that cache and balancer have counted."""
+    for tier, values in counted.items():
+        for name, value in values.items():
+            metric = f"{tier}_{name}"
+            known = metric if metric in HELP else f"{metric}_total"
+            yield known, "tier", tier, value
 
 
 def _quoted(text: str) -> str:

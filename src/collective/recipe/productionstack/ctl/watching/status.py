@@ -22,6 +22,7 @@ from collective.recipe.productionstack.ctl.traffic.maintenance import hosts
 from collective.recipe.productionstack.ctl.watching import certificates
 from collective.recipe.productionstack.ctl.watching import machine
 from collective.recipe.productionstack.ctl.watching import sites
+from collective.recipe.productionstack.ctl.watching import counters
 from collective.recipe.productionstack.ctl.watching import troubles
 from collective.recipe.productionstack.daemons import certificates as loaded
 from collective.recipe.productionstack.daemons import health
@@ -64,6 +65,7 @@ class Status:
     sites: Mapping[Site, str] = field(default_factory=dict)
     disks: tuple[str, ...] = ()
     files: str = ""
+    counted: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -111,6 +113,7 @@ class Status:
             ],
             "jobs": [_job(one) for one in self.ages],
             **{name: list(found) for name, found in more.items() if found},
+            **({"traffic": self.counted} if self.counted else {}),
         }
 
     def program(self, program: Program) -> dict[str, Any]:
@@ -156,12 +159,14 @@ def look(control: Control) -> Status:
     answers: dict[str, str] = {}
     there: dict[Site, str] = {}
     shown: list[Certificate] = []
+    counted: dict[str, dict[str, int]] = {}
     asking = (
         lambda: answers.update(
             health.probe_all(stack.announced.programs, PROBE_SECONDS)
         ),
         lambda: there.update(sites.look(stack, PROBE_SECONDS)),
         lambda: shown.extend(loaded.look(stack, PROBE_SECONDS)),
+        lambda: counted.update(counters.take(stack)),
     )
     with _beside(asking):
         seen = survey.take(stack, PROBE_SECONDS)
@@ -184,6 +189,7 @@ def look(control: Control) -> Status:
         alerts=tuple(sorted(troubles.load(stack).values())),
         boot=tuple(boot.warnings(control)),
         backups=tuple(standing.of_all(stack).values()),
+        counted=counted,
     )
 
 
@@ -221,6 +227,7 @@ def remarks(control: Control, status: Status) -> list[str]:
             f"maintenance: visitors of {shown} see 503; backup, pack, watchdog wait: "
             f"{script} maintenance off"
         )
+    lines += counters.lines(status.counted)
     lines += [_job_line(control, one) for one in status.ages]
     lines += [f"backup: FAILED: {text}" for text in status.backups]
     lines += [

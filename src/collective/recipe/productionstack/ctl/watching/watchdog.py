@@ -24,6 +24,7 @@ from collective.recipe.productionstack.ctl.traffic.rolling import Roll
 from collective.recipe.productionstack.ctl.traffic.rolling import RollSettings
 from collective.recipe.productionstack.ctl.watching import machine
 from collective.recipe.productionstack.ctl.watching import sites
+from collective.recipe.productionstack.ctl.watching import counters
 from collective.recipe.productionstack.ctl.watching import troubles
 from collective.recipe.productionstack.ctl.watching.rules import Judge
 from collective.recipe.productionstack.ctl.watching.rules import Judgement
@@ -62,6 +63,7 @@ class Watchdog:
         self.seldom: dict[str, str] = {}
         self.seldom_at = 0.0
         self.suspected: set[str] = set()
+        self.cut_off, self.cut_at = counters.CutOff(), 0.0
 
     def watch(self, interval: float) -> None:
         """Look for ever."""
@@ -93,7 +95,7 @@ class Watchdog:
         for one in seen:
             pipes.widen(one.pid)
         judged = self.judge.look(now, seen, zeo=_zeo_answers(stack, seen))
-        seldom = self._seldom(stack, now)
+        seldom = {**self._seldom(stack, now), **self._cut_off(stack, now)}
         self._tell(stack, {**judged.troubles, **_too_old(stack), **seldom})
         self._act(stack, judged, now)
 
@@ -127,6 +129,15 @@ class Watchdog:
             name, _, trouble = key.partition(" ")
             if trouble != "exits":
                 self.post.send(stack, Alert(f"{name} is well again ({trouble})"))
+
+    def _cut_off(self, stack: Stack, now: float) -> dict[str, str]:
+        """Ask the cache once in a minute; in between it is as it was."""
+        if now < self.cut_at:
+            return {
+                key: text for key, text in self.open.items() if key == counters.FULL
+            }
+        self.cut_at = now + RETRY_SECONDS
+        return self.cut_off.troubles(counters.take(stack))
 
     def _advice(self, stack: Stack, key: str) -> str:
         name = key.partition(" ")[0]

@@ -57,6 +57,19 @@ class Haproxy:
             if row["pxname"] in ours and row["svname"] not in {"BACKEND", "FRONTEND"}
         }
 
+    def counters(self) -> dict[str, int]:
+        """Return what waits now, and what was counted; empty when it is not there."""
+        try:
+            lines = self.ask("show stat").lstrip("# ").splitlines()
+        except ControlError:
+            return {}
+        rows = [row for row in csv.DictReader(lines) if row["svname"] == "BACKEND"]
+        return {
+            "waiting": sum(int(row["qcur"] or 0) for row in rows),
+            "waited_at_most": max((int(row["qmax"] or 0) for row in rows), default=0),
+            "errors": sum(int(row["hrsp_5xx"] or 0) for row in rows),
+        }
+
     def drained(self) -> list[str]:
         """Return the servers that were told to take nothing new, up or down.
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+from collective.recipe.productionstack.daemons.varnish import tracking
 from collective.recipe.productionstack.model.announced import Check
 from collective.recipe.productionstack.model.announced import Health
 from collective.recipe.productionstack.model.announced import Program
 from collective.recipe.productionstack.model.announced import nothing
+from collective.recipe.productionstack.model.caching import MEGABYTE
+from collective.recipe.productionstack.model.caching import Caching
+from collective.recipe.productionstack.model.caching import Rule
 from collective.recipe.productionstack.model.chain import BALANCER_HEALTH
 from collective.recipe.productionstack.model.chain import CACHE
 from collective.recipe.productionstack.model.stack import Stack
@@ -32,12 +37,14 @@ PARAMETERS = {
     "thread_pool_max": "1000",
     "ban_lurker_age": "10",
     "vsl_space": "20M",
+    "nuke_limit": "10000",  # a file of 20 MB takes the place of many small images
+    "send_timeout": "86400",  # in all; who takes nothing for a minute is let go
     "vcc_unsafe_path": "off",
 }
 """Sized for Plone's headers and small servers (caching C)."""
 
-BOUNDED_STREAMS = (7, 3)
-"""Since then a slow visitor need not hold a whole uncacheable file in memory."""
+READ_AHEAD = (7, 3)
+"""Since then it can be said how far a slow reader may be behind."""
 
 NO_XKEY = (
     "purge-by = tag needs Varnish's module xkey; on Debian: "
@@ -51,8 +58,45 @@ def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
         "upstream": stack.upstream_of(CACHE),
         "health_path": BALANCER_HEALTH if stack.chain.has_balancer else "/@@ok",
         "near": stack.chain.web_server,
+        "tracking": tracking.pattern(),
+        "purgers": purgers(stack),
+        "grace": stack.caching.grace,
+        "file_limit": stack.caching.file_limit,
+        "rules": tuple(condition(rule) for rule in stack.caching.rules),
+        "session_cookies": "".join(
+            "|" + quoted(name) for name in stack.caching.session_cookies
+        ),
     }
-    return (("varnish/default.vcl", "varnish/default.vcl.j2", values),)
+    return tuple(
+        (f"varnish/{name}", f"varnish/{name}.j2", values)
+        for name in ("default.vcl", "names.vcl")
+    )
+
+
+def quoted(text: str) -> str:
+    """Return a regular expression for the text; without backslashes, for VCL."""
+    return re.sub(r"([.+*])", r"[\1]", text)
+
+
+def condition(rule: Rule) -> str:
+    """Return what an answer has to be for a rule of the user's to count."""
+    if rule.path:
+        return f'bereq.http.X-PS-Owner ~ "^={quoted(rule.path)}(?:/|$)"'
+    kind = quoted(rule.type.removesuffix("*")) + ("" if "*" in rule.type else "(?:;|$)")
+    return f'beresp.http.Content-Type ~ "^{kind}"'
+
+
+def purgers(stack: Stack) -> tuple[str, ...]:
+    """Return entries of an ACL: who is allowed, the clients, and where they purge.
+
+    Who connects to an address of the own machine comes from there.
+    """
+    listening = (stack.chain.purge, *(one.address for one in stack.zope.all_clients))
+    found = {address.to_connect.host for address in listening if address.host}
+    hosts = sorted(found - {"127.0.0.1", "::1", "localhost"})
+    allowed = (one.split("/") for one in stack.caching.purge_allow)
+    nets = (f'"{host}"/{length}' for host, length in allowed)
+    return (*(f'"{host}"' for host in hosts), *nets)
 
 
 def programs(stack: Stack) -> tuple[Program, ...]:
@@ -60,8 +104,9 @@ def programs(stack: Stack) -> tuple[Program, ...]:
     folders, chain = stack.folders, stack.chain
     parameters = [("vcl_path", f"{folders.applied}/varnish"), *PARAMETERS.items()]
     socket = f"{chain.web_server}={stack.socket(NAME)},mode=0600"
-    if NAME in dict(stack.host.versions) and stack.version(NAME) >= BOUNDED_STREAMS:
-        parameters.append(("transit_buffer", "1M"))
+    if NAME in dict(stack.host.versions) and stack.version(NAME) >= READ_AHEAD:
+        # Not less: who waits for a slow reader holds a client, which hangs up at last.
+        parameters.append(("transit_buffer", "1G"))
     near = ("-a", socket) if chain.has_web_server else ()
     return (
         Program(
@@ -72,7 +117,7 @@ def programs(stack: Stack) -> tuple[Program, ...]:
                 *near,
                 *("-a", f"cache={chain.cache}", "-a", f"purge={chain.purge}"),
                 *("-T", "127.0.0.1:0"),
-                *("-s", "main=malloc,256m", "-s", "Transient=malloc,128m"),
+                *storages(stack.caching),
                 *(
                     word
                     for name, value in parameters
@@ -88,6 +133,21 @@ def programs(stack: Stack) -> tuple[Program, ...]:
             tree_files=("varnish/",),
         ),
     )
+
+
+def storages(caching: Caching) -> tuple[str, ...]:
+    """Return where things are kept: what grows is on disk, in a file without a name.
+
+    What is on its way to slow readers lies in Transient; where memory bounded it,
+    they got a part and a good status. Files never drop a page. A dot is varnishd's
+    own folder.
+    """
+    kept = (
+        f"pages=malloc,{caching.pages_size // MEGABYTE}M",
+        f"files=file,.,{caching.files_size // MEGABYTE}M",
+        f"Transient=file,.,{caching.transit_size // MEGABYTE}M",
+    )
+    return tuple(word for one in kept for word in ("-s", one))
 
 
 logs = nothing
@@ -106,6 +166,9 @@ def checks(stack: Stack) -> tuple[Check, ...]:  # noqa: ARG001
             command=(
                 "varnishd",
                 "-C",
+                *("-p", "vcl_path={tree}/varnish"),
+                # The VCL names them.
+                *("-s", "pages=malloc,1M", "-s", "files=malloc,1M"),
                 "-n",
                 "{scratch}/var",
                 "-f",

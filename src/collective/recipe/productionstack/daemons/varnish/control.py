@@ -15,6 +15,16 @@ TITLE = "Varnish"
 FILE = "default.vcl"
 """Loaded by its bare name: varnishd looks in its vcl_path only."""
 
+COUNTERS = {
+    "hits": "MAIN.cache_hit",
+    "misses": "MAIN.cache_miss",
+    "passed": "MAIN.s_pass",
+    "evicted": "MAIN.n_lru_nuked",
+    "failed_fetches": "MAIN.fetch_failed",
+    "cut_off": "SMF.Transient.c_fail",
+}
+"""What is counted, and varnishd's own name for it (varnish-counters(7))."""
+
 PATIENCE = "55"
 """Seconds; by itself varnishadm waits 5, and a busy machine compiles a VCL in 10."""
 
@@ -63,6 +73,16 @@ class Varnish:
             message = f"{' '.join(words)!a} cannot be a ban"
             raise ControlError(message)
         self._admin("ban", *words)
+
+    def counters(self) -> dict[str, int]:
+        """Return what was counted since it started; empty when it is not there."""
+        program = run.find("varnishstat") or "varnishstat"
+        wanted = [word for name in COUNTERS.values() for word in ("-f", name)]
+        where = f"{self.stack.folders.var}/varnish"
+        done = run.run((program, "-n", where, "-1", "-t", "0", *wanted), timeout=1)
+        lines = (line.split() for line in done.output.splitlines() if done.ok)
+        found = {one[0]: int(one[1]) for one in lines if len(one) > 1}
+        return {name: found[own] for name, own in COUNTERS.items() if own in found}
 
     def _discard_others(self, kept: str) -> None:
         for line in self._admin("vcl.list").splitlines():

@@ -35,6 +35,16 @@ FILES = "plone.content.file"
 KEPT_OPTIONS = ("etags", "ramCache")
 """What the profile says of pages and is right for them in a shared cache too."""
 
+TERSE = "plone.app.caching.terseCaching"
+LANGUAGE = "X-PS-Language"
+"""What our VCL makes of the language that a visitor asks for."""
+
+SPOKEN = {
+    **dict.fromkeys((*PAGES, "plone.content.feed"), (MODERATE, "")),
+    "plone.content.dynamic": (TERSE, "Accept"),
+}
+"""Rules of answers in some language: how they are cached, by what they vary."""
+
 PURGED_TYPES = (
     "Collection",
     "Document",
@@ -65,15 +75,33 @@ class CachingSettings:
 
     def set_option(self, rule: str, option: str, value: Any) -> None:
         """Set an option of moderate caching for one rule; a value set before stays."""
+        name = f"{MODERATE}.{rule}.{option}"
+        if self.registry.get(name) in {None, ()}:
+            self._borrow(name, f"{MODERATE}.{option}")
+            self.registry[name] = value
+            self.changes.append(f"{name} = {shown(value)}")
+
+    def set_vary(self, rule: str, operation: str, usual: str, *, apart: bool) -> None:
+        """Add the language to what a rule's answers vary by, or take it away."""
+        name = f"{operation}.{rule}.vary"
+        before = self.registry.get(name)
+        words = [one.strip() for one in (before or usual).split(",") if one.strip()]
+        kept = [one for one in words if one != LANGUAGE]
+        wanted = ", ".join([*kept, LANGUAGE] if apart else kept)
+        if wanted == (before or usual):
+            return
+        self._borrow(name, f"{operation}.vary")
+        self.set(name, wanted)
+
+    def _borrow(self, name: str, lender: str) -> None:
+        """Make a record of a rule's own, if there is none."""
         from plone.registry import FieldRef
         from plone.registry import Record
 
-        name = f"{MODERATE}.{rule}.{option}"
-        if self.registry.get(name) in {None, ()}:
-            base = self.registry.records[f"{MODERATE}.{option}"]
+        if name not in self.registry.records:
+            base = self.registry.records[lender]
             field = FieldRef(base.__name__, base.field)
-            self.registry.records[name] = Record(field, value)
-            self.changes.append(f"{name} = {shown(value)}")
+            self.registry.records[name] = Record(field, base.value)
 
 
 def work(root: Any, wanted: dict[str, Any]) -> dict[str, Any]:
@@ -126,6 +154,7 @@ def _change(site: Any, wanted: dict[str, Any]) -> dict[str, Any]:
     # Without a proxy in mind files are left to browsers alone, like pages.
     installed += _install(setup, PROXY_PROFILE, missing=files == WEAK)
     _map_pages(settings, wanted["seconds"])
+    notes = _tell_languages_apart(settings)
     settings.set(f"{CACHE}.enabled", value=True)
     settings.set(f"{PURGE}.enabled", value=True)
     settings.set(PROXIES, _proxies(registry, note, wanted))
@@ -138,7 +167,23 @@ def _change(site: Any, wanted: dict[str, Any]) -> dict[str, Any]:
     settings.set(f"{PLONE}.purgedContentTypes", types + more)
     note.learn(before, records(registry))
     note.write()
-    return {"changes": installed + settings.changes}
+    return {"changes": installed + settings.changes, "notes": notes}
+
+
+def _tell_languages_apart(settings: CachingSettings) -> list[str]:
+    """Keep languages apart where the site negotiates them; return what to know."""
+
+    def says(name: str) -> bool:
+        return bool(settings.registry.get(f"plone.{name}"))
+
+    by_cookie = says("use_cookie_negotiation") and not says("authenticated_users_only")
+    apart = says("use_request_negotiation") or by_cookie
+    operations = settings.registry[OPERATIONS] or {}
+    for rule, (operation, usual) in SPOKEN.items():
+        if operations.get(rule) == operation:
+            settings.set_vary(rule, operation, usual, apart=apart)
+    notes = ["language"] if apart else []
+    return notes + (["cookie always"] if says("set_cookie_always") else [])
 
 
 def _proxies(registry: Any, note: Note, wanted: dict[str, Any]) -> tuple[str, ...]:
