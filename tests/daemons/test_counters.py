@@ -45,7 +45,8 @@ def test_what_is_counted(running: Stage) -> None:
     assert told()["cache"]["misses"] == 2
     assert told()["cache"]["passed"] == 1
     assert told()["balancer"]["errors"] == 1
-    text = metrics.text("stack", [], [], counters.take(running.stack))
+    found = counters.take(running.stack)
+    text = metrics.text("stack", [], [], metrics.of_counters(found))
     assert "# TYPE productionstack_cache_hits_total counter" in text
     assert 'productionstack_cache_hits_total{stack="stack",tier="cache"} ' in text
     assert 'productionstack_balancer_waiting{stack="stack",tier="balancer"} 0' in text

@@ -90,7 +90,7 @@ def of_status(status: Status) -> Iterator[Number]:
     for site, answer in status.sites.items():
         yield "site_up", "host", site.host, float(answer == health.OK)
     yield from _of_certificates(status.certificates)
-    yield from _counters(status.counted)
+    yield from of_counters(status.counted)
 
 
 def _balanced(status: Status) -> tuple[Client, ...]:
@@ -106,7 +106,9 @@ def _of_certificates(found: Iterable[Certificate]) -> Iterator[Number]:
             yield "certificate_rest_ratio", "host", host, one.rest
         if one.loaded is not None:
             yield "certificate_loaded", "host", host, float(one.loaded)
-def _counters(counted: Mapping[str, Mapping[str, int]]) -> Iterator[Number]:
+
+
+def of_counters(counted: Mapping[str, Mapping[str, int]]) -> Iterator[Number]:
     """Yield everything that cache and balancer have counted."""
     for tier, values in counted.items():
         for name, value in values.items():

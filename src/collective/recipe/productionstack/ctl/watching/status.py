@@ -20,9 +20,9 @@ from collective.recipe.productionstack.ctl.lifecycle.start_record import Stale
 from collective.recipe.productionstack.ctl.lifecycle.survey import Survey
 from collective.recipe.productionstack.ctl.traffic.maintenance import hosts
 from collective.recipe.productionstack.ctl.watching import certificates
+from collective.recipe.productionstack.ctl.watching import counters
 from collective.recipe.productionstack.ctl.watching import machine
 from collective.recipe.productionstack.ctl.watching import sites
-from collective.recipe.productionstack.ctl.watching import counters
 from collective.recipe.productionstack.ctl.watching import troubles
 from collective.recipe.productionstack.daemons import certificates as loaded
 from collective.recipe.productionstack.daemons import health

@@ -22,9 +22,9 @@ from collective.recipe.productionstack.ctl.traffic import clients
 from collective.recipe.productionstack.ctl.traffic import maintenance
 from collective.recipe.productionstack.ctl.traffic.rolling import Roll
 from collective.recipe.productionstack.ctl.traffic.rolling import RollSettings
+from collective.recipe.productionstack.ctl.watching import counters
 from collective.recipe.productionstack.ctl.watching import machine
 from collective.recipe.productionstack.ctl.watching import sites
-from collective.recipe.productionstack.ctl.watching import counters
 from collective.recipe.productionstack.ctl.watching import troubles
 from collective.recipe.productionstack.ctl.watching.rules import Judge
 from collective.recipe.productionstack.ctl.watching.rules import Judgement
