@@ -1,7 +1,8 @@
 """Restore the newest backup into a scratch folder and read all of it.
 
 Every object is loaded, every blob is looked for and compared with what was written
-down when the backup was made, and with the live database. Nothing live is touched.
+down when the backup was made. The live database and its blobs are read and compared
+too. Nothing live is touched. With --date or --sample it is a question, no verdict.
 
 \b
 Example: bin/stack verify-backup
