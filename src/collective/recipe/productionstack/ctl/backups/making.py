@@ -101,6 +101,7 @@ class _Making:
             objects=known.objects,
             blobs=len(known.blobs),
             blob_bytes=sum(size for size, _ in known.blobs.values()),
+            files={name: size for name, (size, _) in known.files.items()},
         )
         ledger.accept(stack, backup, entry, repozo.dates(backup))
         self.work.steps.done(backup.name, f"is whole: {copy.date}")

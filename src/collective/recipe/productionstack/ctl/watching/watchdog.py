@@ -110,6 +110,8 @@ class Watchdog:
             self.seldom = {key: found[key] for key in found.keys() & self.suspected}
             self.seldom |= {f"{one.hosts[0]} certificate": why for one, why in ending}
             self.seldom |= machine.disks(stack)
+            gone = standing.of_all(stack).items()
+            self.seldom |= {f"{name} files": text for name, text in gone}
             self.suspected = set(found)
             self.seldom_at = now + SELDOM_SECONDS
         return self.seldom
@@ -225,17 +227,12 @@ def _seen(program: Program, seen: Survey, entry: dict[str, int], answer: str) ->
 
 
 def _too_old(stack: Stack) -> dict[str, str]:
-    """Return the jobs that nobody has run, and backups whose files are gone.
-
-    A job that failed has told so itself.
-    """
-    old = {
+    """Return the jobs that nobody has run; one that failed has told so itself."""
+    return {
         f"{one.name} age": f"{one.name}: the last good one is too old, or there is none"
         for one in outcomes.ages(stack)
         if not one.ok and (one.stamp is None or one.stamp.ok)
     }
-    gone = standing.of_all(stack)
-    return {**old, **{f"{name} files": text for name, text in gone.items()}}
 
 
 def _zeo_answers(stack: Stack, seen: Iterable[Seen]) -> bool:

@@ -23,7 +23,7 @@ ROTTEN = "rotten"
 class Accepted:
     """One backup when it was found good: sizes in bytes, ``last`` its transaction.
 
-    ``manifest`` is the SHA-256 sum of its manifest.
+    ``manifest`` is the SHA-256 sum of its manifest, ``files`` the sizes of its pieces.
     """
 
     date: str
@@ -33,6 +33,7 @@ class Accepted:
     objects: int
     blobs: int
     blob_bytes: int
+    files: dict[str, int]
 
 
 def load(stack: Stack, backup: Backup) -> dict[str, Accepted]:
