@@ -32,6 +32,7 @@ def warnings(stack: Stack, *, given: Callable[[str, str], bool]) -> Iterator[str
     if stack.data.storage and stack.data.storage.address.is_public:
         yield _public_zeo(stack, stack.data.storage, given=given)
     yield from _zeo_warnings(stack)
+    yield from _blob_warnings(stack)
     yield from _listeners(stack)
     yield from _secrets(stack)
 
@@ -96,6 +97,17 @@ def _client_warnings(client: Client) -> Iterator[str]:
         yield (
             f"[{client.name}] a log loses lines at rotation. Write: event-log-handler ="
             " logging.handlers.WatchedFileHandler, and the same for access-log-handler"
+        )
+
+
+def _blob_warnings(stack: Stack) -> Iterator[str]:
+    storage, parts = stack.data.storage, stack.data.backups
+    if storage is None or not storage.blob_dir or not parts or stack.alone:
+        return
+    if not any(one.blobs for one in parts):
+        yield (
+            f"[{parts[0].name}] backup_blobs = false: the site's files and images are "
+            "in no backup. Remove the option, unless something else copies them"
         )
 
 

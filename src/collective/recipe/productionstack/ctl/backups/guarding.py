@@ -7,10 +7,12 @@ ones in time. So it is not begun.
 from __future__ import annotations
 
 import os
+import re
 import stat
 import time
 from collections.abc import Iterator
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +31,10 @@ MOST_GONE = 0.5
 """A pack may take away what nothing refers to; never so much of all there was."""
 
 MOST = 5
+STORAGE = re.compile(
+    r"(?ims)^[ \t]*<filestorage[ \t]*([^>\s]*)[ \t]*>(?:(?!</filestorage).)*?"
+    r"^[ \t]*path[ \t]+(\S+)"
+)
 SECOND = 10**9
 
 
@@ -162,6 +168,47 @@ def refuse_odd(backup: Backup) -> None:
             f"blob_storage = {place.resolve()}, and run bin/buildout."
         )
         raise ControlError(message)
+
+
+def left_out(stack: Stack) -> list[str]:
+    """Say what of the site no backup part backs up, though it was meant so."""
+    storage, parts = stack.data.storage, stack.data.backups
+    if storage is None or not storage.blob_dir or not parts:
+        return []
+    if any(one.blobs for one in parts):
+        return []
+    names = ", ".join(f"[{one.name}]" for one in parts)
+    text = (
+        f"the site's files and images ({storage.blob_dir}) are in no backup: {names} "
+        "backup_blobs = false. Remove that option, unless something else copies them"
+    )
+    return [text]
+
+
+def refuse_unknown(stack: Stack) -> None:
+    """Refuse while the ZEO server serves a storage that no part backs up.
+
+    Raises ControlError that says which part is missing.
+    """
+    known = {os.path.realpath(one.data_file) for one in stack.data.backups}
+    for name, path in _storages(stack):
+        if os.path.realpath(path) not in known:
+            message = (
+                f"the ZEO server serves the storage {name} too ({path}), and no part "
+                f"backs it up. Add a part with recipe = collective.recipe.backup and "
+                f"datafs = {path}, and run bin/buildout."
+            )
+            raise ControlError(message)
+
+
+def _storages(stack: Stack) -> Iterator[tuple[str, str]]:
+    """Yield name and path of every FileStorage in the ZEO server's configuration."""
+    files = stack.data.storage.files if stack.data.storage else ()
+    for one in files[:1]:
+        with suppress(OSError):
+            text = Path(one).read_text(encoding="utf-8", errors="replace")
+            for found in STORAGE.finditer(text):
+                yield found[1] or "1", found[2]
 
 
 def moment(tid: int) -> str:

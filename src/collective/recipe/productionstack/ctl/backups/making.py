@@ -66,7 +66,11 @@ class Wanted:
 def make_all(work: Task, wanted: Wanted) -> Outcome:
     """Back up every part of the stack; return all verdicts and the whole size."""
     verdicts, size = [], 0
-    for one in of(work.stack):
+    parts = of(work.stack)
+    guarding.refuse_unknown(work.stack)
+    for text in guarding.left_out(work.stack):
+        work.control.screen.fail(f"warning: {text}.")
+    for one in parts:
         verdict = _Making(work, one, wanted).run()
         verdicts.append(verdict.text)
         size += verdict.size

@@ -9,6 +9,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING
 from typing import Any
 
+from collective.recipe.productionstack.ctl.backups import guarding
 from collective.recipe.productionstack.ctl.backups.kept import standing
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.jobs import outcomes
@@ -230,6 +231,7 @@ def remarks(control: Control, status: Status) -> list[str]:
     lines += counters.lines(status.counted)
     lines += [_job_line(control, one) for one in status.ages]
     lines += [f"backup: FAILED: {text}" for text in status.backups]
+    lines += [f"backup: WARNING: {text}" for text in guarding.left_out(status.stack)]
     lines += [
         f"{site.host}: {answer}"
         for site, answer in status.sites.items()
