@@ -27,10 +27,20 @@ def replace(starter: Starter, screen: Screen) -> None:
     known = {program.name: program for program in starter.stack.announced.programs}
     for name in sorted(leftovers.keys() - known.keys()):
         _report(screen, name, survey.end(leftovers[name], "TERM", UNKNOWN_SECONDS))
-    for program in starter.stack.announced.programs:
+    for program in sorted(starter.stack.announced.programs, key=_turn):
         if program.name in leftovers:
             screen.say(f"{program.name:<16} runs without supervisord: replacing it")
             _replace(starter, screen, program, leftovers[program.name])
+
+
+def _turn(program: Program) -> int:
+    """Return when a program is replaced: clients one by one, then their database.
+
+    They wait a little for that, which all of them together bear better than one.
+    """
+    if program.is_client:
+        return 0
+    return 1 if program.is_storage else 2
 
 
 def _replace(
