@@ -256,8 +256,10 @@ def test_a_form_without_its_token_changes_nothing(
 
 
 def test_what_has_no_time_is_not_stored(live: PloneSite) -> None:
-    for path in ("/@@search?SearchableText=x", "/contact-info", "/login", "/nowhere"):
+    for path in ("/@@search?SearchableText=x", "/contact-info", "/login", "/register"):
         assert [live.get(path).cache for _ in range(2)].count("HIT") == 0, path
+    # But for a missing page, which is as dear as others: ten seconds.
+    assert [live.get("/nowhere").cache for _ in range(2)] == ["MISS", "HIT"]
 
 
 def test_an_edit_while_varnish_is_away(live: PloneSite, editor: Editor) -> None:
@@ -373,7 +375,7 @@ def test_editors_at_work_leave_the_cache_to_visitors(live: PloneSite) -> None:
             seen += [live.get(path).cache for path in read]
         work.result()
     ratio = seen.count("HIT") / len(seen)
-    assert ratio > 0.8, f"{ratio:.3f} of {len(seen)}"
+    assert ratio > 0.9, f"{ratio:.3f} of {len(seen)}"
 
 
 def _edit_for_a_while(site: PloneSite) -> None:
