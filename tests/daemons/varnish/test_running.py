@@ -166,7 +166,6 @@ def test_an_expired_bundle_is_not_fetched_with_somebodys_cookie(
     cache.cache(path)
     stage.until(lambda: len(cache.plone.seen) > before, 5)
     assert cache.plone.seen[-1]["Cookie"] is None
-    assert cache.cache(path).body == f"<p>answer {cache.plone.count}</p>".encode()
 
 
 @pytest.mark.proves("A13", "A14")
