@@ -15,7 +15,8 @@ import pytest
 from tests.plone import test_backups as base
 from tests.support.plonesite import PloneSite
 
-pytestmark = pytest.mark.xdist_group("plone-backups")
+# A Plone site of their own: with those of test_backups.py they would take longest.
+pytestmark = pytest.mark.xdist_group("plone-losses")
 
 kept = base.kept
 copied = base.copied
