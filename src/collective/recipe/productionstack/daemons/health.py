@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 import socket
 import threading
 import time
@@ -24,6 +25,8 @@ CLOSED = 444
 
 ZEO_QUESTION, ZEO_ANSWER = b"\x00\x00\x00\x04ruok", b"last-transaction"
 """What a ZEO server of 5.0 and later is asked, and what stands in its answer."""
+
+ZEO_CONNECTIONS = re.compile(rb'"connections": (\d+)')
 
 UNKNOWN_HOST = "unknown-host.invalid"
 
@@ -93,14 +96,26 @@ def _greets(health: Health, timeout: float) -> str:
 
 def _tells(health: Health, timeout: float) -> str:
     """Ask a ZEO server how it is, as zeo-nagios does: one that hangs still accepts."""
-    with _connected(health.address, timeout) as one:
+    said = _said(health.address, timeout)
+    return OK if ZEO_ANSWER in said else "closes the connection"
+
+
+def connections(health: Health, timeout: float) -> int:
+    """Return how many clients a ZEO server has; 0 where it does not say so."""
+    try:
+        found = ZEO_CONNECTIONS.findall(_said(health.address, timeout))
+    except OSError:
+        return 0
+    return max(map(int, found), default=0)
+
+
+def _said(address: Address, timeout: float) -> bytes:
+    with _connected(address, timeout) as one:
         one.sendall(ZEO_QUESTION)
         said = b""
         while data := one.recv(65536):
             said += data
-            if ZEO_ANSWER in said:
-                return OK
-    return "closes the connection"
+    return said
 
 
 def _connected(address: Address, timeout: float) -> socket.socket:

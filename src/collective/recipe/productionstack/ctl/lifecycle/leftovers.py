@@ -10,6 +10,7 @@ from contextlib import suppress
 from collective.recipe.productionstack.ctl.lifecycle import survey
 from collective.recipe.productionstack.ctl.lifecycle.starting import Starter
 from collective.recipe.productionstack.ctl.screen import Screen
+from collective.recipe.productionstack.daemons import health
 from collective.recipe.productionstack.daemons import roles
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.machine import processes
@@ -19,6 +20,7 @@ from collective.recipe.productionstack.model.announced import Program
 DRAIN_SECONDS = 30.0
 UNKNOWN_SECONDS = 30.0
 UP_SECONDS = 20.0
+ASK_SECONDS = 2.0
 
 
 def replace(starter: Starter, screen: Screen) -> None:
@@ -27,20 +29,10 @@ def replace(starter: Starter, screen: Screen) -> None:
     known = {program.name: program for program in starter.stack.announced.programs}
     for name in sorted(leftovers.keys() - known.keys()):
         _report(screen, name, survey.end(leftovers[name], "TERM", UNKNOWN_SECONDS))
-    for program in sorted(starter.stack.announced.programs, key=_turn):
+    for program in starter.stack.announced.programs:
         if program.name in leftovers:
             screen.say(f"{program.name:<16} runs without supervisord: replacing it")
             _replace(starter, screen, program, leftovers[program.name])
-
-
-def _turn(program: Program) -> int:
-    """Return when a program is replaced: clients one by one, then their database.
-
-    They wait a little for that, which all of them together bear better than one.
-    """
-    if program.is_client:
-        return 0
-    return 1 if program.is_storage else 2
 
 
 def _replace(
@@ -48,7 +40,13 @@ def _replace(
 ) -> None:
     if program.is_storage:
         with _unasked(starter):
+            wanted = health.connections(program.health, ASK_SECONDS)
             _swap(starter, screen, program, pids)
+            # Until the clients are back none of them can serve for another.
+            waiting.until(
+                lambda: health.connections(program.health, ASK_SECONDS) >= wanted,
+                UP_SECONDS,
+            )
     elif program.kind == starter.stack.chain.load_balancer:
         _beside(starter, screen, program, pids)
     elif program.kind == starter.stack.chain.web_server:
