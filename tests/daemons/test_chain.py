@@ -180,6 +180,7 @@ def test_everything_reloads_under_load_without_a_failed_request(
     assert len(replies) > 50
 
 
+@pytest.mark.alone
 def test_checking_touches_nothing_real_while_everything_runs(chain: Stage) -> None:
     def look() -> dict[str, float]:
         top = Path(chain.stack.folders.buildout)
