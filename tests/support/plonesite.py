@@ -197,7 +197,10 @@ class PloneSite:
             self.buildout().good()
             if self.status()["ok"] and self.stack("reload").status != 0:
                 self.stack("down")
-        if not self.status()["ok"]:
+        state = self.status()
+        if state.get("maintenance"):
+            self.stack("maintenance", "off").good()
+        if not state["ok"]:
             self.stack("up").good()
 
     def end(self) -> list[str]:
