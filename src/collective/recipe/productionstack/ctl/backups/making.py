@@ -86,7 +86,10 @@ class _Making:
     wanted: Wanted
 
     def run(self) -> Outcome:
-        """Judge what is there, back it up, judge the result, and write that down."""
+        """Judge what is there, back it up, judge the result, and write that down.
+
+        Raises ControlError where one of these fails; no older copy is touched then.
+        """
         backup, stack = self.backup, self.work.stack
         live = self.look()
         full = self.new_chain()
@@ -117,7 +120,10 @@ class _Making:
         )
 
     def look(self) -> Live:
-        """Look at the live database; ControlError where it must not be backed up."""
+        """Look at the live database.
+
+        Raises ControlError where it must not be backed up.
+        """
         backup, stack = self.backup, self.work.stack
         data = Path(backup.data_file)
         if not data.is_file():

@@ -21,10 +21,9 @@ import click
 
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.watching import metrics
+from collective.recipe.productionstack.ctl.watching import remarks
 from collective.recipe.productionstack.ctl.watching.status import Status
 from collective.recipe.productionstack.ctl.watching.status import look
-from collective.recipe.productionstack.ctl.watching.status import remarks
-from collective.recipe.productionstack.ctl.watching.status import span
 from collective.recipe.productionstack.ctl.watching.status import supervisord
 from collective.recipe.productionstack.machine.files import MEGABYTE
 
@@ -63,7 +62,7 @@ def _show(control: Control, status: Status) -> None:
     # A program that reads this needs whole names and numbers; a person one screen.
     console = control.screen.console(width=UNCUT)
     _show_programs(console, status)
-    for line in remarks(control, status):
+    for line in remarks.lines(control, status):
         console.print(line, markup=False)
 
 
@@ -85,7 +84,7 @@ def _show_programs(console: Console, status: Status) -> None:
             _short(line["name"], 14 if narrow else UNCUT),
             Text(_state(line), style=colour),
             str(line["pid"] or "-"),
-            span(line["uptime"]),
+            remarks.span(line["uptime"]),
             _short(line["address"].removeprefix(base), 20 if narrow else UNCUT),
             Text(
                 _short(line["health"], 18 if narrow else UNCUT),

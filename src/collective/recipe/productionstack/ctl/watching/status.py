@@ -9,7 +9,6 @@ from dataclasses import field
 from typing import TYPE_CHECKING
 from typing import Any
 
-from collective.recipe.productionstack.ctl.backups import guarding
 from collective.recipe.productionstack.ctl.backups.kept import standing
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.jobs import outcomes
@@ -29,8 +28,6 @@ from collective.recipe.productionstack.daemons import certificates as loaded
 from collective.recipe.productionstack.daemons import health
 from collective.recipe.productionstack.daemons import roles
 from collective.recipe.productionstack.daemons.certificates import Certificate
-from collective.recipe.productionstack.errors import ControlError
-from collective.recipe.productionstack.errors import printable
 from collective.recipe.productionstack.machine.own_processes import SUPERVISOR
 from collective.recipe.productionstack.model.announced import Program
 from collective.recipe.productionstack.model.site import Site
@@ -209,50 +206,6 @@ def _drained(stack: Stack) -> tuple[str, ...]:
     return tuple(sorted(roles.balancer(stack, PROBE_SECONDS).drained()))
 
 
-def remarks(control: Control, status: Status) -> list[str]:
-    """Return what is to be said below the programs."""
-    script = control.script
-    lines = [f"configuration: {status.applied or 'none'} applied, {_current(status)}"]
-    if status.current and status.applied != status.current:
-        lines[0] += f": {script} diff, {script} reload"
-    for name, one in sorted(status.stale.items()):
-        what = start_record.how_to_restart(control, status.stack, name)
-        what = f"{script} reload" if one.reload else what
-        lines.append(f"{name} has not taken in {', '.join(one.reasons)}: {what}")
-    if status.drained:
-        names = " ".join(status.drained)
-        lines.append(f"{names}: drained, no visitors: {script} ready {names}")
-    if status.maintenance:
-        shown = ", ".join(status.maintenance)
-        lines.append(
-            f"maintenance: visitors of {shown} see 503; backup, pack, watchdog wait: "
-            f"{script} maintenance off"
-        )
-    lines += counters.lines(status.counted)
-    lines += [_job_line(control, one) for one in status.ages]
-    lines += [f"backup: FAILED: {text}" for text in status.backups]
-    lines += [f"backup: WARNING: {text}" for text in guarding.left_out(status.stack)]
-    lines += [
-        f"{site.host}: {answer}"
-        for site, answer in status.sites.items()
-        if answer != health.OK
-    ]
-    lines += [f"disk: {text}" for text in status.disks]
-    if status.files:
-        lines.append(f"open files: {status.files}")
-    lines += [certificates.line(control, one) for one in status.certificates]
-    lines += [f"watchdog: {text}" for text in status.alerts]
-    lines.append(f"after a reboot: {_boot(control)}")
-    lines += [f"boot: {text}" for text in status.boot]
-    if not status.seen.answers:
-        gone = "hangs" if status.seen.supervisor else "does not run"
-        lines.append(f"supervisord {gone}: {script} up")
-    for name, pids in sorted(status.seen.leftovers.items()):
-        shown = ", ".join(map(str, pids))
-        lines.append(f"{name} runs without supervisord (pid {shown}): {script} up")
-    return lines
-
-
 def _job(one: Age) -> dict[str, Any]:
     stamp = one.stamp
     more = {"verdict": stamp.verdict, "size": stamp.size} if stamp else {}
@@ -263,38 +216,3 @@ def _job(one: Age) -> dict[str, Any]:
         "ok": one.ok,
         **more,
     }
-
-
-def _job_line(control: Control, one: Age) -> str:
-    """Say how old a job's last good run is, and what is wrong with the last one."""
-    age = "never yet" if one.age is None else f"{span(int(one.age))} ago"
-    verb = {"verify": "verify-backup", "sync": "sync-backup"}.get(one.name, one.name)
-    if one.stamp and not one.stamp.ok:
-        text = printable(one.stamp.verdict, limit=200)
-        return f"{one.name}: FAILED: {text} (good: {age})"
-    if not one.ok:
-        return f"{one.name}: TOO OLD: {age}: {control.script} {verb}"
-    return f"{one.name}: {age}" + (f", {one.stamp.verdict}" if one.stamp else "")
-
-
-def _boot(control: Control) -> str:
-    try:
-        return boot.how(control, PROBE_SECONDS)
-    except ControlError:
-        return f"unknown, your crontab cannot be read: {control.script} boot"
-
-
-def _current(status: Status) -> str:
-    if status.applied == status.current:
-        return "the current one"
-    return f"{status.current or 'none'} generated since"
-
-
-def span(seconds: int | None) -> str:
-    """Return seconds in two units at the most, such as ``3d 4h``."""
-    if seconds is None:
-        return "-"
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s"

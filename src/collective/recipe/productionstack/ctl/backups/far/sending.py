@@ -36,7 +36,7 @@ Chosen = list[tuple[Backup, Copy]]
 
 
 def refuse_unset(stack: Stack) -> None:
-    """See that there is a place for copies; ControlError where none is set."""
+    """See that there is a place for copies. Raises ControlError where none is set."""
     if not stack.data.keeping.sync_target:
         message = (
             f"[{stack.name}] sync-target is not set. Name a host and a path there."

@@ -1,0 +1,105 @@
+"""What ``status`` says in words, below the programs."""
+
+from __future__ import annotations
+
+from collective.recipe.productionstack.ctl.backups import guarding
+from collective.recipe.productionstack.ctl.control import Control
+from collective.recipe.productionstack.ctl.jobs.outcomes import Age
+from collective.recipe.productionstack.ctl.lifecycle import boot
+from collective.recipe.productionstack.ctl.lifecycle import start_record
+from collective.recipe.productionstack.ctl.watching import certificates
+from collective.recipe.productionstack.ctl.watching import counters
+from collective.recipe.productionstack.ctl.watching.status import PROBE_SECONDS
+from collective.recipe.productionstack.ctl.watching.status import Status
+from collective.recipe.productionstack.daemons import health
+from collective.recipe.productionstack.errors import ControlError
+from collective.recipe.productionstack.errors import printable
+
+
+def lines(control: Control, status: Status) -> list[str]:
+    """Return what is to be said below the programs."""
+    script = control.script
+    said = [f"configuration: {status.applied or 'none'} applied, {_current(status)}"]
+    if status.current and status.applied != status.current:
+        said[0] += f": {script} diff, {script} reload"
+    for name, one in sorted(status.stale.items()):
+        what = start_record.how_to_restart(control, status.stack, name)
+        what = f"{script} reload" if one.reload else what
+        said.append(f"{name} has not taken in {', '.join(one.reasons)}: {what}")
+    if status.drained:
+        names = " ".join(status.drained)
+        said.append(f"{names}: drained, no visitors: {script} ready {names}")
+    if status.maintenance:
+        shown = ", ".join(status.maintenance)
+        said.append(
+            f"maintenance: visitors of {shown} see 503; backup, pack, watchdog wait: "
+            f"{script} maintenance off"
+        )
+    said += counters.lines(status.counted)
+    said += [_job_line(control, one) for one in status.ages]
+    return said + _state(control, status) + _supervision(control, status)
+
+
+def _state(control: Control, status: Status) -> list[str]:
+    said = [f"backup: FAILED: {text}" for text in status.backups]
+    said += [f"backup: WARNING: {text}" for text in guarding.left_out(status.stack)]
+    said += [
+        f"{site.host}: {answer}"
+        for site, answer in status.sites.items()
+        if answer != health.OK
+    ]
+    said += [f"disk: {text}" for text in status.disks]
+    if status.files:
+        said.append(f"open files: {status.files}")
+    said += [certificates.line(control, one) for one in status.certificates]
+    said += [f"watchdog: {text}" for text in status.alerts]
+    said.append(f"after a reboot: {_boot(control)}")
+    return said + [f"boot: {text}" for text in status.boot]
+
+
+def _supervision(control: Control, status: Status) -> list[str]:
+    said = []
+    if not status.seen.answers:
+        gone = "hangs" if status.seen.supervisor else "does not run"
+        said.append(f"supervisord {gone}: {control.script} up")
+    for name, pids in sorted(status.seen.leftovers.items()):
+        shown = ", ".join(map(str, pids))
+        said.append(
+            f"{name} runs without supervisord (pid {shown}): {control.script} up"
+        )
+    return said
+
+
+def _job_line(control: Control, one: Age) -> str:
+    """Say how old a job's last good run is, and what is wrong with the last one."""
+    age = "never yet" if one.age is None else f"{span(int(one.age))} ago"
+    verb = {"verify": "verify-backup", "sync": "sync-backup"}.get(one.name, one.name)
+    if one.stamp and not one.stamp.ok:
+        text = printable(one.stamp.verdict, limit=200)
+        return f"{one.name}: FAILED: {text} (good: {age})"
+    if not one.ok:
+        return f"{one.name}: TOO OLD: {age}: {control.script} {verb}"
+    return f"{one.name}: {age}" + (f", {one.stamp.verdict}" if one.stamp else "")
+
+
+def _boot(control: Control) -> str:
+    try:
+        return boot.how(control, PROBE_SECONDS)
+    except ControlError:
+        return f"unknown, your crontab cannot be read: {control.script} boot"
+
+
+def _current(status: Status) -> str:
+    if status.applied == status.current:
+        return "the current one"
+    return f"{status.current or 'none'} generated since"
+
+
+def span(seconds: int | None) -> str:
+    """Return seconds in two units at the most, such as ``3d 4h``."""
+    if seconds is None:
+        return "-"
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
