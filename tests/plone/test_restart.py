@@ -15,9 +15,6 @@ from tests.support.crowd import Lost
 from tests.support.crowd import crowd
 from tests.support.plonesite import PloneSite
 
-# A Plone site of their own: with those of all other files they would take longest.
-pytestmark = pytest.mark.xdist_group("plone-load")
-
 CONNECTIONS = 16
 BROKEN = "zcml-additional = <configure><no-such-directive /></configure>"
 PAUSE = 0.4
@@ -67,7 +64,7 @@ def test_a_rolling_restart_loses_no_request(many: PloneSite) -> None:
         time.sleep(1)
         said = many.stack("restart").good()
         time.sleep(1)
-    assert lost(visitors) == [], said.text
+    assert lost(visitors) == [], said.text + many.errors()
     assert visitors.good > 50
     after = many.pids()
     assert {one for one in after if after[one] != before[one]} == set(clients)

@@ -278,7 +278,8 @@ def test_a_squatted_socket_folder_is_one_clear_error(buildouts: Buildouts) -> No
         stack = json.loads((site.etc / "stack.json").read_text())
         sockets = Path(stack["folders"]["sockets"])
         elsewhere = site.root / "elsewhere"
-        elsewhere.mkdir(0o755)
+        elsewhere.mkdir()
+        elsewhere.chmod(0o755)
         for is_link in (False, True):
             sockets.rmdir()
             sockets.symlink_to(elsewhere) if is_link else sockets.touch()

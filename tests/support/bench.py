@@ -9,6 +9,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -232,9 +233,13 @@ class Bench:
             one.close()
 
     def wait_ok(self, seconds: float = 30) -> None:
+        self.wait(lambda: self.status()["ok"], "that all is well", seconds)
+
+    def wait(self, done: Callable[[], object], what: str, seconds: float = 30) -> None:
+        """Wait until something holds: a busy machine answers late."""
         deadline = time.monotonic() + seconds
-        while not self.status()["ok"]:
-            assert time.monotonic() < deadline, self.run("status").text
+        while not done():
+            assert time.monotonic() < deadline, f"{what}\n{self.run('status').text}"
             time.sleep(0.3)
 
     def kill_everything(self) -> None:

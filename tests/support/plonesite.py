@@ -34,6 +34,9 @@ TWO = "two.example.com"
 SITES = f"{HOST},{ALIAS} /Plone redirect=off\n    {TWO} /Two"
 PASSWORD = "Chosen-by-the-test-7"
 SMALL_LIMIT = ("prlimit", "--nofile=1024:1024")
+DATA = ("filestorage/Data.fs", "blobstorage")
+"""What a copy of the database is made of, in var."""
+
 JSON = {"Accept": "application/json", "Content-Type": "application/json"}
 
 BUILDOUT = """\
@@ -189,6 +192,23 @@ class PloneSite:
     def create(self, name: str = "Plone") -> Timed:
         return self.run("bin/instance", "run", str(ROOT / "dev/create_site.py"), name)
 
+    def keep_data(self, place: Path) -> None:
+        """Copy the database while nobody writes to it."""
+        fresh = place.with_name(f"{place.name}.new")
+        for one in DATA:
+            (fresh / one).parent.mkdir(parents=True, exist_ok=True)
+            self.run("cp", "-a", f"var/{one}", str(fresh / one)).good()
+        fresh.rename(place)
+
+    def take_data(self, place: Path) -> None:
+        """Begin with a database that ``keep_data`` has copied."""
+        for one in DATA:
+            target = self.folder / "var" / one
+            shutil.rmtree(target, ignore_errors=True)
+            target.unlink(missing_ok=True)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self.run("cp", "-a", str(place / one), str(target)).good()
+
     def settle(self) -> None:
         """See that the stack runs as it did at first, whatever a test has done."""
         before = self.written
@@ -264,6 +284,15 @@ class PloneSite:
             assert waited < seconds, f"{what}: not within {seconds:g} s\n{self.state()}"
             time.sleep(0.1)
         return time.monotonic() - begun
+
+    def errors(self) -> str:
+        """Return what the clients have written about errors, the newest last."""
+        texts = [
+            one.read_text(errors="replace").partition("ERROR")[2]
+            for one in sorted(self.folder.glob("var/log/instance*.log"))
+            if "access" not in one.name
+        ]
+        return "\n".join(texts)[-4000:]
 
     def state(self) -> str:
         lines = "\n".join(
