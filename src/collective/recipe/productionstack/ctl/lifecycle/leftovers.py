@@ -100,7 +100,7 @@ def _beside(
 
     starter.until(is_new, program.name, f"{program.name} does not take over")
     balancer = roles.balancer(stack)
-    for name in balancer.servers().keys() & set(drained):
+    for name in balancer.servers_seen().keys() & set(drained):
         balancer.set_state(name, "drain")
     killed = survey.end(pids, program.stop_signal, program.stop_seconds)
     _report(screen, program.name, killed)
@@ -111,13 +111,19 @@ def _take_back(starter: Starter, program: Program) -> None:
     balancer = roles.balancer(starter.stack)
     with suppress(ControlError):
         balancer.set_state(program.name, "ready")
-        waiting.until(lambda: balancer.servers()[program.name].is_up, UP_SECONDS)
+        waiting.until(
+            lambda: any(
+                one.is_up and one.name == program.name
+                for one in balancer.servers_seen().values()
+            ),
+            UP_SECONDS,
+        )
 
 
 def _drain(starter: Starter, screen: Screen, program: Program) -> bool:
     """Let a client finish its requests; False where HAProxy cannot be asked."""
     balancer = roles.balancer(starter.stack)
-    if program.name not in balancer.servers():
+    if program.name not in balancer.servers_seen():
         return False
     with suppress(ControlError):
         balancer.set_state(program.name, "drain")
