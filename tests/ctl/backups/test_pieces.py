@@ -16,8 +16,10 @@ import pytest
 
 from collective.recipe.productionstack.ctl.backups.exchange import Swap
 from collective.recipe.productionstack.ctl.backups.kept import filestorage
+from collective.recipe.productionstack.ctl.backups.kept import ledger
 from collective.recipe.productionstack.ctl.backups.kept import manifest
 from collective.recipe.productionstack.ctl.backups.kept import repozo
+from collective.recipe.productionstack.ctl.backups.kept.ledger import Accepted
 from collective.recipe.productionstack.ctl.backups.kept.manifest import Manifest
 from collective.recipe.productionstack.ctl.backups.kept.repozo import Copy
 from collective.recipe.productionstack.ctl.control import Control
@@ -337,6 +339,40 @@ def test_metrics_are_read_by_prometheus(stack: Stack) -> None:
     assert text.endswith("\n")
     for line in text.splitlines():
         assert line.startswith(("# HELP ", "# TYPE ", "productionstack_"))
+
+
+def test_metrics_tell_what_the_newest_backup_holds(
+    stack: Stack, backup: Backup
+) -> None:
+    stack = samples.changed(stack, backups=(backup,))
+    assert list(metrics.of_backups(stack)) == []
+    for date, objects in ((FIRST, 3), (SECOND, 4)):
+        one = Accepted(
+            date=date,
+            manifest="",
+            size=590,
+            last=9,
+            objects=objects,
+            blobs=1,
+            blob_bytes=6,
+            files={},
+        )
+        ledger.accept(stack, backup, one, [FIRST, SECOND])
+    outcomes.save(stack, Stamp(name="verify", ok=True, ended=7.0))
+    outcomes.save(stack, Stamp(name="verify", ok=False, ended=8.0))
+    age = outcomes.age(stack, "verify", 9.0)
+    text = metrics.text("s", [], [age], metrics.of_backups(stack))
+    for metric, label, value in (
+        ("backup_timestamp_seconds", 'part="backup"', 1795493106),
+        ("backup_objects", 'part="backup"', 4),
+        ("backup_blobs", 'part="backup"', 1),
+        ("backup_data_bytes", 'part="backup"', 590),
+        ("backup_blob_bytes", 'part="backup"', 6),
+        ("job_last_success_timestamp_seconds", 'job="verify"', 7),
+    ):
+        assert f'productionstack_{metric}{{stack="s",{label}}} {value}\n' in text
+        assert f"# HELP productionstack_{metric} " in text
+        assert f"# TYPE productionstack_{metric} gauge\n" in text
 
 
 def test_jobs_without_parts_are_refused(bench: Bench) -> None:

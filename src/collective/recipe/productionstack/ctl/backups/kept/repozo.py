@@ -21,6 +21,7 @@ from collective.recipe.productionstack.model.storage import Backup
 WHOLE = (".fs", ".fsz")
 PIECE = re.compile(r"(\d{4}(?:-\d\d){5})\.(fs|fsz|deltafs|deltafsz)")
 FOLDER = re.compile(r"[^.]+\.(\d{4}(?:-\d\d){5})")
+DATE = "%Y-%m-%d-%H-%M-%S"
 
 CHUNK = 1024 * 1024
 
