@@ -150,6 +150,30 @@ def test_what_cannot_be_brought_back_is_said(album: Album) -> None:
     assert base.job(site, "backup")["ok"]
 
 
+TIE = """\
+import sys
+import transaction
+from Acquisition import aq_base
+
+app.Plone[sys.argv[-1]].holder = aq_base(app.Plone)
+transaction.commit()
+"""
+
+
+def test_an_object_that_would_bring_the_whole_site_is_refused(kept: PloneSite) -> None:
+    name = f"tied-{os.urandom(4).hex()}"
+    kept.make("Document", name)
+    script = kept.folder / "tie.py"
+    script.write_text(TIE)
+    kept.run("bin/instance", "run", str(script), name).good()
+    time.sleep(1.1)
+    kept.stack("backup").good()
+    said = kept.stack("restore", "--object", f"/Plone/{name}")
+    assert said.status == 1
+    assert f"/Plone/{name} refers to what it lies in" in said.errors
+    assert kept.api("DELETE", f"/{name}").status == 204
+
+
 def live_blobs(site: PloneSite) -> list[Path]:
     folder = site.folder / "var/blobstorage"
     copied = {one.name for one in base.blobs(site)}

@@ -120,8 +120,11 @@ class _Mending:
     def needed(self, wanted: dict[str, tuple[int, str]]) -> dict[str, tuple[int, str]]:
         """Leave out what the live database refers to no longer: it was packed away."""
         gone = {name for name in wanted if not (self.live / name).exists()}
+        asked = {filestorage.blob_state(name) for name in gone}
         try:
-            held = filestorage.states(Path(self.backup.data_file))
+            held = (
+                filestorage.held(Path(self.backup.data_file), asked) if gone else asked
+            )
         except (OSError, ValueError):  # it is to be restored too
             return wanted
         return {

@@ -74,8 +74,8 @@ def blob_state(path: str) -> tuple[int, int]:
     return int(digits or "0", 16), blob_tid(path)
 
 
-def states(data_file: Path) -> set[tuple[int, int]]:
-    """Return object and transaction of every state that a Data.fs holds.
+def held(data_file: Path, wanted: set[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Return those states, by object and transaction, that a Data.fs holds.
 
     Raises OSError, or ValueError where it is damaged.
     """
@@ -85,9 +85,10 @@ def states(data_file: Path) -> set[tuple[int, int]]:
         if size > MAGIC:
             with mmap.mmap(stream.fileno(), size, access=mmap.ACCESS_READ) as data:
                 for _, records in _transactions(data, data_file, MAGIC, size):
-                    found.update(
+                    states = {
                         (int.from_bytes(oid, "big"), of) for oid, of, _ in records
-                    )
+                    }
+                    found |= states & wanted
     return found
 
 
