@@ -7,6 +7,7 @@ import gzip
 import json
 import os
 import shutil
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,6 +122,32 @@ def test_it_comes_beside_the_one_that_is_there(album: Album) -> None:
     assert old["UID"] in {one["UID"] for one in search(site, f"UID={old['UID']}")}
 
 
+def test_it_comes_back_while_people_write_beside_it(album: Album) -> None:
+    site, name, over = album.site, album.name, threading.Event()
+    failed: list[str] = []
+
+    def write() -> None:
+        while not over.is_set():
+            values = {"@type": "Document", "title": os.urandom(4).hex()}
+            made = site.api("POST", f"/{name}", values)
+            failed.extend([made.text] if made.status != 201 else [])
+
+    # Two would get conflicts with each other.
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        said = site.stack("restore", "--object", f"/Plone/{name}/pic.png").good()
+    finally:
+        over.set()
+        writer.join()
+    assert failed == []
+    back = f"/{name}/pic.png-restored-{album.date[:10]}"
+    assert f"/Plone{back} (1 objects, 1 blobs" in said.output
+    assert site.get(f"{back}/@@download/image").body == PNG
+    (old,) = search(site, f"path=/Plone/{name}/pic.png")
+    assert len(search(site, f"UID={old['UID']}")) == 1
+
+
 def test_what_cannot_be_brought_back_is_said(album: Album) -> None:
     site, name, date = album.site, album.name, album.date
     album.delete()
@@ -186,6 +213,9 @@ def live_blobs(site: PloneSite) -> list[Path]:
 def test_lost_and_damaged_blobs_come_back(kept: PloneSite, *, running: bool) -> None:
     if not running:
         kept.stack("down").good()
+        said = kept.stack("restore", "--object", "/Plone/page")
+        assert said.status == 1
+        assert "the database does not answer" in said.errors
     gone, damaged, *others = live_blobs(kept)
     before = {one: one.read_bytes() for one in (gone, damaged)}
     modes = {one: one.stat().st_mode for one in before}

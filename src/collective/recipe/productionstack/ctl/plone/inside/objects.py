@@ -15,6 +15,7 @@ from typing import Any
 from .site import at
 
 MOST = 10
+TRIES = 10
 FEW = 200
 TYPE = "portal_type"
 CHUNK = 1024 * 1024
@@ -45,7 +46,7 @@ def work(root: Any, wanted: dict[str, Any]) -> dict[str, Any]:
             return at(here, wanted["site"], wanted, bring)
 
         # Tried again when somebody else changes the same folder at the same time.
-        done: dict[str, Any] = transaction.manager.run(once, tries=3)
+        done: dict[str, Any] = transaction.manager.run(once, tries=TRIES)
         return done
 
 
