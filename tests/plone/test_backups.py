@@ -205,6 +205,12 @@ def _truncate_data(site: PloneSite) -> str:
     return path.name
 
 
+def _drop_whole(site: PloneSite) -> str:
+    path = newest(site, "fsz")
+    path.unlink()
+    return path.name
+
+
 def _drop_increment(site: PloneSite) -> str:
     path = newest(site, "deltafsz")
     path.unlink()
@@ -232,6 +238,7 @@ def _flip_blob(site: PloneSite) -> str:
 DAMAGE = [
     _flip_data,
     _truncate_data,
+    _drop_whole,
     _drop_increment,
     _drop_blob,
     _shorten_blob,

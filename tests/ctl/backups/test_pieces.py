@@ -16,8 +16,10 @@ import pytest
 
 from collective.recipe.productionstack.ctl.backups.exchange import Swap
 from collective.recipe.productionstack.ctl.backups.kept import filestorage
+from collective.recipe.productionstack.ctl.backups.kept import ledger
 from collective.recipe.productionstack.ctl.backups.kept import manifest
 from collective.recipe.productionstack.ctl.backups.kept import repozo
+from collective.recipe.productionstack.ctl.backups.kept.ledger import Accepted
 from collective.recipe.productionstack.ctl.backups.kept.manifest import Manifest
 from collective.recipe.productionstack.ctl.backups.kept.repozo import Copy
 from collective.recipe.productionstack.ctl.control import Control
@@ -104,10 +106,52 @@ def test_a_lost_increment_is_still_expected(backup: Backup) -> None:
 
 
 def test_a_lost_whole_file_is_named(backup: Backup) -> None:
+    whole = Path(backup.location, f"{FIRST}.fsz")
+    whole.unlink()
+    copy = repozo.find(backup)
+    assert copy is not None
+    assert [one.trouble() for one in copy.pieces] == [f"{whole} is missing", ""]
+    whole.with_suffix(".dat").unlink()
+    copy = repozo.find(backup)
+    assert copy is not None
+    (piece,) = copy.pieces
+    assert piece.trouble() == f"the whole file that {piece.path} follows is missing"
+
+
+def test_a_lost_whole_file_is_not_hidden_by_an_older_chain(backup: Backup) -> None:
+    older = Path(backup.location, "2026-11-20-04-05-06.fsz")
+    older.write_bytes(gzip.compress(b"c"))
+    older.with_suffix(".dat").write_text(
+        f"{older} 0 1 4a8a08f09d37b73795649038408b5f33"
+    )
     Path(backup.location, f"{FIRST}.fsz").unlink()
     copy = repozo.find(backup)
     assert copy is not None
-    assert any(one.trouble() for one in copy.pieces)
+    assert copy.date == SECOND
+    assert copy.pieces[0].trouble().endswith(f"{FIRST}.fsz is missing")
+    old = repozo.find(backup, "2026-11-21-00-00-00")
+    assert old is not None
+    assert [one.trouble() for one in old.pieces] == [""]
+
+
+def test_without_its_list_a_copy_is_taken_unproven_by_names(backup: Backup) -> None:
+    Path(backup.location, f"{FIRST}.dat").unlink()
+    strict = repozo.find(backup)
+    assert strict is not None
+    assert f"{FIRST}.dat does not list" in strict.pieces[0].trouble()
+    copy = repozo.find(backup, unproven=True)
+    assert copy is not None
+    assert (copy.date, len(copy.pieces), copy.is_unproven) == (SECOND, 2, True)
+    data = bytearray()
+    assert [one.trouble(data.extend) for one in copy.pieces] == ["", ""]
+    assert bytes(data) == b"a" * 500 + b"b" * 90
+    first = repozo.find(backup, FIRST, unproven=True)
+    assert first is not None
+    assert (first.date, len(first.pieces)) == (FIRST, 1)
+    # Damage is no less found.
+    path = Path(backup.location, f"{SECOND}.deltafsz")
+    path.write_bytes(path.read_bytes()[:-9])
+    assert "is damaged" in copy.pieces[1].trouble()
 
 
 # Bytes 4 to 9 of gzip's header are a time and a system: no content.
@@ -288,11 +332,36 @@ def test_half_of_an_exchange_is_put_back(
     swap = Swap(stack)
     swap.fresh(data).write_text("new")
     swap.replace(data, swap.fresh(data), also=(".index",))
+    # Nothing was there, so nothing of it is kept.
+    swap.fresh(tmp_path / "none/other.fs").parent.mkdir()
+    swap.fresh(tmp_path / "none/other.fs").write_text("new")
+    swap.replace(tmp_path / "none/other.fs", swap.fresh(tmp_path / "none/other.fs"))
     swap.commit()
+    assert "none" not in swap.aside
     assert data.read_text() == "new"
     assert not data.with_name("Data.fs.index").exists()
     assert Path(swap.aside, "Data.fs").read_text() == "old"
     assert Path(swap.aside, "Data.fs.index").read_text() == "old index"
+
+
+def test_what_a_killed_restore_still_copies_is_waited_for(
+    stack: Stack, backup: Backup, tmp_path: Path
+) -> None:
+    stack = samples.changed(stack, backups=(backup,))
+    fresh = Swap(stack).fresh(Path(backup.blob_dir))
+    fresh.mkdir()
+    control = Control(tmp_path, "stack", quiet=True)
+    script = 'read go; sleep 0.5; mkdir -p "$0/0x01"; touch "$0/0x01/0x02.blob"'
+    with task.turn(control, stack, "restore") as lock:
+        child = subprocess.Popen(
+            ("sh", "-c", script, str(fresh)), pass_fds=(lock,), stdin=subprocess.PIPE
+        )
+    assert child.stdin is not None
+    child.stdin.write(b"go\n")
+    child.stdin.close()
+    Swap(stack).heal(Screen(quiet=True))
+    child.wait()
+    assert not fresh.exists()
 
 
 def test_what_was_exchanged_is_not_guessed(stack: Stack, tmp_path: Path) -> None:
@@ -337,6 +406,40 @@ def test_metrics_are_read_by_prometheus(stack: Stack) -> None:
     assert text.endswith("\n")
     for line in text.splitlines():
         assert line.startswith(("# HELP ", "# TYPE ", "productionstack_"))
+
+
+def test_metrics_tell_what_the_newest_backup_holds(
+    stack: Stack, backup: Backup
+) -> None:
+    stack = samples.changed(stack, backups=(backup,))
+    assert list(metrics.of_backups(stack)) == []
+    for date, objects in ((FIRST, 3), (SECOND, 4)):
+        one = Accepted(
+            date=date,
+            manifest="",
+            size=590,
+            last=9,
+            objects=objects,
+            blobs=1,
+            blob_bytes=6,
+            files={},
+        )
+        ledger.accept(stack, backup, one, [FIRST, SECOND])
+    outcomes.save(stack, Stamp(name="verify", ok=True, ended=7.0))
+    outcomes.save(stack, Stamp(name="verify", ok=False, ended=8.0))
+    age = outcomes.age(stack, "verify", 9.0)
+    text = metrics.text("s", [], [age], metrics.of_backups(stack))
+    for metric, label, value in (
+        ("backup_timestamp_seconds", 'part="backup"', 1795493106),
+        ("backup_objects", 'part="backup"', 4),
+        ("backup_blobs", 'part="backup"', 1),
+        ("backup_data_bytes", 'part="backup"', 590),
+        ("backup_blob_bytes", 'part="backup"', 6),
+        ("job_last_success_timestamp_seconds", 'job="verify"', 7),
+    ):
+        assert f'productionstack_{metric}{{stack="s",{label}}} {value}\n' in text
+        assert f"# HELP productionstack_{metric} " in text
+        assert f"# TYPE productionstack_{metric} gauge\n" in text
 
 
 def test_jobs_without_parts_are_refused(bench: Bench) -> None:

@@ -12,13 +12,17 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from collective.recipe.productionstack.ctl.jobs.task import LOCK
 from collective.recipe.productionstack.ctl.screen import Screen
 from collective.recipe.productionstack.errors import ControlError
+from collective.recipe.productionstack.machine import locks
 from collective.recipe.productionstack.machine import state
+from collective.recipe.productionstack.machine import waiting
 from collective.recipe.productionstack.model.stack import Stack
 
 JOURNAL = "restore.json"
 FRESH = ".restoring"
+COPIES_SECONDS = 600.0
 
 
 class Swap:
@@ -34,9 +38,10 @@ class Swap:
 
     @property
     def aside(self) -> str:
-        """Where what was replaced lies."""
+        """Where what was replaced lies; empty where nothing was."""
         folders = {Path(new).parent for _, new in self.moves}
-        return ", ".join(sorted(str(one) for one in folders if one.name == self.mark))
+        kept = (one for one in folders if one.name == self.mark and one.is_dir())
+        return ", ".join(sorted(map(str, kept)))
 
     def fresh(self, target: Path) -> Path:
         """Return where to prepare what will take a place: beside it, on one disk."""
@@ -75,6 +80,23 @@ class Swap:
                 path.unlink(missing_ok=True)
         self.journal.unlink(missing_ok=True)
 
+    def wait_for_copies(self, screen: Screen) -> None:
+        """Wait for what a killed run has begun: it holds that run's lock.
+
+        Raises ControlError when that goes on for too long.
+        """
+        if not any(os.path.lexists(one) for one in self.made):
+            return
+        lock = f"{self.stack.folders.var}/{LOCK}"
+        for number, _ in enumerate(waiting.tries(COPIES_SECONDS)):
+            if not locks.is_held(lock):
+                return
+            if not number:
+                screen.say("waiting for the copies that a killed restore has begun")
+        raise ControlError(
+            "what a killed restore has begun still copies. Wait, then run this again."
+        )
+
     def heal(self, screen: Screen) -> None:
         """Undo what a killed run has left half done; delete what it had prepared.
 
@@ -84,6 +106,7 @@ class Swap:
             for one in self.stack.data.backups:
                 for target in filter(None, (one.data_file, one.blob_dir)):
                     self.fresh(Path(target))
+            self.wait_for_copies(screen)
             self.undo()
             return
         values = state.read(self.journal)

@@ -21,18 +21,21 @@ KINDS = {
 class VerifySettings:
     """Which backup, how much of it in percent, and for how many seconds.
 
-    ``root`` is a folder that holds a copy of the backup's folders.
+    ``root`` is a folder that holds a copy of the backup's folders; ``unproven`` takes
+    the files of a backup by their names where its list is gone.
     """
 
     date: str = ""
     sample: float = 100
     timeout: float = 12 * 3600
     root: Path | None = None
+    unproven: bool = False
 
     @property
     def is_partial(self) -> bool:
         """Whether this is a question, not the proof of the newest backup."""
-        return bool(self.date or self.root or self.sample < ALL)
+        partial = self.date or self.root or self.unproven
+        return bool(partial or self.sample < ALL)
 
 
 @dataclass

@@ -35,16 +35,16 @@ MOST = 20
 DAY = 24 * 3600
 
 
-def choose(stack: Stack, date: str, source: Path | None) -> Chosen:
+def choose(stack: Stack, asked: VerifySettings) -> Chosen:
     """Return the backup of each part that is to be put in place.
 
     Raises ControlError where a part has no such backup.
     """
-    chosen = []
+    chosen, date = [], verifying.padded(asked.date)
     for one in making.of(stack):
-        copy = repozo.find(one, verifying.padded(date), source)
+        copy = repozo.find(one, date, asked.root, unproven=asked.unproven)
         if copy is None:
-            known = ", ".join(repozo.dates(one, source)[-5:]) or "none"
+            known = ", ".join(repozo.dates(one, asked.root)[-5:]) or "none"
             message = f"[{one.name}] has no such backup. There are: {known} (UTC)."
             raise ControlError(message)
         chosen.append((one, copy))
@@ -70,22 +70,26 @@ def refuse_running(control: Control, stack: Stack) -> None:
         raise ControlError(f"{message} Run {control.script} down first.")
 
 
-def verify(work: Task, date: str, source: Path | None) -> None:
+def verify(work: Task, asked: VerifySettings, chosen: Chosen) -> None:
     """Verify what is to be restored, as ``verify-backup`` does.
 
     Raises ControlError with what is wrong with it.
     """
-    settings = VerifySettings(date=date, root=source)
-    for one in work.stack.data.backups:
-        report = Verification(work, one, settings).run()
-        if not report.ok:
-            name = f"{one.name} {report.date}"
-            lines = [
-                f"the backup {name} is not good; nothing was changed.",
-                *(f"    {printable(text)}" for text in report.troubles[:MOST]),
-                "Try an earlier one: --date",
-            ]
-            raise ControlError("\n".join(lines))
+    for backup, copy in chosen:
+        report = Verification(work, backup, asked).run()
+        if report.ok:
+            continue
+        lines = [
+            f"the backup {backup.name} {report.date} is not good; nothing was changed.",
+            *(f"    {printable(text)}" for text in report.troubles[:MOST]),
+            "Try an earlier one: --date",
+        ]
+        if not asked.unproven and not copy.files[-1].exists():
+            lines.append(
+                f"Or --unproven: without {copy.files[-1].name} nothing says which "
+                "files follow each other; that takes them in the order of their names."
+            )
+        raise ControlError("\n".join(lines))
 
 
 def elsewhere(work: Task, chosen: Chosen, target: Path) -> Outcome:
@@ -126,10 +130,9 @@ def replace(work: Task, control: Control, chosen: Chosen) -> Outcome:
         swap.undo()
         raise
     dates = ", ".join(copy.date for _, copy in chosen)
-    return Outcome(
-        f"{dates} is in place; what was there is in {swap.aside}. "
-        f"Run {control.script} up, look, then delete that"
-    )
+    before = f"what was there is in {swap.aside}" if swap.aside else "nothing was there"
+    then = ", look, then delete that" if swap.aside else ", and look"
+    return Outcome(f"{dates} is in place; {before}. Run {control.script} up{then}")
 
 
 def _unpack(work: Task, copy: Copy, data: Path, blobs: Path | None) -> None:

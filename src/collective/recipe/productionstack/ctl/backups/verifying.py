@@ -39,7 +39,8 @@ class Verification:
         begun = time.monotonic()
         report = Report(self.backup.name)
         date, root = self.settings.date, self.settings.root
-        copy = repozo.find(self.backup, padded(date), root)
+        unproven = self.settings.unproven
+        copy = repozo.find(self.backup, padded(date), root, unproven=unproven)
         if not self.settings.is_partial:
             report.troubles += standing.troubles(self.work.stack, self.backup)
         if copy is None:
@@ -47,7 +48,7 @@ class Verification:
             where = root or self.backup.location
             report.troubles.append(f"there is no backup{until} in {where}")
             return report
-        report.date, report.bytes = copy.date, copy.size
+        report.date, report.bytes = copy.date, max(0, copy.size)
         with assembling.folder(self.work.stack) as folder:
             data = folder / "Data.fs"
             found = assembling.assemble(copy, data, self.work.steps)

@@ -26,10 +26,10 @@ def sites(stack: Stack) -> list[Site]:
     return list({site.path: site for site in reversed(stack.sites)}.values())[::-1]
 
 
-def client(control: Control, stack: Stack) -> Client:
-    """Return the client to ask.
+def client_of_cache(control: Control, stack: Stack) -> Client:
+    """Return the client to ask about caching.
 
-    Raises ControlError where it would wait for nothing.
+    Raises ControlError where there is no cache, or the client would wait for nothing.
     """
     if not stack.chain.has_cache:
         message = (
@@ -37,6 +37,14 @@ def client(control: Control, stack: Stack) -> Client:
             f"Write proxy-cache = varnish in [{stack.name}] to get one."
         )
         raise ControlError(message)
+    return client(control, stack)
+
+
+def client(control: Control, stack: Stack) -> Client:
+    """Return the client to ask.
+
+    Raises ControlError where it would wait for nothing.
+    """
     if not stack.zope.all_clients or not stack.sites:
         message = f"[{stack.name}] has no sites and clients. Ask the stack that has."
         raise ControlError(message)
@@ -55,17 +63,23 @@ def client(control: Control, stack: Stack) -> Client:
     return found
 
 
-def ask(stack: Stack, asked: Client, module: str, wanted: dict[str, Any]) -> Any:
+def ask(
+    stack: Stack,
+    asked: Client,
+    module: str,
+    wanted: dict[str, Any],
+    seconds: int = TIMEOUT,
+) -> Any:
     """Run one of our modules inside Zope; return the values that it answers.
 
     Raises ControlError with the last lines that Zope said when it answers none.
     """
-    told = {"folder": str(INSIDE), "module": module, "timeout": TIMEOUT, **wanted}
+    told = {"folder": str(INSIDE), "module": module, "timeout": seconds, **wanted}
     done = run.run(
         (asked.script, "run", str(INSIDE / "run.py")),
         cwd=stack.folders.buildout,
         text=json.dumps(told),
-        timeout=TIMEOUT + 60,
+        timeout=seconds + 60,
     )
     for line in done.output.splitlines():
         if done.ok and line.startswith(RESULT):

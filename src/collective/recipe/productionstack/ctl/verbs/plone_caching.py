@@ -63,7 +63,7 @@ def command(
     }
     with control.lock():
         stack = control.newest()
-        client = ask.client(control, stack)
+        client = ask.client_of_cache(control, stack)
         with control.screen.steps() as steps:
             steps.begin(client.name, "asking Plone")
             result = ask.ask(stack, client, "caching", _wanted(stack, wanted))

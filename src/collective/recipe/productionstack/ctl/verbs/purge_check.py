@@ -28,7 +28,7 @@ from collective.recipe.productionstack.model.stack import Stack
 @click.pass_obj
 def command(control: Control, *, as_json: bool) -> int:
     stack = control.newest()
-    client = ask.client(control, stack)
+    client = ask.client_of_cache(control, stack)
     with control.screen.steps() as steps:
         if not as_json:
             steps.begin(client.name, "asking Plone what it would send")

@@ -3,9 +3,15 @@
 Refused while anything of the stack runs. When something fails, everything is as
 it was.
 
+With --object one page, file or folder is brought back beside what is there, under
+an id like news-restored-2026-11-24, while the site runs. With --blobs only the
+blobs are brought back that are gone or damaged.
+
 \b
 Example: bin/stack restore
          bin/stack restore --date 2026-11-24
+         bin/stack restore --object /Plone/news --date 2026-11-24
+         bin/stack restore --blobs
          bin/stack restore --to /srv/staging/data
 """
 
@@ -13,12 +19,16 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
+from collective.recipe.productionstack.ctl.backups import bringing
+from collective.recipe.productionstack.ctl.backups import mending
 from collective.recipe.productionstack.ctl.backups import restoring
 from collective.recipe.productionstack.ctl.backups.exchange import Swap
+from collective.recipe.productionstack.ctl.backups.report import VerifySettings
 from collective.recipe.productionstack.ctl.backups.restoring import Chosen
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.jobs import task
@@ -43,6 +53,19 @@ from collective.recipe.productionstack.model.stack import Stack
     type=click.Path(path_type=Path),
     help="Restore into this new folder; nothing live is touched.",
 )
+@click.option(
+    "--object",
+    "path",
+    default="",
+    metavar="PATH",
+    help="Bring one object back: /Plone/news. Nothing that is there is touched.",
+)
+@click.option("--blobs", is_flag=True, help="Bring back blobs alone: gone or damaged.")
+@click.option(
+    "--unproven",
+    is_flag=True,
+    help="Where the list (.dat) of a backup is gone: take its files by their names.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @task.waiting
 @click.pass_obj
@@ -52,26 +75,54 @@ def command(  # noqa: PLR0913 (one argument for each option)
     date: str,
     source: Path | None,
     target: Path | None,
+    path: str,
+    blobs: bool,
+    unproven: bool,
     yes: bool,
     wait: float,
 ) -> int:
+    if sum((target is not None, bool(path), blobs)) > 1:
+        raise click.UsageError("--to, --object and --blobs do not go together.")
     stack = control.newest()
     source = source.resolve() if source else None
-    chosen = restoring.choose(stack, date, source)
+    asked = bringing.wanted(stack, path) if path else None
+    settings = VerifySettings(date=date, root=source, unproven=unproven)
+    chosen = restoring.choose(stack, settings)
+
+    def one_object(one: Task) -> Outcome:
+        assert asked is not None  # noqa: S101 (for the type checker)
+        return bringing.bring(one, chosen, asked, source)
+
+    def only_blobs(one: Task) -> Outcome:
+        return mending.mend(one, chosen, source)
+
+    if path or blobs:
+        # Nothing is replaced, so nobody is asked.
+        beside: Callable[[Task], Outcome] = one_object if path else only_blobs
+        return task.run(control, restoring.STAMP, wait, beside, stamped=not path)
     _prepare(control, stack, target)
     _show(control, chosen, target)
     _ask(yes=yes)
+    work = _whole(control, chosen, settings, target)
+    return task.run(control, restoring.STAMP, wait, work)
 
+
+def _whole(
+    control: Control,
+    chosen: Chosen,
+    settings: VerifySettings,
+    target: Path | None,
+) -> Callable[[Task], Outcome]:
     def work(one: Task) -> Outcome:
         if target is not None:
-            restoring.verify(one, date, source)
+            restoring.verify(one, settings, chosen)
             return restoring.elsewhere(one, chosen, target.resolve())
         # Nothing is started while the data is exchanged.
         with control.lock():
-            restoring.verify(one, date, source)
+            restoring.verify(one, settings, chosen)
             return restoring.replace(one, control, chosen)
 
-    return task.run(control, restoring.STAMP, wait, work)
+    return work
 
 
 def _prepare(control: Control, stack: Stack, target: Path | None) -> None:
@@ -96,8 +147,10 @@ def _ask(*, yes: bool) -> None:
 
 def _show(control: Control, chosen: Chosen, target: Path | None) -> None:
     for backup, copy in chosen:
-        size = megabytes(max(0, copy.size))
-        control.screen.say(f"Backup {backup.name} of {copy.date} (UTC), {size} of data")
+        size = f"{megabytes(copy.size)} of data"
+        if copy.is_unproven:
+            size = f"UNPROVEN: {len(copy.pieces)} files in the order of their names"
+        control.screen.say(f"Backup {backup.name} of {copy.date} (UTC), {size}")
         for place in (backup.data_file, backup.blob_dir):
             if place and target is None:
                 control.screen.say(f"  replaces {place}{_state(Path(place))}")

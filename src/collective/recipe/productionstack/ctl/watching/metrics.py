@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import time
+from calendar import timegm
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
 
+from collective.recipe.productionstack.ctl.backups.kept import ledger
+from collective.recipe.productionstack.ctl.backups.kept import repozo
 from collective.recipe.productionstack.ctl.jobs.outcomes import Age
 from collective.recipe.productionstack.ctl.watching.status import Status
 from collective.recipe.productionstack.daemons import health
 from collective.recipe.productionstack.daemons.certificates import Certificate
 from collective.recipe.productionstack.model.clients import Client
+from collective.recipe.productionstack.model.stack import Stack
 
 PREFIX = "productionstack"
 HELP = {
@@ -34,6 +39,12 @@ HELP = {
     "job_limit_seconds": "Seconds after which a job is too old.",
     "job_duration_seconds": "Seconds that the last run of a job took.",
     "job_size_bytes": "What the last run of a job reported as its size.",
+    "job_last_success_timestamp_seconds": "When a job was last good (Unix time).",
+    "backup_timestamp_seconds": "When the newest accepted backup was made (Unix time).",
+    "backup_objects": "Objects in the newest accepted backup of a part.",
+    "backup_blobs": "Blobs in it.",
+    "backup_data_bytes": "The database that it becomes.",
+    "backup_blob_bytes": "All its blobs together.",
     "certificate_left_seconds": "Seconds until a certificate ends.",
     "certificate_rest_ratio": "The part of a certificate's lifetime that is left.",
     "certificate_loaded": "Whether visitors get what lies in the file.",
@@ -72,6 +83,8 @@ def text(
         if age.stamp:
             add("job_duration_seconds", "job", age.name, age.stamp.seconds)
             add("job_size_bytes", "job", age.name, age.stamp.size)
+            good = age.stamp.good or None
+            add("job_last_success_timestamp_seconds", "job", age.name, good)
     for number in more:
         add(*number)
     lines = []
@@ -83,14 +96,29 @@ def text(
 
 
 def of_status(status: Status) -> Iterator[Number]:
-    """Yield the numbers of sites, drained clients and certificates."""
+    """Yield the numbers of sites, drained clients, backups and certificates."""
     for client in _balanced(status):
         drained = client.name in status.drained
         yield "client_drained", "client", client.name, float(drained)
     for site, answer in status.sites.items():
         yield "site_up", "host", site.host, float(answer == health.OK)
+    yield from of_backups(status.stack)
     yield from _of_certificates(status.certificates)
     yield from of_counters(status.counted)
+
+
+def of_backups(stack: Stack) -> Iterator[Number]:
+    """Yield what the newest accepted backup of each part holds."""
+    for backup in stack.data.backups:
+        one = ledger.newest(stack, backup)
+        if one is None:
+            continue
+        made = timegm(time.strptime(one.date, repozo.DATE))
+        yield "backup_timestamp_seconds", "part", backup.name, made
+        yield "backup_objects", "part", backup.name, one.objects
+        yield "backup_blobs", "part", backup.name, one.blobs
+        yield "backup_data_bytes", "part", backup.name, one.size
+        yield "backup_blob_bytes", "part", backup.name, one.blob_bytes
 
 
 def _balanced(status: Status) -> tuple[Client, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -31,13 +32,18 @@ class Names:
             self.look_for_holders(waiting)
         return {oid: self.path(oid) for oid in oids}
 
-    def state(self, oid: bytes) -> dict[str, Any]:
-        """Return an object's attributes; none where it cannot be loaded."""
+    def loaded(self, oid: bytes) -> Any:
+        """Return an object's state; None where it cannot be loaded."""
         try:
             data, _ = self.check.storage.load(oid)
             _, state = self.check.reader.load(data)
         except Exception:  # noqa: BLE001 (damage is what we are called for)
-            return {}
+            return None
+        return state
+
+    def state(self, oid: bytes) -> dict[str, Any]:
+        """Return an object's attributes; none where it cannot be loaded."""
+        state = self.loaded(oid)
         return state if isinstance(state, dict) else {}
 
     def parent(self, oid: bytes) -> bytes:
@@ -63,11 +69,13 @@ class Names:
             if record.data is None or self.check.index.get(record.oid) != record.pos:
                 continue
             try:
-                self.check.reader.load(record.data)
+                _, state = self.check.reader.load(record.data)
             except Exception:  # noqa: BLE001, S112 (noted before)
                 continue
+            above = state.get("__parent__") if isinstance(state, dict) else None
             for oid in oids.intersection(self.check.reader.refs):
-                self.holders.setdefault(oid, record.oid)
+                if not (isinstance(above, Ref) and above.oid == oid):
+                    self.holders.setdefault(oid, record.oid)
 
     def path(self, oid: bytes) -> str:
         """Return the ids of an object and its holders."""
@@ -75,9 +83,32 @@ class Names:
         seen: set[bytes] = set()
         while oid and oid not in seen:
             seen.add(oid)
-            state = self.state(oid)
-            name = state.get("id") or state.get("__name__")
-            if isinstance(name, str) and name:
+            if name := self.name(oid):
                 ids.insert(0, name)
             oid = self.parent(oid)
         return "/" + "/".join(ids)
+
+    def name(self, oid: bytes) -> str:
+        """Return an object's id; what holds one that cannot be loaded knows it too."""
+        state = self.loaded(oid)
+        if state is None:
+            return key(self.loaded(self.parent(oid)), oid)
+        if not isinstance(state, dict):
+            return ""
+        found = state.get("id") or state.get("__name__")
+        return found if isinstance(found, str) else ""
+
+
+def key(state: Any, oid: bytes) -> str:
+    """Return under which name a state holds an object: in a dictionary or a bucket."""
+    if isinstance(state, dict):
+        inner, pairs = list(state.values()), list(state.items())
+    elif isinstance(state, (tuple, list)):
+        # BTrees write keys and values in turn.
+        inner, pairs = list(state), list(pairwise(state))
+    else:
+        return ""
+    for name, value in pairs:
+        if isinstance(value, Ref) and value.oid == oid and isinstance(name, str):
+            return name
+    return next(filter(None, (key(one, oid) for one in inner)), "")

@@ -104,7 +104,8 @@ class StorageCheck:
         try:
             is_blob, _ = self.reader.load(record.data)
         except Exception as error:  # noqa: BLE001 (a pickle can fail in any way)
-            self.fault("damaged", record.oid, f"its state cannot be loaded: {error}")
+            text = f"its state cannot be loaded: {str(error) or type(error).__name__}"
+            self.fault("damaged", record.oid, text)
             return
         for oid in self.reader.refs:
             if oid not in self.index:

@@ -7,6 +7,7 @@ import os
 import re
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,6 +65,33 @@ def blob_tid(path: str) -> int:
     return int(found[1], 16) if found else 0
 
 
+def blob_state(path: str) -> tuple[int, int]:
+    """Return the object and the transaction of a blob, as its folders and name say.
+
+    Both of ZODB's layouts end so: ``0x00/…/0x1f/0x03aa.blob`` and ``0x1f/0x03aa.blob``.
+    """
+    digits = "".join(one.removeprefix("0x") for one in path.split("/")[:-1])
+    return int(digits or "0", 16), blob_tid(path)
+
+
+def held(data_file: Path, wanted: set[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Return those states, by object and transaction, that a Data.fs holds.
+
+    Raises OSError, or ValueError where it is damaged.
+    """
+    found: set[tuple[int, int]] = set()
+    size = complete_size(data_file)
+    with data_file.open("rb") as stream:
+        if size > MAGIC:
+            with mmap.mmap(stream.fileno(), size, access=mmap.ACCESS_READ) as data:
+                for _, records in _transactions(data, data_file, MAGIC, size):
+                    states = {
+                        (int.from_bytes(oid, "big"), of) for oid, of, _ in records
+                    }
+                    found |= states & wanted
+    return found
+
+
 def complete_size(data_file: Path) -> int:
     """Return where the last transaction that is committed ends in a live Data.fs.
 
@@ -118,36 +146,38 @@ def tally(data_file: Path, start: int = MAGIC, end: int = 0) -> Tally:
         if end <= start:
             return Tally()
         with mmap.mmap(stream.fileno(), end, access=mmap.ACCESS_READ) as data:
-            return _walk(data, data_file, start, end)
+            found = Tally()
+            for tid, records in _transactions(data, data_file, start, end):
+                # A set: ZEO stores the record of a blob twice.
+                begun = {oid for oid, _, before in records if not before}
+                number = found.transactions + 1
+                found = Tally(number, found.objects + len(begun), tid)
+            return found
 
 
-def _walk(data: mmap.mmap, data_file: Path, start: int, end: int) -> Tally:
-    transactions = objects = last = 0
+def _transactions(
+    data: mmap.mmap, data_file: Path, start: int, end: int
+) -> Iterator[tuple[int, list[tuple[bytes, int, int]]]]:
+    """Yield each transaction and its records: object, transaction, earlier state."""
     position = start
-    try:
+    with suppress(struct.error):
         while position < end:
-            last, length, _, *texts = TRANSACTION.unpack_from(data, position)
+            tid, length, _, *texts = TRANSACTION.unpack_from(data, position)
             stop = position + length
             again = int.from_bytes(data[stop : stop + 8], "big")
             if length < HEADER or again != length:
                 break
-            at = position + HEADER + sum(texts)
-            begun = set()  # ZEO stores the record of a blob twice
+            at, records = position + HEADER + sum(texts), []
             while at < stop:
-                oid, _, before, _, _, size = RECORD.unpack_from(data, at)
-                if not before:
-                    begun.add(oid)
+                oid, of, before, _, _, size = RECORD.unpack_from(data, at)
+                records.append((oid, of, before))
                 at += RECORD.size + (size or 8)  # without a state: where that is
             if at != stop:
                 break
-            transactions += 1
-            objects += len(begun)
+            yield tid, records
             position = stop + 8
-    except struct.error:
-        pass
     if position != end:
         raise ValueError(f"{data_file} is damaged at byte {position}")
-    return Tally(transactions, objects, last)
 
 
 def first_difference(one: Path, other: Path, size: int) -> int | None:

@@ -13,6 +13,7 @@ import os
 import re
 import zlib
 from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,19 +21,25 @@ from collective.recipe.productionstack.model.storage import Backup
 
 WHOLE = (".fs", ".fsz")
 PIECE = re.compile(r"(\d{4}(?:-\d\d){5})\.(fs|fsz|deltafs|deltafsz)")
+LIST = re.compile(r"(\d{4}(?:-\d\d){5})\.dat")
 FOLDER = re.compile(r"[^.]+\.(\d{4}(?:-\d\d){5})")
+DATE = "%Y-%m-%d-%H-%M-%S"
 
 CHUNK = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One of repozo's files; ``start`` and ``end`` are offsets in Data.fs."""
+    """One of repozo's files; ``start`` and ``end`` are offsets in Data.fs.
+
+    An ``unproven`` one is taken by its name: nothing says what it has to hold.
+    """
 
     path: Path
     start: int
     end: int
     md5: str
+    unproven: bool = False
 
     @property
     def date(self) -> str:
@@ -41,8 +48,8 @@ class Piece:
 
     def trouble(self, write: Callable[[bytes], object] = len) -> str:
         """Read all of it, hand it over; say what is wrong, empty when nothing is."""
-        if self.end < 0:
-            return f"{self.path.with_suffix('.dat')} does not list {self.path.name}"
+        if self.end < 0 and not self.unproven:
+            return self._unlisted()
         digest, size = hashlib.md5(usedforsecurity=False), 0
         opener = gzip.open if self.path.name.endswith("z") else open
         try:
@@ -55,11 +62,19 @@ class Piece:
             return f"{self.path} is missing"
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             return f"{self.path} is damaged ({error})"
+        return "" if self.unproven else self._difference(size, digest.hexdigest())
+
+    def _difference(self, size: int, md5: str) -> str:
         if size != self.end - self.start:
             return f"{self.path} holds {size} bytes, not {self.end - self.start}"
-        if digest.hexdigest() != self.md5:
-            return f"{self.path} has changed since it was written"
-        return ""
+        return (
+            "" if md5 == self.md5 else f"{self.path} has changed since it was written"
+        )
+
+    def _unlisted(self) -> str:
+        if self.path.name.endswith(WHOLE):
+            return f"{self.path.with_suffix('.dat')} does not list {self.path.name}"
+        return f"the whole file that {self.path} follows is missing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +90,13 @@ class Copy:
         return self.pieces[-1].date
 
     @property
+    def is_unproven(self) -> bool:
+        """Whether its list is gone, and its files are taken by their names."""
+        return self.pieces[0].unproven
+
+    @property
     def size(self) -> int:
-        """Bytes of the Data.fs that it becomes."""
+        """Bytes of the Data.fs that it becomes; negative where nothing says so."""
         return self.pieces[-1].end
 
     @property
@@ -91,13 +111,16 @@ class Copy:
         return [*self.data, head]
 
 
-def find(backup: Backup, date: str = "", root: Path | None = None) -> Copy | None:
+def find(
+    backup: Backup, date: str = "", root: Path | None = None, *, unproven: bool = False
+) -> Copy | None:
     """Return the newest copy, or the newest that is not younger than a date.
 
-    ``root`` holds the two folders of a copy elsewhere, under their own names.
+    ``root`` holds the two folders of a copy elsewhere, under their own names. Where
+    the list of its files is gone, an ``unproven`` one has all that follow by name.
     """
     location = _moved(backup.location, root)
-    found = _pieces(location, date)
+    found = _pieces(location, date, unproven=unproven)
     if not found:
         return None
     blobs = _blobs(backup, found[-1].date, root) if backup.blob_dir else None
@@ -137,27 +160,33 @@ def _names(folder: Path) -> list[str]:
         return []
 
 
-def _pieces(location: Path, date: str) -> list[Piece]:
-    """Return what the .dat of the last whole file lists, present or not."""
-    names = [one for one in _names(location) if PIECE.fullmatch(one)]
-    listed = [one for one in names if not date or one.partition(".")[0] <= date]
-    whole = [one for one in listed if one.endswith(WHOLE)]
-    if not whole:
-        # Its whole file is gone, but what follows it is not: say so by its name.
-        return [Piece(location / f"{one}", 0, -1, "") for one in listed[:1]]
-    found = []
+def _pieces(location: Path, date: str, *, unproven: bool) -> list[Piece]:
+    """Return what the last .dat lists, present or not, else what its name says."""
+    names = [one for one in _names(location) if not date or one[: len(date)] <= date]
+    pieces = [one for one in names if PIECE.fullmatch(one)]
+    heads = [one for one in pieces if one.endswith(WHOLE)]
+    heads += [one for one in names if LIST.fullmatch(one)]
+    if not pieces or not heads:
+        return [Piece(location / one, 0, -1, "") for one in pieces[:1]]
+    head = max(heads).partition(".")[0]
+    found = [one for one in _listed(location, head) if not date or one.date <= date]
+    later = [one for one in pieces if one >= head]
+    if unproven and not found and later[:1] and later[0].endswith(WHOLE):
+        return [Piece(location / one, 0, -1, "", unproven=True) for one in later]
+    return found or [Piece(location / one, 0, -1, "") for one in (later or pieces)[:1]]
+
+
+def _listed(location: Path, head: str) -> Iterator[Piece]:
+    """Yield what the .dat of a chain lists."""
     try:
-        lines = (location / whole[-1]).with_suffix(".dat").read_text().splitlines()
+        lines = (location / f"{head}.dat").read_text().splitlines()
     except OSError:
-        lines = []
+        return
     for line in lines:
         words = line.rsplit(None, 3)
         if len(words) == 4 and words[1].isdigit() and words[2].isdigit():  # noqa: PLR2004
             path = location / os.path.basename(words[0])  # noqa: PTH119
-            piece = Piece(path, int(words[1]), int(words[2]), words[3])
-            if not date or piece.date <= date:
-                found.append(piece)
-    return found or [Piece(location / whole[-1], 0, -1, "")]
+            yield Piece(path, int(words[1]), int(words[2]), words[3])
 
 
 def _blobs(backup: Backup, date: str, root: Path | None) -> Path | None:
