@@ -48,7 +48,7 @@ def test_jobs() -> None:
 
 def test_a_copy_follows_each_good_backup() -> None:
     keeping = Keeping(
-        sync_target="far.example.com:/srv/copies", mailto="me@example.com"
+        sync_target=("far.example.com:/srv/copies",), mailto="me@example.com"
     )
     stack = announcing.complete(samples.changed(samples.STACK, keeping=keeping))
     text = rendering.tree_of(stack).text_of("crontab")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from collective.recipe.productionstack.ctl.backups.far.expiry import PINNED
 from collective.recipe.productionstack.ctl.jobs.task import Task
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.machine import run
@@ -91,10 +93,12 @@ class Far:
     def differs(self, work: Task, source: str, inner: str) -> str:
         """Say what of a copy differs in name, size or time; empty when nothing does.
 
-        Links are followed here. Raises ControlError when rsync fails.
+        Links are followed here; a pin is no difference.
+
+        Raises ControlError when rsync fails.
         """
         done = run.work(
-            self._rsync("-aHLni", "--delete", source, inner),
+            self._rsync("-aHLni", "--delete", f"--exclude=/{PINNED}", source, inner),
             cwd=work.stack.folders.var,
             timeout=SECONDS,
             keep=(work.lock,),
@@ -104,6 +108,23 @@ class Far:
         # A folder's time changes with what is put into it.
         lines = [one for one in done.output.splitlines() if one[1:2] != "d"]
         return lines[0] if lines else ""
+
+    def pinned(self) -> list[str]:
+        """Return the names of the generations that are never to be deleted.
+
+        Raises ControlError when that place cannot be asked.
+        """
+        words = ("-mindepth", "2", "-maxdepth", "2", "-name", PINNED)
+        done = self.ask("find", self.folder, *words, timeout=QUICK)
+        if not done.ok:
+            raise ControlError(self.trouble(done))
+        return [Path(one).parent.name for one in done.output.splitlines()]
+
+    def keep_pin(self, inner: str, other: str) -> None:
+        """Give another inner folder the pin of one that has one."""
+        if inner in self.pinned():
+            pin = f"{self.folder}/{inner}/{PINNED}"
+            self.do("cp", "-p", "--", pin, f"{self.folder}/{other}/{PINNED}")
 
     def trouble(self, done: Result) -> str:
         """Say why something failed there."""
