@@ -7,6 +7,8 @@ import gzip
 import hashlib
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from ZODB.DB import DB
 from ZODB.FileStorage import FileStorage
 
 from collective.recipe.productionstack.ctl.backups.far import targets
+from collective.recipe.productionstack.ctl.backups.far.proving import Share
 from collective.recipe.productionstack.ctl.backups.kept import filestorage
 from collective.recipe.productionstack.ctl.backups.kept import manifest
 from collective.recipe.productionstack.ctl.backups.kept import repozo
@@ -88,6 +91,7 @@ class Kept(Bench):
             else:
                 content = Path(one.blob_dir, name).read_bytes()
                 (blobs / name).write_bytes(content)
+        (blobs / ".layout").write_text(Path(one.blob_dir, ".layout").read_text())
         copy = repozo.find(one)
         assert copy is not None
         last = filestorage.last_tid(Path(one.data_file))
@@ -100,15 +104,27 @@ class Kept(Bench):
         self.keeping = dataclasses.replace(self.keeping, **keeping)
         self.generate()
 
-    def sync(self) -> Outcome:
-        """Copy the newest backup, in this process."""
+    @contextmanager
+    def task(self) -> Iterator[Task]:
+        """Give what a job is given, in this process."""
         control = Control(self.folder, self.name, quiet=True)
         lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT)
         try:
-            steps = Steps(Screen(quiet=True))
-            return targets.sync(Task(control, self.stack, steps, lock), 60)
+            yield Task(control, self.stack, Steps(Screen(quiet=True)), lock)
         finally:
             os.close(lock)
+
+    def sync(self) -> Outcome:
+        """Copy the newest backup."""
+        with self.task() as work:
+            return targets.sync(work, 60)
+
+    def prove(self, share: Share) -> str:
+        """Say what is wrong with the copies, empty when nothing is."""
+        with self.task() as work:
+            every = self.keeping.sync_target
+            found = targets.prove(work, every, share, 60)
+        return "".join(one.text for one in found if not one.ok)
 
     def copy_days(self, *dates: str) -> None:
         """Back up and copy on each of them."""

@@ -55,6 +55,7 @@ def test_a_copy_follows_each_good_backup() -> None:
     assert (
         text.count("/b/bin/stack --quiet backup && /b/bin/stack --quiet sync-back") == 2
     )
+    assert text.count("verify-backup && /b/bin/stack --quiet verify-backup --fr") == 1
     assert "\nMAILTO=me@example.com\n" in text
 
 

@@ -84,11 +84,30 @@ def parts(backup: Backup, copy: Copy) -> Iterator[tuple[list[str], str]]:
     Blobs come first: a filestorage without its blobs would look like a backup.
     """
     if copy.blobs is not None:
-        # Named as the filestorage: a later copy of the same may lie elsewhere here.
-        folder = Path(backup.blob_location).name
-        blobs = copy.blobs.name
-        yield [f"{copy.blobs}/"], f"{folder}/{blobs}.{copy.date}/{blobs}"
+        yield [f"{copy.blobs}/"], blobs_inside(backup, copy.date)
     files = [str(one) for one in copy.files]
     yield files, Path(backup.location).name
     noted = manifest.path(backup, copy.date)
     yield [str(noted)], f"{manifest.FOLDER}/{backup.name}"
+
+
+def blobs_inside(backup: Backup, date: str) -> str:
+    """Return where the blobs of a backup lie in a generation.
+
+    It is named as the filestorage: a later copy of the same may lie elsewhere here.
+    """
+    blobs = Path(backup.blob_dir).name
+    return f"{Path(backup.blob_location).name}/{blobs}.{date}/{blobs}"
+
+
+def manifest_inside(backup: Backup, date: str) -> str:
+    """Return where the manifest of a backup lies in a generation."""
+    return f"{manifest.FOLDER}/{backup.name}/{manifest.path(backup, date).name}"
+
+
+def unlisted(backup: Backup, copy: Copy) -> Iterator[tuple[Path, str]]:
+    """Yield the files that no manifest lists, and where they lie in a generation."""
+    noted = manifest.path(backup, copy.date)
+    yield noted, manifest_inside(backup, copy.date)
+    listing = copy.files[-1]
+    yield listing, f"{Path(backup.location).name}/{listing.name}"

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from collective.recipe.productionstack.ctl.backups.far import choosing
 from collective.recipe.productionstack.ctl.backups.far.choosing import Chosen
 from collective.recipe.productionstack.ctl.backups.kept import manifest
 from collective.recipe.productionstack.machine import state
@@ -15,7 +16,10 @@ NAME = "copies.json"
 
 
 def load(stack: Stack, target: str) -> dict[str, dict[str, str]]:
-    """Return the manifests' SHA-256 sums by generation and part, as far as noted."""
+    """Return SHA-256 sums by generation and path in it, of what no manifest lists.
+
+    Those of generations that an earlier version sent are not known.
+    """
     found = state.read(_path(stack)).get(target)
     return found if isinstance(found, dict) else {}
 
@@ -24,10 +28,10 @@ def save(
     stack: Stack, target: str, name: str, chosen: Chosen, kept: Iterable[str]
 ) -> None:
     """Note a generation that was sent; forget those that are not kept."""
-    sums = {
-        backup.name: manifest.sha256(manifest.path(backup, copy.date))
-        for backup, copy in chosen
-    }
+    sums = {}
+    for backup, copy in chosen:
+        for one, inner in choosing.unlisted(backup, copy):
+            sums[inner] = manifest.sha256(one)
     known = {**load(stack, target), name: sums}
     values = {one: known.get(one, {}) for one in kept}
     put(stack, target, values)

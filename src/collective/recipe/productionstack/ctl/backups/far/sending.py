@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import calendar
 import hashlib
-import re
 import socket
 import tempfile
 import time
@@ -13,17 +12,18 @@ from pathlib import Path
 from collective.recipe.productionstack.ctl.backups.far import choosing
 from collective.recipe.productionstack.ctl.backups.far import expiry
 from collective.recipe.productionstack.ctl.backups.far import noted
+from collective.recipe.productionstack.ctl.backups.far import proving
 from collective.recipe.productionstack.ctl.backups.far.choosing import Chosen
 from collective.recipe.productionstack.ctl.backups.far.remote import Far
 from collective.recipe.productionstack.ctl.backups.kept import repozo
 from collective.recipe.productionstack.ctl.control import Control
+from collective.recipe.productionstack.ctl.jobs import outcomes
 from collective.recipe.productionstack.ctl.jobs.task import Task
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.machine import run
 from collective.recipe.productionstack.model.stack import Stack
 
-GENERATION = re.compile(r"\d{4}(-\d\d){5}")
-
+HELD = "nothing has expired: their last verification was not good"
 INCOMING, GONE, MARK = ".incoming-", ".gone-", ".copies-of-"
 
 
@@ -37,7 +37,7 @@ def send(work: Task, far: Far, chosen: Chosen, timeout: float) -> str:
     name = choosing.name_of(chosen)
     work.steps.begin("copy", f"looking at {far}")
     names = _ours(control=work.control, far=far)
-    known = [one for one in names if GENERATION.fullmatch(one)]
+    known = [one for one in names if proving.GENERATION.fullmatch(one)]
     _refuse_future(far, known, name)
     if name not in known or _differs(work, far, chosen, name):
         before = next((one for one in reversed(known) if one != name), "")
@@ -47,10 +47,14 @@ def send(work: Task, far: Far, chosen: Chosen, timeout: float) -> str:
     if found := _differs(work, far, chosen, name):
         message = f"{far}/{name} is not what is here, though it was just sent: {found}"
         raise ControlError(f"{message}. Look at the disk there.")
+    if gone := sorted(set(noted.load(work.stack, str(far))) - set(known)):
+        text = f"note: {', '.join(gone)} is gone from {far}; we did not delete it"
+        work.control.screen.fail(text)
     kept = _sweep(work.stack, far, names, known, name)
     noted.save(work.stack, str(far), name, chosen, kept)
     work.steps.done("copy", f"is whole: {name}")
-    return f"{name} at {far}, {_age(name)} old, {len(kept)} there"
+    held = f" ({HELD})" if doubtful(work.stack) else ""
+    return f"{name} at {far}, {_age(name)} old, {len(kept)} there{held}"
 
 
 def identity(control: Control) -> str:
@@ -63,6 +67,14 @@ def _ours(control: Control, far: Far) -> list[str]:
     """Return what lies there; ControlError where another stack keeps its copies."""
     mark = f"{MARK}{identity(control)}"
     names = far.names()
+    _refuse_others(far, names, mark)
+    if mark not in names:
+        far.do("mkdir", "-p", "-m", "700", "--", far.folder)
+        far.do("touch", "--", f"{far.folder}/{mark}")
+    return names
+
+
+def _refuse_others(far: Far, names: list[str], mark: str) -> None:
     others = [one for one in names if one.startswith(MARK) and one != mark]
     if others:
         message = (
@@ -71,10 +83,6 @@ def _ours(control: Control, far: Far) -> list[str]:
             f"delete {others[0]} there."
         )
         raise ControlError(message)
-    if mark not in names:
-        far.do("mkdir", "-p", "-m", "700", "--", far.folder)
-        far.do("touch", "--", f"{far.folder}/{mark}")
-    return names
 
 
 def _send(  # noqa: PLR0913 (what, whereto, after which, for how long)
@@ -155,7 +163,9 @@ def _sweep(
 ) -> list[str]:
     """Delete what has expired, and what an interrupted copy has left."""
     kept = expiry.kept(known, stack.data.keeping)
-    if kept != set(known):
+    if doubtful(stack):
+        kept = set(known)
+    elif kept != set(known):
         kept |= set(far.pinned()) & set(known)
     old = [one for one in known if one not in kept]
     for one in old:
@@ -165,6 +175,12 @@ def _sweep(
     for one in sorted({*left, *(f"{GONE}{gone}" for gone in old)}):
         far.do("rm", "-rf", "--", f"{far.folder}/{one}")
     return sorted(kept)
+
+
+def doubtful(stack: Stack) -> bool:
+    """Whether a verification of the copies was not good: none of them may expire."""
+    stamp = outcomes.load(stack, proving.STAMP)
+    return stamp is not None and not stamp.ok
 
 
 def _age(name: str) -> str:

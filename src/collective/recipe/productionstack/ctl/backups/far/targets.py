@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from collective.recipe.productionstack.ctl.backups.far import choosing
+from collective.recipe.productionstack.ctl.backups.far import proving
 from collective.recipe.productionstack.ctl.backups.far import sending
+from collective.recipe.productionstack.ctl.backups.far.proving import Share
 from collective.recipe.productionstack.ctl.backups.far.remote import Far
 from collective.recipe.productionstack.ctl.jobs.task import Outcome
 from collective.recipe.productionstack.ctl.jobs.task import Task
@@ -36,26 +39,53 @@ def sync(work: Task, timeout: float) -> Outcome:
         far = Far.of(target, keeping.sync_key)
         return sending.send(work, far, chosen, timeout)
 
-    return Outcome(each(keeping.sync_target, one), choosing.size_of(chosen))
+    text = conclude(_each(keeping.sync_target, one))
+    return Outcome(text, choosing.size_of(chosen))
 
 
-def each(targets: Sequence[str], do: Callable[[str], str]) -> str:
-    """Do something at each place; return what was said of all.
+def prove(
+    work: Task, targets: Sequence[str], share: Share, timeout: float
+) -> list[Told]:
+    """Compare what lies at each place with what was sent; return how that ended."""
+
+    def one(target: str) -> str:
+        far = Far.of(target, work.stack.data.keeping.sync_key)
+        return proving.prove(work, far, share, timeout)
+
+    return _each(targets, one)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """How something ended at one place."""
+
+    target: str
+    ok: bool
+    text: str
+
+
+def conclude(told: Sequence[Told]) -> str:
+    """Return what was said of all.
 
     Raises ControlError that names those where it failed, and says how others ended.
     """
-    said: dict[str, str] = {}
-    failed: dict[str, str] = {}
+    failed = [one for one in told if not one.ok]
+    good = [one.text for one in told if one.ok]
+    if not failed:
+        return "; ".join(good)
+    if len(told) == 1:
+        raise ControlError(failed[0].text)
+    first = "; ".join(f"{one.target} FAILED" for one in failed)
+    others = "".join(f"; good: {text}" for text in good)
+    whole = "\n".join(f"{one.target}: {one.text}" for one in failed)
+    raise ControlError(f"{first}{others}\n{whole}")
+
+
+def _each(targets: Sequence[str], do: Callable[[str], str]) -> list[Told]:
+    told = []
     for one in targets:
         try:
-            said[one] = do(one)
+            told.append(Told(one, ok=True, text=do(one)))
         except (ControlError, OSError) as error:
-            failed[one] = str(error)
-    if not failed:
-        return "; ".join(said.values())
-    if len(targets) == 1:
-        raise ControlError(*failed.values())
-    first = "; ".join(f"{one} FAILED" for one in failed)
-    good = "".join(f"; good: {text}" for text in said.values())
-    whole = "\n".join(f"{one}: {text}" for one, text in failed.items())
-    raise ControlError(f"{first}{good}\n{whole}")
+            told.append(Told(one, ok=False, text=str(error)))
+    return told
