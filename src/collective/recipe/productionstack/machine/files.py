@@ -59,6 +59,20 @@ def make_private(folder: Path) -> None:
     folder.chmod(0o700)
 
 
+def secret_trouble(path: Path) -> str:
+    """Say why a file cannot be used for a secret, and what to do; empty when it can."""
+    try:
+        found = path.stat()
+    except OSError as error:
+        what = "there is no such file" if not path.exists() else f"{error.strerror}"
+        return f"{what}. Write the secret into it, then run: chmod 600 {path}"
+    if not stat.S_ISREG(found.st_mode):
+        return "it is no regular file. Name one."
+    if found.st_mode & 0o077:
+        return f"others may read it. Run: chmod 600 {path}"
+    return ""
+
+
 def _name(uid: int) -> str:
     try:
         return pwd.getpwuid(uid).pw_name

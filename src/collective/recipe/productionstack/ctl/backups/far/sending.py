@@ -54,7 +54,7 @@ def send(work: Task, far: Far, chosen: Chosen, timeout: float) -> str:
     noted.save(work.stack, str(far), name, chosen, kept)
     work.steps.done("copy", f"is whole: {name}")
     held = f" ({HELD})" if doubtful(work.stack) else ""
-    return f"{name} at {far}, {_age(name)} old, {len(kept)} there{held}"
+    return f"{name} at {far}, {age(name)} old, {len(kept)} there{held}"
 
 
 def identity(control: Control) -> str:
@@ -183,7 +183,8 @@ def doubtful(stack: Stack) -> bool:
     return stamp is not None and not stamp.ok
 
 
-def _age(name: str) -> str:
+def age(name: str) -> str:
+    """Return how old a generation is, for people."""
     made = calendar.timegm(time.strptime(name, "%Y-%m-%d-%H-%M-%S"))
     hours = max(0.0, time.time() - made) / 3600
     return f"{hours:.0f} h" if hours >= 1 else f"{hours * 60:.0f} min"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from collective.recipe.productionstack.ctl.backups.far import choosing
 from collective.recipe.productionstack.ctl.backups.far import proving
+from collective.recipe.productionstack.ctl.backups.far import restic
 from collective.recipe.productionstack.ctl.backups.far import sending
 from collective.recipe.productionstack.ctl.backups.far.proving import Share
 from collective.recipe.productionstack.ctl.backups.far.remote import Far
@@ -15,6 +16,7 @@ from collective.recipe.productionstack.ctl.jobs.task import Outcome
 from collective.recipe.productionstack.ctl.jobs.task import Task
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.model.stack import Stack
+from collective.recipe.productionstack.model.storage import RESTIC
 
 
 def refuse_unset(stack: Stack) -> None:
@@ -36,6 +38,8 @@ def sync(work: Task, timeout: float) -> Outcome:
     chosen = choosing.sound(work.stack)
 
     def one(target: str) -> str:
+        if target.startswith(RESTIC):
+            return restic.send(work, target, chosen, timeout)
         far = Far.of(target, keeping.sync_key)
         return sending.send(work, far, chosen, timeout)
 
@@ -49,6 +53,8 @@ def prove(
     """Compare what lies at each place with what was sent; return how that ended."""
 
     def one(target: str) -> str:
+        if target.startswith(RESTIC):
+            return restic.prove(work, target, share, timeout)
         far = Far.of(target, work.stack.data.keeping.sync_key)
         return proving.prove(work, far, share, timeout)
 
