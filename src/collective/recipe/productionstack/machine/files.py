@@ -7,6 +7,7 @@ import pwd
 import shutil
 import stat
 import tempfile
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -83,6 +84,20 @@ def _name(uid: int) -> str:
 def megabytes(size: int) -> str:
     """Return a number of bytes for people."""
     return f"{size / MEGABYTE:.1f} MB"
+
+
+def need_rooms(wanted: Iterable[tuple[Path, int]], what: str) -> None:
+    """See that each disk has room for all the bytes that go to folders of it.
+
+    Raises ControlError where one has not.
+    """
+    disks: dict[int, tuple[Path, int]] = {}
+    for folder, size in wanted:
+        disk = folder.stat().st_dev
+        first, before = disks.get(disk, (folder, 0))
+        disks[disk] = (first, before + size)
+    for folder, size in disks.values():
+        need_room(folder, size, what)
 
 
 def need_room(folder: Path, size: int, what: str) -> None:
