@@ -13,7 +13,7 @@ DAY = "2026-11-24-04-05-06"
 
 
 def test_how_backups_are_kept_counts_at_once(kept: Kept) -> None:
-    """The crontab has the new lines, and the parts' scripts are the new ones already."""
+    """The crontab has the new lines; no program has to take them in."""
     control = Control(kept.folder, kept.name)
     kept.trees.apply()
     before = kept.stack
