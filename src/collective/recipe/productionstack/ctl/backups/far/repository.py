@@ -29,6 +29,8 @@ from collective.recipe.productionstack.model.storage import RESTIC
 
 ENVIRONMENT = "restic.env"
 QUICK = 600.0
+OPENING = 60.0
+"""Newer ones try for a quarter of an hour where nothing answers."""
 MISSING = 10
 """What restic from 0.17 on ends with where there is no repository."""
 LOCKED = re.compile(r"(?i)already locked|unable to create lock")
@@ -136,7 +138,7 @@ class Repository:
         Raises ControlError where it cannot be opened.
         """
         words = ("--json", "--tag", self.tag, "--host", self.host)
-        done = self.ask("snapshots", *words)
+        done = self.ask("snapshots", *words, timeout=OPENING)
         if not done.ok:
             absent = done.status == MISSING or ABSENT.search(done.text)
             if not (make and absent):
