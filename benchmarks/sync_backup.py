@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from collective.recipe.productionstack.ctl.backups import sending
+from collective.recipe.productionstack.ctl.backups.far import targets
 from collective.recipe.productionstack.ctl.backups.kept import manifest
 from collective.recipe.productionstack.ctl.backups.kept import repozo
 from collective.recipe.productionstack.ctl.control import Control
@@ -25,6 +25,7 @@ from collective.recipe.productionstack.ctl.jobs.task import Task
 from collective.recipe.productionstack.ctl.screen import Screen
 from collective.recipe.productionstack.ctl.screen import Steps
 from collective.recipe.productionstack.model.storage import Backup
+from collective.recipe.productionstack.model.storage import Data
 from collective.recipe.productionstack.model.storage import Keeping
 from tests.support import samples
 
@@ -54,7 +55,8 @@ def back_up(backup: Backup, date: str, blobs: int) -> None:
             (folder / name).write_bytes(os.urandom(SIZE))
     copy = repozo.find(backup)
     assert copy is not None
-    manifest.save(backup, manifest.make(copy, 1, manifest.load(backup, DAYS[0])))
+    known, _ = manifest.make(copy, 1, 0, manifest.newest(backup))
+    manifest.save(backup, known)
 
 
 def main() -> int:
@@ -71,8 +73,7 @@ def main() -> int:
         stack = dataclasses.replace(
             samples.STACK,
             folders=dataclasses.replace(samples.FOLDERS, var=name),
-            backups=(backup,),
-            keeping=Keeping(sync_target=f"{name}/far"),
+            data=Data(backups=(backup,), keeping=Keeping(sync_target=(f"{name}/far",))),
         )
         control = Control(folder, "stack", quiet=True)
         lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT)
@@ -86,7 +87,7 @@ def main() -> int:
             if date:
                 back_up(backup, date, blobs)
             begun = time.monotonic()
-            sending.sync(work, 600)
+            targets.sync(work, 600)
             taken.append(time.monotonic() - begun)
     print(
         f"| copying a backup of {BLOBS:,} blobs to another folder | {taken[0]:.1f} s; "

@@ -11,7 +11,6 @@ import re
 import shutil
 import signal
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -21,8 +20,8 @@ from typing import Any
 import lxml.html
 import pytest
 
-from collective.recipe.productionstack.machine import run
 from tests.support import ports
+from tests.support import sshd
 from tests.support.plonesite import PASSWORD
 from tests.support.plonesite import PloneSite
 from tests.support.plonesite import Timed
@@ -533,44 +532,10 @@ def test_a_pack_without_room_is_loud_and_harms_nothing(kept: PloneSite) -> None:
 
 
 @pytest.fixture
-def far(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """Give another machine: a real sshd of this user on the loopback, and a key."""
-    program = run.find("sshd")
-    if program is None or run.find("ssh-keygen") is None:
-        if os.environ.get("PRODUCTIONSTACK_REQUIRE_DAEMONS") == "1":
-            pytest.fail("sshd is not installed")
-        pytest.skip("sshd is not installed")
-    folder = Path(tempfile.mkdtemp(prefix="far-"))
-    for name in ("host", "key"):
-        command = ("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f")
-        assert run.run((*command, f"{folder}/{name}")).ok
-    shutil.copy(folder / "key.pub", folder / "authorized_keys")
-    (port,) = ports.take(1)
-    host = folder.joinpath("host.pub").read_text()
-    folder.joinpath("known").write_text(f"[127.0.0.1]:{port} {host}")
-    folder.joinpath("sshd.conf").write_text(
-        f"ListenAddress 127.0.0.1\nPort {port}\nHostKey {folder}/host\nUsePAM no\n"
-        f"AuthorizedKeysFile {folder}/authorized_keys\nStrictModes no\nPidFile none\n"
-    )
-    folder.joinpath("config").write_text(
-        f"Host far\n HostName 127.0.0.1\n Port {port}\n"
-        f" UserKnownHostsFile {folder}/known\n"
-    )
-    # Where a user's ~/.ssh/config would stand.
-    script = folder / "bin/ssh"
-    script.parent.mkdir()
-    script.write_text(f'#!/bin/sh\nexec /usr/bin/ssh -F {folder}/config "$@"\n')
-    script.chmod(0o755)
-    with subprocess.Popen((program, "-D", "-f", f"{folder}/sshd.conf")) as daemon:
-        yield {
-            "target": f"far:{folder}/copies",
-            "key": f"{folder}/key",
-            "path": f"PATH={folder}/bin:/usr/bin:/bin",
-            "folder": str(folder / "copies"),
-            "pid": str(daemon.pid),
-        }
-        daemon.terminate()
-    shutil.rmtree(folder)
+def far() -> Iterator[dict[str, str]]:
+    """Give another machine."""
+    with sshd.machine() as one:
+        yield one
 
 
 def test_copies_go_over_ssh_and_survive_a_broken_network(

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
+import sys
 from pathlib import Path
 
 import pytest
 
 from collective.recipe.productionstack.ctl.backups import guarding
 from collective.recipe.productionstack.errors import ControlError
+from collective.recipe.productionstack.machine.run import run
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.stack import Stack
 from collective.recipe.productionstack.model.storage import Backup
 from collective.recipe.productionstack.model.storage import Data
 from collective.recipe.productionstack.model.storage import Storage
 from tests.support import samples
+from tests.support.kept import Kept
 
 ZEO_CONF = """
 %define INSTANCE {folder}
@@ -85,3 +89,22 @@ def test_when_a_transaction_was() -> None:
     minutes = (((126 * 12 + 10) * 31 + 27) * 24 + 16) * 60 + 50
     tid = (minutes << 32) + int(12.5 / 60 * 2**32)
     assert guarding.moment(tid) == "2026-11-28 16:50:12"
+
+
+def test_every_disk_that_is_written_to_has_room(kept: Kept) -> None:
+    """The place of copied blobs is a disk of its own, and too small."""
+    blob = Path(kept.backup.blob_dir, "0x00/0x03bb.blob")
+    blob.parent.mkdir(exist_ok=True)
+    blob.write_bytes(bytes(2 * 1024**2))
+    place = Path(kept.backup.blob_location)
+    place.mkdir()
+    mounted = ("mount", "-t", "tmpfs", "-o", "size=1m", "none", str(place))
+    if not run(("unshare", "-Urm", *mounted)).ok:
+        pytest.skip("no disks can be mounted here")
+    words = (sys.executable, str(kept.folder / "bin/stack"), "backup")
+    script = (
+        f"{shlex.join(mounted)} && exec env BUILDOUT_ALLOW_ROOT=1 {shlex.join(words)}"
+    )
+    said = run(("unshare", "-Urm", "sh", "-c", script), cwd=kept.folder)
+    assert said.status == 1
+    assert f"{place} has 1.0 MB free; this backup may need 2.0 MB" in said.errors

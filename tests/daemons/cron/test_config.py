@@ -48,13 +48,14 @@ def test_jobs() -> None:
 
 def test_a_copy_follows_each_good_backup() -> None:
     keeping = Keeping(
-        sync_target="far.example.com:/srv/copies", mailto="me@example.com"
+        sync_target=("far.example.com:/srv/copies",), mailto="me@example.com"
     )
     stack = announcing.complete(samples.changed(samples.STACK, keeping=keeping))
     text = rendering.tree_of(stack).text_of("crontab")
     assert (
         text.count("/b/bin/stack --quiet backup && /b/bin/stack --quiet sync-back") == 2
     )
+    assert text.count("verify-backup && /b/bin/stack --quiet verify-backup --fr") == 1
     assert "\nMAILTO=me@example.com\n" in text
 
 

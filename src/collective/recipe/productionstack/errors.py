@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+SECRET = re.compile(r"(//[^/@\s]*:)[^/@\s]+@")
+"""A password in an address: no message repeats it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -24,7 +28,7 @@ class Problem:
             place += (
                 f" {self.option} = {shown}".rstrip() if shown else f" {self.option}"
             )
-        text = f"{place}: {self.message.rstrip('.')}."
+        text = SECRET.sub(r"\1…@", f"{place}: {self.message.rstrip('.')}.")
         return f"{text} {self.remedy}" if self.remedy else text
 
 

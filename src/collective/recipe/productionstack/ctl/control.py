@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from contextlib import AbstractContextManager
 from contextlib import suppress
@@ -65,13 +66,28 @@ class Control:
     def newest(self) -> Stack:
         """Return the stack that runs, else the generated one.
 
-        An upgrade may not be able to read what an earlier version applied; the
-        generated one then tells best what there is.
+        How backups are kept, and when, is what was generated last, as the crontab has
+        it: no program has to take that in. An upgrade may not be able to read what an
+        earlier version applied; the generated one then tells best what there is.
         """
         with suppress(ControlError):
             if (applied := self.applied()) is not None:
-                return applied
+                return self._kept_as_generated(applied)
         return self.generated()
+
+    def _kept_as_generated(self, applied: Stack) -> Stack:
+        if self.trees.applied() == self.trees.current():
+            return applied
+        try:
+            generated = self.generated()
+        except ControlError:
+            return applied
+        replace = dataclasses.replace
+        return replace(
+            applied,
+            data=replace(applied.data, keeping=generated.data.keeping),
+            announced=replace(applied.announced, jobs=generated.announced.jobs),
+        )
 
     def read(self, folder: Path) -> Stack:
         """Return the stack that a tree describes.

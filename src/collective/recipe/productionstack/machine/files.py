@@ -7,6 +7,7 @@ import pwd
 import shutil
 import stat
 import tempfile
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -59,6 +60,20 @@ def make_private(folder: Path) -> None:
     folder.chmod(0o700)
 
 
+def secret_trouble(path: Path) -> str:
+    """Say why a file cannot be used for a secret, and what to do; empty when it can."""
+    try:
+        found = path.stat()
+    except OSError as error:
+        what = "there is no such file" if not path.exists() else f"{error.strerror}"
+        return f"{what}. Write the secret into it, then run: chmod 600 {path}"
+    if not stat.S_ISREG(found.st_mode):
+        return "it is no regular file. Name one."
+    if found.st_mode & 0o077:
+        return f"others may read it. Run: chmod 600 {path}"
+    return ""
+
+
 def _name(uid: int) -> str:
     try:
         return pwd.getpwuid(uid).pw_name
@@ -69,6 +84,20 @@ def _name(uid: int) -> str:
 def megabytes(size: int) -> str:
     """Return a number of bytes for people."""
     return f"{size / MEGABYTE:.1f} MB"
+
+
+def need_rooms(wanted: Iterable[tuple[Path, int]], what: str) -> None:
+    """See that each disk has room for all the bytes that go to folders of it.
+
+    Raises ControlError where one has not.
+    """
+    disks: dict[int, tuple[Path, int]] = {}
+    for folder, size in wanted:
+        disk = folder.stat().st_dev
+        first, before = disks.get(disk, (folder, 0))
+        disks[disk] = (first, before + size)
+    for folder, size in disks.values():
+        need_room(folder, size, what)
 
 
 def need_room(folder: Path, size: int, what: str) -> None:

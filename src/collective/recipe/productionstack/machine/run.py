@@ -104,6 +104,7 @@ def work(  # noqa: PLR0913 (as many as long work needs)
     cwd: str | Path,
     text: str = "",
     keep: Sequence[int] = (),
+    env: Mapping[str, str] | None = None,
     line: Callable[[str], None] = lambda _: None,
 ) -> Result:
     """Run something long with low priority; end it with all its children if we end.
@@ -119,6 +120,7 @@ def work(  # noqa: PLR0913 (as many as long work needs)
         process = subprocess.Popen(
             words,
             cwd=cwd,
+            env=env,
             pass_fds=tuple(keep),
             start_new_session=True,
             stdin=given,

@@ -23,6 +23,9 @@ def revive(kind: Any, value: Any) -> Any:
     if origin is types.UnionType:
         real = next(item for item in arguments if item is not type(None))
         return None if value is None else revive(real, value)
+    if origin is tuple and isinstance(value, str):
+        # An earlier version knew one of what there can be several of now.
+        value = [value] if value else []
     if origin is tuple:
         inner = (
             arguments if arguments[-1] is not Ellipsis else arguments[:1] * len(value)

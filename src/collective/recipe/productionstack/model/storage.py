@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.announced import Log
 
+RESTIC = "restic:"
+"""What a place for copies begins with that is a repository of restic."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Storage:
@@ -44,14 +47,17 @@ class Backup:
 class Keeping:
     """How backups are kept: limit in hours; where they are copied, how many there.
 
-    ``times`` are those of backup, pack and verification as crontab(5) has them, or
-    ``off``; empty where they are spread.
+    ``sync_keep`` is how many of the newest, ``sync_calendar`` of how many days, weeks
+    and months the last one. ``times`` are those of backup, pack and verification as
+    crontab(5) has them, or ``off``; empty where they are spread.
     """
 
     age_limit: int = 36
-    sync_target: str = ""
+    sync_target: tuple[str, ...] = ()
     sync_key: str = ""
+    sync_password_file: str = ""
     sync_keep: int = 14
+    sync_calendar: tuple[int, int, int] = (0, 0, 0)
     mailto: str = ""
     times: tuple[str, str, str] = ("", "", "")
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from collective.recipe.productionstack.model.storage import Keeping
+from collective.recipe.productionstack.options.copies import copy_targets
+from collective.recipe.productionstack.options.copies import kept_copies
 from collective.recipe.productionstack.options.declare import fill
 from collective.recipe.productionstack.options.declare import option
 from collective.recipe.productionstack.options.parse import day_and_time
 from collective.recipe.productionstack.options.parse import file_path
-from collective.recipe.productionstack.options.parse import host_and_path
 from collective.recipe.productionstack.options.parse import mail_addresses
 from collective.recipe.productionstack.options.parse import number
 from collective.recipe.productionstack.options.parse import time_of_day
@@ -48,25 +49,37 @@ class KeepingOptions:
         example="48",
         default=36,
     )
-    sync_target: str = option(
-        "Where a copy of each backup goes: `user@host:/path` (ssh) or a path.",
-        host_and_path,
+    sync_target: tuple[str, ...] = option(
+        "Where copies of each backup go, one place a line: `user@host:/path` (ssh), a"
+        " path, or `restic:REPOSITORY` as restic takes it.",
+        copy_targets,
         example="backup@far.example.com:/srv/plone-backups",
-        default="",
+        default=(),
         shown="nowhere",
     )
     sync_key: str = option(
-        "The ssh key (a file) that opens `sync-target`.",
+        "The ssh key (a file) that opens each `sync-target` with a host.",
         file_path,
         example="/home/plone/.ssh/backup",
         default="",
         shown="as ssh itself finds it",
     )
-    sync_keep: int = option(
-        "So many copies are kept there.",
-        number(1, 1000),
-        example="30",
-        default=14,
+    sync_keep: tuple[int, int, int, int] = option(
+        "Which copies are kept at each place: a number of the newest, or the last of"
+        " so many days, weeks and months that have one. The newest and pinned ones are"
+        " always kept.",
+        kept_copies,
+        example="14d 8w 12m",
+        default=(14, 0, 0, 0),
+        shown="the 14 newest",
+    )
+    sync_password_file: str = option(
+        "The file that holds the password of restic repositories; only its owner may"
+        " read it.",
+        file_path,
+        example="/home/plone/.restic-password",
+        default="",
+        shown="none",
     )
     mailto: tuple[str, ...] = option(
         "Who gets cron's mail when a job of ours fails.",
@@ -83,6 +96,8 @@ class KeepingOptions:
             Keeping,
             self,
             age_limit=self.backup_age_limit,
+            sync_keep=self.sync_keep[0],
+            sync_calendar=self.sync_keep[1:],
             mailto=",".join(self.mailto),
             times=(self.backup_time, self.pack_time, self.verify_time),
         )

@@ -200,23 +200,6 @@ def day_and_time(value: str) -> str:
     return f"{time_of_day(time.strip())[:-1]}{DAYS.index(day[:3].lower())}"
 
 
-def host_and_path(value: str) -> str:
-    """Parse ``[user@]host:/path`` or an absolute path.
-
-    Raises ValueError for anything else, the root and paths with white space.
-    """
-    host, colon, path = value.rpartition(":")
-    if unsafe := unsafe_in(value):
-        raise ValueError(f"{unsafe} cannot be used here")
-    if not path.startswith("/") or path.strip("/") == "":
-        raise ValueError("not host:/path, nor an absolute path")
-    if colon and not MAIL.fullmatch(host):
-        raise ValueError(f"{host} is not [user@]host")
-    if any(letter.isspace() for letter in value):
-        raise ValueError("a path with white space is not understood by rsync and ssh")
-    return value
-
-
 def mail_addresses(value: str) -> tuple[str, ...]:
     """Parse mail addresses, or names of local users, separated by white space.
 

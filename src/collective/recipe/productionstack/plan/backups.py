@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from collections.abc import Mapping
+from pathlib import Path
 
+from collective.recipe.productionstack.errors import SECRET
 from collective.recipe.productionstack.errors import Problem
+from collective.recipe.productionstack.machine.files import secret_trouble
+from collective.recipe.productionstack.model.storage import RESTIC
 from collective.recipe.productionstack.model.storage import Data
+from collective.recipe.productionstack.model.storage import Keeping
 from collective.recipe.productionstack.model.storage import Storage
 from collective.recipe.productionstack.options.load import StackOptions
 from collective.recipe.productionstack.plan.facts import Facts
@@ -26,7 +32,37 @@ def data(part: str, options: StackOptions, facts: Facts) -> tuple[Data, list[Pro
         if name in facts.backups
     )
     made = Data(storage=storage, backups=backups, keeping=options.keeping)
-    return made, problems + more
+    return made, [*problems, *more, *_repositories(part, options.keeping)]
+
+
+def _repositories(part: str, keeping: Keeping) -> Iterator[Problem]:
+    """Yield what restic would need, or what nobody should read."""
+    found = [one for one in keeping.sync_target if one.startswith(RESTIC)]
+    for one in found:
+        if SECRET.search(one):
+            yield Problem(
+                part=part,
+                option="sync-target",
+                value=one,
+                message="a password in the address can be read in many places",
+                remedy=(
+                    "Remove user and password there, and write RESTIC_REST_USERNAME=…"
+                    " and RESTIC_REST_PASSWORD=… into"
+                    f" var/{part}/restic.env (mode 600)."
+                ),
+            )
+    path = keeping.sync_password_file
+    trouble = secret_trouble(Path(path)) if path else ""
+    if found and (trouble or not path):
+        what, _, remedy = trouble.partition(". ")
+        yield Problem(
+            part=part,
+            option="sync-password-file",
+            value=path or "",
+            message=what.rstrip(".") or "is not set, and a restic repository needs it",
+            remedy=remedy
+            or "Write for example: sync-password-file = /home/plone/.restic-password",
+        )
 
 
 def _storage(

@@ -10,6 +10,7 @@ from stat import S_ISREG
 from collective.recipe.productionstack.ctl.backups import guarding
 from collective.recipe.productionstack.ctl.backups import healing
 from collective.recipe.productionstack.ctl.backups.guarding import Live
+from collective.recipe.productionstack.ctl.backups.kept import assembling
 from collective.recipe.productionstack.ctl.backups.kept import filestorage
 from collective.recipe.productionstack.ctl.backups.kept import ledger
 from collective.recipe.productionstack.ctl.backups.kept import manifest
@@ -24,7 +25,7 @@ from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.errors import printable
 from collective.recipe.productionstack.machine import run
 from collective.recipe.productionstack.machine.files import megabytes
-from collective.recipe.productionstack.machine.files import need_room
+from collective.recipe.productionstack.machine.files import need_rooms
 from collective.recipe.productionstack.machine.run import Result
 from collective.recipe.productionstack.model.stack import Stack
 from collective.recipe.productionstack.model.storage import Backup
@@ -93,7 +94,7 @@ class _Making:
         backup, stack = self.backup, self.work.stack
         live = self.look()
         full = self.new_chain()
-        _refuse_full_disk(backup)
+        _refuse_full_disk(stack, backup)
         done = self.execute(full=full)
         try:
             copy = _judge(backup, live.size, self.work.steps)
@@ -188,16 +189,22 @@ class _Making:
         return known
 
 
-def _refuse_full_disk(backup: Backup) -> None:
-    """Refuse while the disk has no room for what will be written."""
+def _refuse_full_disk(stack: Stack, backup: Backup) -> None:
+    """Refuse while one of the disks has no room for what will be written there."""
     location = Path(backup.location)
-    location.mkdir(parents=True, exist_ok=True, mode=0o750)
+    blobs = Path(backup.blob_location) if backup.blob_dir else location
+    for folder in (location, blobs):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o750)
     before = repozo.find(backup)
     size = Path(backup.data_file).stat().st_size
     grown = size - before.size if before and 0 < before.size <= size else size
     # repozo compresses; half is little for what Plone keeps in its database.
-    needed = grown // 2 + SPARE + sum(_new_blobs(backup, before))
-    need_room(location, needed, "this backup")
+    needed = (
+        (location, grown // 2 + SPARE),
+        (blobs, sum(_new_blobs(backup, before))),
+        (Path(stack.folders.var), assembling.SPARE),
+    )
+    need_rooms(needed, "this backup")
 
 
 def _new_blobs(backup: Backup, before: Copy | None) -> Iterator[int]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import click
 
-from collective.recipe.productionstack.ctl.backups.far import sending
+from collective.recipe.productionstack.ctl.backups.far import targets
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.jobs import task
 
@@ -21,5 +21,5 @@ from collective.recipe.productionstack.ctl.jobs import task
 @task.limited(12 * 3600)
 @click.pass_obj
 def command(control: Control, *, wait: float, timeout: float) -> int:
-    sending.refuse_unset(control.newest())
-    return task.run(control, "sync", wait, lambda one: sending.sync(one, timeout))
+    targets.refuse_unset(control.newest())
+    return task.run(control, "sync", wait, lambda one: targets.sync(one, timeout))

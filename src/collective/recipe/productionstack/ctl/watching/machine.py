@@ -43,6 +43,8 @@ def _folders(stack: Stack) -> Iterator[tuple[str, str]]:
     yield "state", stack.folders.var
     for backup in stack.data.backups:
         yield "backups", backup.location
+        if backup.blob_location:
+            yield "copied blobs", backup.blob_location
 
 
 def _trouble(disk: os.statvfs_result) -> str:

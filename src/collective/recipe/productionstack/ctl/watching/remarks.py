@@ -70,10 +70,18 @@ def _supervision(control: Control, status: Status) -> list[str]:
     return said
 
 
+VERBS = {
+    "verify": "verify-backup",
+    "sync": "sync-backup",
+    "far": "verify-backup --from far",
+}
+"""The verbs that do jobs of other names."""
+
+
 def _job_line(control: Control, one: Age) -> str:
     """Say how old a job's last good run is, and what is wrong with the last one."""
     age = "never yet" if one.age is None else f"{span(int(one.age))} ago"
-    verb = {"verify": "verify-backup", "sync": "sync-backup"}.get(one.name, one.name)
+    verb = VERBS.get(one.name, one.name)
     if one.stamp and not one.stamp.ok:
         text = printable(one.stamp.verdict, limit=200)
         return f"{one.name}: FAILED: {text} (good: {age})"

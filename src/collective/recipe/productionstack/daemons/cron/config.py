@@ -36,29 +36,9 @@ def jobs(stack: Stack) -> tuple[Job, ...]:
     """Return the lines for the crontab: verbs, which wait for each other themselves."""
     if stack.alone:
         return tuple(_scripts(stack))
-    backup_time, pack_time, verify_time = stack.data.keeping.times
+    pack_time = stack.data.keeping.times[1]
     verb = (f"{stack.folders.bin}/{stack.name}", "--quiet")
-    sync = ((*verb, "sync-backup"),) if stack.data.keeping.sync_target else ()
-    copied = ((*verb, "backup"), *sync) if stack.data.backups else ()
-    wanted = []
-    if copied:
-        wanted += [
-            Job(
-                name="backup",
-                why="Back up the database and its blobs, and judge the result.",
-                schedule=backup_time or daily(stack, "backup"),
-                command=copied[0],
-                then=copied[1:],
-                waits=True,
-            ),
-            Job(
-                name="verify",
-                why="Restore the newest backup into a scratch folder and read it.",
-                schedule=verify_time or weekly(stack, "verify", MONDAY),
-                command=(*verb, "verify-backup"),
-                waits=True,
-            ),
-        ]
+    wanted = list(_backups(stack, verb))
     if stack.data.storage:
         wanted.append(
             Job(
@@ -66,12 +46,42 @@ def jobs(stack: Stack) -> tuple[Job, ...]:
                 why="Pack the database: old revisions go; back it up whole.",
                 schedule=pack_time or weekly(stack, "pack", SUNDAY),
                 command=(*verb, "pack"),
-                then=copied,
+                then=_copied(stack, verb),
                 waits=True,
             )
         )
     wanted += _certificates(stack, verb)
     return tuple(one for one in wanted if one.schedule != OFF)
+
+
+def _copied(stack: Stack, verb: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """Return the commands of a backup: the second one copies it away."""
+    sync = ((*verb, "sync-backup"),) if stack.data.keeping.sync_target else ()
+    return ((*verb, "backup"), *sync) if stack.data.backups else ()
+
+
+def _backups(stack: Stack, verb: tuple[str, ...]) -> Iterator[Job]:
+    copied = _copied(stack, verb)
+    if not copied:
+        return
+    backup_time, _, verify_time = stack.data.keeping.times
+    yield Job(
+        name="backup",
+        why="Back up the database and its blobs, and judge the result.",
+        schedule=backup_time or daily(stack, "backup"),
+        command=copied[0],
+        then=copied[1:],
+        waits=True,
+    )
+    far = (*verb, "verify-backup", "--from", "far", "--part")
+    yield Job(
+        name="verify",
+        why="Restore the newest backup into a scratch folder and read it.",
+        schedule=verify_time or weekly(stack, "verify", MONDAY),
+        command=(*verb, "verify-backup"),
+        then=(far,) if stack.data.keeping.sync_target else (),
+        waits=True,
+    )
 
 
 def _certificates(stack: Stack, verb: tuple[str, ...]) -> Iterator[Job]:
