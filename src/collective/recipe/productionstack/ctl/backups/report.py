@@ -21,13 +21,15 @@ KINDS = {
 class VerifySettings:
     """Which backup, how much of it in percent, and for how many seconds.
 
-    ``root`` is a folder that holds a copy of the backup's folders.
+    ``root`` is a folder that holds a copy of the backup's folders. ``live`` is whether
+    the live data are judged too: what is to replace them need not wait for that.
     """
 
     date: str = ""
     sample: float = 100
     timeout: float = 12 * 3600
     root: Path | None = None
+    live: bool = True
 
     @property
     def is_partial(self) -> bool:

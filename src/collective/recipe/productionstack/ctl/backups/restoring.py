@@ -71,11 +71,11 @@ def refuse_running(control: Control, stack: Stack) -> None:
 
 
 def verify(work: Task, date: str, source: Path | None) -> None:
-    """Verify what is to be restored, as ``verify-backup`` does.
+    """Verify what is to be restored, as ``verify-backup`` does, whatever lives now.
 
     Raises ControlError with what is wrong with it.
     """
-    settings = VerifySettings(date=date, root=source)
+    settings = VerifySettings(date=date, root=source, live=False)
     for one in work.stack.data.backups:
         report = Verification(work, one, settings).run()
         if not report.ok:

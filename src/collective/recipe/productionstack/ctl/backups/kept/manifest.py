@@ -62,7 +62,17 @@ def load(backup: Backup, date: str, root: Path | None = None) -> Manifest | None
         return None
     except AttributeError:  # JSON, but no object
         return None
-    return found if found.date == date else None
+    return found if found.date == date and _is_sound(found) else None
+
+
+def _is_sound(one: Manifest) -> bool:
+    """Whether the values that were read are of the kinds that they should be."""
+    tables = (one.files, one.blobs, one.inodes)
+    if not all(isinstance(table, dict) for table in tables):
+        return False
+    pairs = [pair for table in tables for pair in table.values()]
+    kinds = all(isinstance(number, int) for number in (one.last, one.objects))
+    return kinds and all(len(pair) == 2 for pair in pairs)  # noqa: PLR2004
 
 
 def newest(backup: Backup) -> Manifest | None:
@@ -185,6 +195,14 @@ def sha256(one: Path) -> str:
         while data := stream.read(repozo.CHUNK):
             digest.update(data)
     return digest.hexdigest()
+
+
+def has_changed(one: Path, digest: str) -> bool:
+    """Whether a file has another sum, or cannot be read."""
+    try:
+        return sha256(one) != digest
+    except OSError:
+        return True
 
 
 def trouble(one: Path, size: int, digest: str) -> str:

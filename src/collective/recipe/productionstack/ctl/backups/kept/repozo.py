@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import os
 import re
+import stat
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -43,23 +44,30 @@ class Piece:
         """Read all of it, hand it over; say what is wrong, empty when nothing is."""
         if self.end < 0:
             return f"{self.path.with_suffix('.dat')} does not list {self.path.name}"
-        digest, size = hashlib.md5(usedforsecurity=False), 0
-        opener = gzip.open if self.path.name.endswith("z") else open
         try:
-            with opener(self.path, "rb") as stream:
-                while data := stream.read(CHUNK):
-                    digest.update(data)
-                    size += len(data)
-                    write(data)
+            size, digest = self._read(write)
         except FileNotFoundError:
             return f"{self.path} is missing"
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            return f"{self.path} is damaged ({error})"
+        except (OSError, EOFError, zlib.error) as error:
+            return f"{self.path} is damaged ({getattr(error, 'strerror', '') or error})"
         if size != self.end - self.start:
             return f"{self.path} holds {size} bytes, not {self.end - self.start}"
-        if digest.hexdigest() != self.md5:
+        if digest != self.md5:
             return f"{self.path} has changed since it was written"
         return ""
+
+    def _read(self, write: Callable[[bytes], object]) -> tuple[int, str]:
+        """Read all of it, hand it over; return size and sum."""
+        if not stat.S_ISREG(self.path.stat().st_mode):
+            raise OSError(0, "it is no file")  # a pipe would be waited for
+        digest, size = hashlib.md5(usedforsecurity=False), 0
+        opener = gzip.open if self.path.name.endswith("z") else open
+        with opener(self.path, "rb") as stream:
+            while data := stream.read(CHUNK):
+                digest.update(data)
+                size += len(data)
+                write(data)
+        return size, digest.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +154,7 @@ def _pieces(location: Path, date: str) -> list[Piece]:
         # Its whole file is gone, but what follows it is not: say so by its name.
         return [Piece(location / f"{one}", 0, -1, "") for one in listed[:1]]
     found = []
-    try:
-        lines = (location / whole[-1]).with_suffix(".dat").read_text().splitlines()
-    except OSError:
-        lines = []
-    for line in lines:
+    for line in _lines((location / whole[-1]).with_suffix(".dat")):
         words = line.rsplit(None, 3)
         if len(words) == 4 and words[1].isdigit() and words[2].isdigit():  # noqa: PLR2004
             path = location / os.path.basename(words[0])  # noqa: PTH119
@@ -158,6 +162,15 @@ def _pieces(location: Path, date: str) -> list[Piece]:
             if not date or piece.date <= date:
                 found.append(piece)
     return found or [Piece(location / whole[-1], 0, -1, "")]
+
+
+def _lines(path: Path) -> list[str]:
+    """Return the lines of a file; none where it is no file, or cannot be read."""
+    try:
+        text = path.read_text("utf-8", "replace") if path.is_file() else ""
+    except OSError:
+        return []
+    return text.splitlines()
 
 
 def _blobs(backup: Backup, date: str, root: Path | None) -> Path | None:

@@ -46,7 +46,7 @@ def _files(backup: Backup, known: Accepted) -> Iterator[str]:
     noted = manifest.path(backup, known.date)
     if not noted.is_file():
         yield f"the manifest {noted} is gone"
-    elif manifest.sha256(noted) != known.manifest:
+    elif manifest.has_changed(noted, known.manifest):
         yield f"the manifest {noted} has changed since it was written"
     for name, size in known.files.items():
         one = Path(backup.location, name)
