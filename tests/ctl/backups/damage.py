@@ -383,7 +383,7 @@ def the_index_flipped(kept: Kept) -> None:
 @case(GOOD)
 def a_list_of_files_elsewhere(kept: Kept) -> None:
     text = kept.dat.read_text()
-    kept.dat.write_text(text.replace(str(kept.data), "/where it was before"))
+    kept.dat.write_text(text.replace(str(kept.data), "/where/it/was/before"))
 
 
 @case(GOOD)

@@ -32,14 +32,11 @@ def assemble(copy: Copy, target: Path, steps: Steps) -> list[str]:
     Raises ControlError where the disk has no room for it.
     """
     need_room(target.parent, max(copy.size, 0) + SPARE, "the database")
-    troubles, end = [], 0
+    troubles = copy.gaps
     with target.open("xb") as stream:
         for number, piece in enumerate(copy.pieces, 1):
             steps.begin("data", f"file {number} of {len(copy.pieces)}")
             if trouble := piece.trouble(stream.write):
                 troubles.append(trouble)
-            elif piece.start != end:
-                troubles.append(f"{piece.path} goes on from {piece.start}, not {end}")
-            end = piece.end
     steps.done("data", "is whole" if not troubles else "is NOT whole")
     return troubles

@@ -93,6 +93,16 @@ class Copy:
         return [one.path for one in self.pieces]
 
     @property
+    def gaps(self) -> list[str]:
+        """Say which pieces do not go on from where the one before ends."""
+        ends = [0, *(one.end for one in self.pieces)]
+        return [
+            f"{one.path} is listed from byte {one.start}, not {end}"
+            for one, end in zip(self.pieces, ends, strict=False)
+            if one.start != end
+        ]
+
+    @property
     def files(self) -> list[Path]:
         """Those, and the list of them, which grows with each increment."""
         head = self.pieces[0].path.with_suffix(".dat")
@@ -132,6 +142,17 @@ def unlisted(backup: Backup, root: Path | None = None) -> list[str]:
         and name >= copy.pieces[0].path.name
         and name not in listed
     ]
+
+
+def misread(copy: Copy) -> list[str]:
+    """Say whether repozo could not go on with the list of a chain."""
+    try:
+        text = copy.files[-1].read_text("utf-8") if copy.files[-1].is_file() else ""
+    except (OSError, ValueError):
+        text = ""
+    words = {len(line.split()) for line in text.splitlines()}
+    good = words == {4} and text.endswith("\n")
+    return [] if good else [f"{copy.files[-1]} is not as repozo writes it"]
 
 
 def _moved(path: str, root: Path | None) -> Path:
