@@ -83,11 +83,11 @@ class Drill:
     def reset(self) -> None:
         """Put everything back."""
         folder = self.kept.folder
-        run(("chmod", "-R", "u+rwX", str(folder)))
-        for one in folder.iterdir():
-            if one.name not in self.before:
-                run(("rm", "-rf", "--", str(one)))
-        shutil.rmtree(self.kept.var)
+        gone = [one for one in folder.iterdir() if one.name not in self.before]
+        words = ("rm", "-rf", "--", str(self.kept.var), *map(str, gone))
+        if not run(words).ok:
+            run(("chmod", "-R", "u+rwX", str(folder)))
+            assert run(words).ok
         run(("cp", "-a", str(folder / "saved"), str(self.kept.var)))
 
     def run(self, *words: str) -> Said:
@@ -162,9 +162,11 @@ def test_what_is_green_restores_and_what_is_red_does_not(
 ) -> None:
     case.do(drill.kept)
     verified = drill.run("verify-backup")
-    restored, found = drill.restore()
     assert verified.status in {0, 1}
     assert is_clear(verified), verified.text
+    if verified.status and case.expected == BAD and case not in SOME:
+        return  # a restore verifies in the same way
+    restored, found = drill.restore()
     assert is_clear(restored), restored.text
     if restored.status == 0:
         date = DATE.findall(restored.text)[0]
