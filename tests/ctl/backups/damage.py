@@ -82,6 +82,7 @@ def own(path: Path) -> Path:
 def rewrite(path: Path, change: Callable[[bytes], bytes]) -> None:
     """Change a file's bytes; its time stays, as when a disk does it."""
     times = path.stat()
+    path.chmod(0o600)
     path.write_bytes(change(path.read_bytes()))
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
@@ -441,7 +442,7 @@ def a_byte_of_a_blob_flipped_under_all_its_names(kept: Kept) -> None:
 
 @case(BAD)
 def a_blob_cut_under_all_its_names(kept: Kept) -> None:
-    os.truncate(blob(kept), 5)
+    rewrite(blob(kept), lambda data: data[:5])
 
 
 @case(BAD)
