@@ -249,7 +249,7 @@ def test_damage_to_the_live_database_is_seen_by_the_weekly_run(
 ) -> None:
     path = data_file(stopped)
     # In the text of some object, far from its end.
-    place = path.read_bytes().index(b"zope.annotation")
+    place = path.read_bytes().rindex(b"zope.annotation", 0, path.stat().st_size // 2)
     base._flip(path, place)
     said, report = base.verify(stopped)
     assert said.status == 1
