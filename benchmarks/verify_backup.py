@@ -17,9 +17,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from collective.recipe.productionstack.ctl.backups.verifying import READER
+from collective.recipe.productionstack.ctl.backups import asking
 
 SIZES = (10_000, 1_000_000)
+INSIDE = str(Path(asking.__file__).parent)
 ROUNDS = 3
 PROMISED = 0.5
 
@@ -96,7 +97,7 @@ def main() -> int:
             rounds = [
                 (
                     timed([sys.executable, "-c", PLAIN, data]),
-                    timed([sys.executable, str(READER)], wanted),
+                    timed([sys.executable, "-c", asking.BEGIN, INSIDE], wanted),
                 )
                 for _ in range(ROUNDS)
             ]

@@ -59,7 +59,7 @@ def pytest_collection_modifyitems(
         items.sort(key=turn)
 
 
-LONGEST = ("test_backups", "test_losses", "test_caching", "test_restart")
+LONGEST = ("test_backups", "test_losses", "test_caching", "test_restart", "test_soak")
 """Of the files that need a Plone site."""
 
 

@@ -18,9 +18,6 @@ import pytest
 from tests.plone import test_backups as base
 from tests.support.plonesite import PloneSite
 
-# With those of test_losses.py: one Plone site for both.
-pytestmark = pytest.mark.xdist_group("plone-losses")
-
 kept = base.kept
 
 PNG = base64.b64decode(

@@ -62,7 +62,7 @@ def test_a_rolling_restart_loses_no_request(many: PloneSite) -> None:
     before = many.pids()
     with crowd(many, CONNECTIONS, PAUSE) as visitors:
         time.sleep(1)
-        said = many.stack("restart").good()
+        said = many.stack("restart", timeout=500).good()
         time.sleep(1)
     assert lost(visitors) == [], said.text + many.errors()
     assert visitors.good > 50

@@ -186,8 +186,8 @@ class PloneSite:
             "USER": name,
         }
 
-    def stack(self, *arguments: str) -> Timed:
-        return self.run("bin/stack", *arguments)
+    def stack(self, *arguments: str, timeout: float = 300) -> Timed:
+        return self.run("bin/stack", *arguments, timeout=timeout)
 
     def create(self, name: str = "Plone") -> Timed:
         return self.run("bin/instance", "run", str(ROOT / "dev/create_site.py"), name)

@@ -22,7 +22,8 @@ def rotten(backup: Backup) -> list[str]:
     listed = {one.path.name: one for one in copy.pieces}
     expected = {one for one in files if one >= copy.pieces[0].path.name}
     found = [f"{name} is no longer listed" for name in sorted(expected - set(listed))]
-    found += repozo.unlisted(backup)
+    found += repozo.misread(copy) + repozo.unlisted(backup) + copy.gaps
+    found += manifest.relisted(copy, known) if known else []
     for name, piece in listed.items():
         known_as = files.get(name)
         found.append(

@@ -183,7 +183,10 @@ class _Making:
         # What was added while it was made.
         more = filestorage.tally(data, live.size, copy.size)
         objects = live.tally.objects + more.objects
-        known, troubles = manifest.make(copy, last, objects, manifest.newest(backup))
+        before = manifest.newest(backup)
+        known, troubles = manifest.make(copy, last, objects, before)
+        if before is None and len(repozo.dates(backup)) > 1:
+            troubles += _unlike_live(backup, known)
         _refuse_bad(troubles)
         manifest.save(backup, known)
         return known
@@ -227,6 +230,7 @@ def _judge(backup: Backup, covered: int, steps: Steps) -> Copy:
         for one in copy.files
         if one.is_symlink() or not one.is_file()
     ]
+    troubles += repozo.unlisted(backup) + copy.gaps
     if not troubles and copy.size < covered:
         troubles.append(
             f"{copy.date} ends at byte {copy.size} of {backup.data_file}, "
@@ -264,6 +268,16 @@ def _blob_troubles(backup: Backup, copy: Copy) -> list[str]:
             size = there.st_size
             troubles.append(f"the blob {name} has {size} bytes, not {stat.st_size}")
     return troubles
+
+
+def _unlike_live(backup: Backup, known: Manifest) -> list[str]:
+    """Compare copies that nobody has summed up yet: most are links to older ones."""
+    folder = Path(backup.blob_dir)
+    return [
+        f"the copy of the blob {name} is not like the live one"
+        for name, (_, digest) in known.blobs.items()
+        if (folder / name).is_file() and manifest.has_changed(folder / name, digest)
+    ]
 
 
 def _said(program: str, done: Result) -> str:

@@ -22,7 +22,8 @@ class VerifySettings:
     """Which backup, how much of it in percent, and for how many seconds.
 
     ``root`` is a folder that holds a copy of the backup's folders; ``unproven`` takes
-    the files of a backup by their names where its list is gone.
+    the files of a backup by their names where its list is gone. ``live`` is whether
+    the live data are judged too: what is to replace them need not wait for that.
     """
 
     date: str = ""
@@ -30,6 +31,7 @@ class VerifySettings:
     timeout: float = 12 * 3600
     root: Path | None = None
     unproven: bool = False
+    live: bool = True
 
     @property
     def is_partial(self) -> bool:

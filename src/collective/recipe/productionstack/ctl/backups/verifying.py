@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from collective.recipe.productionstack.ctl.backups import asking
 from collective.recipe.productionstack.ctl.backups.guarding import moment
@@ -56,12 +58,15 @@ class Verification:
             known = self.compare(copy, report)
             if self.backup.blob_dir and copy.blobs is None:
                 add(report.troubles, [f"the blobs of {copy.date} are missing"])
-            differs = [] if root or found else self.compare_bytes(copy, data, report)
+            add(report.troubles, [] if found else torn(data))
+            same = not root and not found and self.is_live(copy, data)
+            judged = same and self.settings.live
+            differs = self.compare_bytes(copy, data, report) if judged else []
             if data.stat().st_size:
-                self.read(copy, data, report, differs)
+                self.read(copy, data, report, differs, live=judged)
             self.judge(known, report)
-        if not root:
-            self.compare_live(copy, report)
+        if same:
+            self.compare_live(copy, report, known)
         report.seconds = round(time.monotonic() - begun, 1)
         return report
 
@@ -81,14 +86,15 @@ class Verification:
                     "make it, or an earlier version did"
                 )
             return None
-        if entry and not root and manifest.sha256(noted) != entry.manifest:
+        if entry and not root and manifest.has_changed(noted, entry.manifest):
             text = f"the manifest {noted} has changed since it was written"
             add(report.troubles, [text])
 
         def step(done: int, total: int) -> None:
             self.work.steps.begin("manifest", f"{done} of {total} files")
 
-        live = None if root else Path(self.backup.blob_dir or "/nowhere")
+        judged = self.settings.live and not root
+        live = Path(self.backup.blob_dir or "/nowhere") if judged else None
         found = manifest.compare(copy, known, live, step)
         add(report.troubles, found.texts)
         if not root and found.rotten:
@@ -97,14 +103,17 @@ class Verification:
         self.work.steps.done("manifest", f"{number} files compared")
         return known
 
-    def compare_bytes(self, copy: Copy, data: Path, report: Report) -> list[int]:
-        """Compare the live Data.fs with the restored one, where it is that one."""
+    def is_live(self, copy: Copy, data: Path) -> bool:
+        """Whether the live Data.fs goes on from the restored one: no pack since."""
         live = Path(self.backup.data_file)
         try:
-            if filestorage.last_tid(live, copy.size) != filestorage.last_tid(data):
-                return []  # packed since: the offsets are others
+            return filestorage.last_tid(live, copy.size) == filestorage.last_tid(data)
         except (OSError, ValueError):
-            return []
+            return False
+
+    def compare_bytes(self, copy: Copy, data: Path, report: Report) -> list[int]:
+        """Compare the live Data.fs with the restored one."""
+        live = Path(self.backup.data_file)
         self.work.steps.begin("live", "comparing the live database")
         place = filestorage.first_difference(live, data, copy.size)
         self.work.steps.done("live", "compared")
@@ -114,10 +123,15 @@ class Verification:
         return [place]
 
     def read(
-        self, copy: Copy, data: Path, report: Report, differs: Sequence[int]
+        self,
+        copy: Copy,
+        data: Path,
+        report: Report,
+        differs: Sequence[int],
+        *,
+        live: bool,
     ) -> None:
         """Let the database's own Python read the scratch copy."""
-        live = Path(self.backup.data_file)
         sites = [one.path.split("/")[1] for one in self.work.stack.sites]
         result = asking.ask(
             self.work,
@@ -125,7 +139,7 @@ class Verification:
             {
                 "data": str(data),
                 "blobs": str(copy.blobs) if copy.blobs else "",
-                "live": str(live) if live.is_file() else "",
+                "live": self.backup.data_file if live else "",
                 "sample": self.settings.sample / 100,
                 "sites": sites,
                 "at": list(differs),
@@ -134,14 +148,18 @@ class Verification:
         )
         if "error" in result:
             report.troubles.append(f"the database: {result['error']}")
-            return
+        else:
+            self.note(result, sites, report)
+
+    def note(
+        self, result: dict[str, Any], sites: Sequence[str], report: Report
+    ) -> None:
+        """Note what was read, and what is wrong with it."""
         report.objects, report.loaded = result["objects"], result["loaded"]
         report.blobs, report.live_objects = result["blobs"], result.get("live")
         report.last, report.unreferenced = result["last"], result["unreferenced"]
         report.known_objects = result["index"]
-        if not result["transactions"]:
-            report.troubles.append("the database holds no transaction")
-        elif sites and not result["sites"]:
+        if result["transactions"] and sites and not result["sites"]:
             shown = ", ".join(sorted({one.path for one in self.work.stack.sites}))
             report.troubles.append(f"the database holds none of the sites: {shown}")
         if report.live_damage:
@@ -170,11 +188,8 @@ class Verification:
                 f"its manifest says {known.objects}"
             )
 
-    def compare_live(self, copy: Copy, report: Report) -> None:
-        """Compare with the live storage up to the backup's last transaction.
-
-        A pack since then has only made that less.
-        """
+    def compare_live(self, copy: Copy, report: Report, listed: Manifest | None) -> None:
+        """Compare with the live storage up to the backup's last transaction."""
         live = report.live_objects
         if live is not None and live > report.objects:
             report.troubles.append(
@@ -183,18 +198,26 @@ class Verification:
             )
         if not self.backup.blob_dir or copy.blobs is None:
             return
-        try:
-            last = filestorage.last_tid(Path(self.backup.data_file), copy.size)
-        except (OSError, ValueError):
-            return  # packed since: the offsets are others
+        last = filestorage.last_tid(Path(self.backup.data_file), copy.size)
         known = "\n".join(report.troubles)
-        report.troubles += [
-            f"the blob {name} is missing"
-            for name, _ in filestorage.blob_files(Path(self.backup.blob_dir))
-            if filestorage.blob_tid(name) <= last
-            and not (copy.blobs / name).exists()
-            and name not in known
-        ]
+        folder = Path(self.backup.blob_dir)
+        for name, seen in filestorage.blob_files(folder):
+            if filestorage.blob_tid(name) > last or name in known:
+                continue
+            if not os.path.lexists(copy.blobs / name):
+                report.troubles.append(f"the blob {name} is missing")
+            elif listed is None:
+                digest = manifest.sha256(folder / name)
+                text = manifest.trouble(copy.blobs / name, seen.st_size, digest)
+                report.troubles += [text] if text else []
+
+
+def torn(data: Path) -> list[str]:
+    """Say what is wrong with the end of a restored Data.fs: ZODB would cut it off."""
+    try:
+        return [] if filestorage.last_tid(data) else ["the database has no transaction"]
+    except ValueError:
+        return ["the database ends in the middle of a transaction"]
 
 
 def padded(date: str) -> str:

@@ -86,7 +86,8 @@ def command(  # noqa: PLR0913 (one argument for each option)
     stack = control.newest()
     source = source.resolve() if source else None
     asked = bringing.wanted(stack, path) if path else None
-    settings = VerifySettings(date=date, root=source, unproven=unproven)
+    # What lives now is replaced, whatever has become of it.
+    settings = VerifySettings(date=date, root=source, unproven=unproven, live=False)
     chosen = restoring.choose(stack, settings)
 
     def one_object(one: Task) -> Outcome:

@@ -57,6 +57,8 @@ def _lost(stack: Stack, backup: Backup, copy: Copy, known: Manifest) -> str:
     """Compare with what was written down; the filestorage's content is read."""
     if found := standing.troubles(stack, backup):
         return found[0]
+    if found := manifest.relisted(copy, known):
+        return found[0]
     for one in copy.data:
         if trouble := manifest.trouble(one, *known.files.get(one.name, (-1, ""))):
             return trouble

@@ -32,7 +32,7 @@ def assemble(copy: Copy, target: Path, steps: Steps) -> list[str]:
     Raises ControlError where the disk has no room for it.
     """
     need_room(target.parent, max(copy.size, 0) + SPARE, "the database")
-    troubles = []
+    troubles = copy.gaps
     with target.open("xb") as stream:
         for number, piece in enumerate(copy.pieces, 1):
             steps.begin("data", f"file {number} of {len(copy.pieces)}")

@@ -17,6 +17,11 @@ from collective.recipe.productionstack.model.storage import Backup
 
 NAME = "backups.json"
 ROTTEN = "rotten"
+KINDS: dict[str, type] = {
+    **dict.fromkeys(("size", "last", "objects", "blobs", "blob_bytes"), int),
+    "manifest": str,
+    "files": dict,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +46,12 @@ def load(stack: Stack, backup: Backup) -> dict[str, Accepted]:
     found = {}
     for date, values in sorted(_part(stack, backup).items()):
         try:
-            found[date] = Accepted(date=date, **values)
+            one = Accepted(date=date, **values)
         except TypeError:  # of another version, or not ours
             continue
+        # What another version wrote may be of other kinds.
+        if all(isinstance(values[name], kind) for name, kind in KINDS.items()):
+            found[date] = one
     return found
 
 

@@ -33,7 +33,8 @@ class Manifest:
     """Sizes in bytes and SHA-256 sums by path; blobs by their path in the folder.
 
     A sum is the one that was first taken of a file: neither ever changes. ``objects``
-    is 0 where an earlier version wrote it, which did not count them.
+    is 0 where an earlier version wrote it, which did not count them. ``listed`` are the
+    MD5 sums that repozo's list gave then.
     """
 
     date: str
@@ -42,6 +43,7 @@ class Manifest:
     files: dict[str, tuple[int, str]] = field(default_factory=dict)
     blobs: dict[str, tuple[int, str]] = field(default_factory=dict)
     inodes: dict[str, tuple[int, int]] = field(default_factory=dict)
+    listed: dict[str, str] = field(default_factory=dict)
 
 
 def path(backup: Backup, date: str, root: Path | None = None) -> Path:
@@ -62,7 +64,17 @@ def load(backup: Backup, date: str, root: Path | None = None) -> Manifest | None
         return None
     except AttributeError:  # JSON, but no object
         return None
-    return found if found.date == date else None
+    return found if found.date == date and _is_sound(found) else None
+
+
+def _is_sound(one: Manifest) -> bool:
+    """Whether the values that were read are of the kinds that they should be."""
+    tables = (one.files, one.blobs, one.inodes)
+    if not all(isinstance(table, dict) for table in (*tables, one.listed)):
+        return False
+    pairs = [pair for table in tables for pair in table.values()]
+    kinds = all(isinstance(number, int) for number in (one.last, one.objects))
+    return kinds and all(len(pair) == 2 for pair in pairs)  # noqa: PLR2004
 
 
 def newest(backup: Backup) -> Manifest | None:
@@ -95,7 +107,18 @@ def make(
         if blobs[name][1] and blobs[name] != found:
             troubles.append(f"the blob {name} has changed since it was first copied")
         blobs[name] = found
-    return Manifest(copy.date, last, objects, files, blobs, inodes), troubles
+    listed = {one.path.name: one.md5 for one in copy.pieces} | known.listed
+    listed = {name: listed[name] for name in files}
+    return Manifest(copy.date, last, objects, files, blobs, inodes, listed), troubles
+
+
+def relisted(copy: Copy, known: Manifest) -> list[str]:
+    """Say of which pieces repozo's list gives another sum than it did."""
+    return [
+        f"{copy.files[-1]} lists another sum of {one.path.name}"
+        for one in copy.pieces
+        if known.listed.get(one.path.name, one.md5) != one.md5
+    ]
 
 
 def _sums(
@@ -187,6 +210,14 @@ def sha256(one: Path) -> str:
     return digest.hexdigest()
 
 
+def has_changed(one: Path, digest: str) -> bool:
+    """Whether a file has another sum, or cannot be read."""
+    try:
+        return sha256(one) != digest
+    except OSError:
+        return True
+
+
 def trouble(one: Path, size: int, digest: str) -> str:
     """Read a file; say how it differs from what was written down, empty when not."""
     try:
@@ -204,5 +235,8 @@ def trouble(one: Path, size: int, digest: str) -> str:
 
 def _tuples(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: tuple(one) for key, one in value.items()}
+        return {
+            key: one if isinstance(one, str) else tuple(one)
+            for key, one in value.items()
+        }
     return value

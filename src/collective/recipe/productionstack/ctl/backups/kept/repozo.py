@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import os
 import re
+import stat
 import zlib
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -50,19 +51,13 @@ class Piece:
         """Read all of it, hand it over; say what is wrong, empty when nothing is."""
         if self.end < 0 and not self.unproven:
             return self._unlisted()
-        digest, size = hashlib.md5(usedforsecurity=False), 0
-        opener = gzip.open if self.path.name.endswith("z") else open
         try:
-            with opener(self.path, "rb") as stream:
-                while data := stream.read(CHUNK):
-                    digest.update(data)
-                    size += len(data)
-                    write(data)
+            size, digest = self._read(write)
         except FileNotFoundError:
             return f"{self.path} is missing"
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            return f"{self.path} is damaged ({error})"
-        return "" if self.unproven else self._difference(size, digest.hexdigest())
+        except (OSError, EOFError, zlib.error) as error:
+            return f"{self.path} is damaged ({getattr(error, 'strerror', '') or error})"
+        return "" if self.unproven else self._difference(size, digest)
 
     def _difference(self, size: int, md5: str) -> str:
         if size != self.end - self.start:
@@ -75,6 +70,19 @@ class Piece:
         if self.path.name.endswith(WHOLE):
             return f"{self.path.with_suffix('.dat')} does not list {self.path.name}"
         return f"the whole file that {self.path} follows is missing"
+
+    def _read(self, write: Callable[[bytes], object]) -> tuple[int, str]:
+        """Read all of it, hand it over; return size and sum."""
+        if not stat.S_ISREG(self.path.stat().st_mode):
+            raise OSError(0, "it is no file")  # a pipe would be waited for
+        digest, size = hashlib.md5(usedforsecurity=False), 0
+        opener = gzip.open if self.path.name.endswith("z") else open
+        with opener(self.path, "rb") as stream:
+            while data := stream.read(CHUNK):
+                digest.update(data)
+                size += len(data)
+                write(data)
+        return size, digest.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +111,16 @@ class Copy:
     def data(self) -> list[Path]:
         """Every file that makes the Data.fs, those that may be absent too."""
         return [one.path for one in self.pieces]
+
+    @property
+    def gaps(self) -> list[str]:
+        """Say which pieces do not go on from where the one before ends."""
+        ends = [0, *(one.end for one in self.pieces)]
+        return [
+            f"{one.path} is listed from byte {one.start}, not {end}"
+            for one, end in zip(self.pieces, ends, strict=False)
+            if one.start != end
+        ]
 
     @property
     def files(self) -> list[Path]:
@@ -149,6 +167,17 @@ def unlisted(backup: Backup, root: Path | None = None) -> list[str]:
     ]
 
 
+def misread(copy: Copy) -> list[str]:
+    """Say whether repozo could not go on with the list of a chain."""
+    try:
+        text = copy.files[-1].read_text("utf-8") if copy.files[-1].is_file() else ""
+    except (OSError, ValueError):
+        text = ""
+    words = {len(line.split()) for line in text.splitlines()}
+    good = words == {4} and text.endswith("\n")
+    return [] if good else [f"{copy.files[-1]} is not as repozo writes it"]
+
+
 def _moved(path: str, root: Path | None) -> Path:
     return root / Path(path).name if root else Path(path)
 
@@ -165,7 +194,9 @@ def _pieces(location: Path, date: str, *, unproven: bool) -> list[Piece]:
     names = [one for one in _names(location) if not date or one[: len(date)] <= date]
     pieces = [one for one in names if PIECE.fullmatch(one)]
     heads = [one for one in pieces if one.endswith(WHOLE)]
-    heads += [one for one in names if LIST.fullmatch(one)]
+    # A list whose whole file is gone tells of it; an empty one tells nothing.
+    lists = (one for one in names if LIST.fullmatch(one))
+    heads += [one for one in lists if any(_listed(location, one.partition(".")[0]))]
     if not pieces or not heads:
         return [Piece(location / one, 0, -1, "") for one in pieces[:1]]
     head = max(heads).partition(".")[0]
@@ -178,15 +209,20 @@ def _pieces(location: Path, date: str, *, unproven: bool) -> list[Piece]:
 
 def _listed(location: Path, head: str) -> Iterator[Piece]:
     """Yield what the .dat of a chain lists."""
-    try:
-        lines = (location / f"{head}.dat").read_text().splitlines()
-    except OSError:
-        return
-    for line in lines:
+    for line in _lines(location / f"{head}.dat"):
         words = line.rsplit(None, 3)
         if len(words) == 4 and words[1].isdigit() and words[2].isdigit():  # noqa: PLR2004
             path = location / os.path.basename(words[0])  # noqa: PTH119
             yield Piece(path, int(words[1]), int(words[2]), words[3])
+
+
+def _lines(path: Path) -> list[str]:
+    """Return the lines of a file; none where it is no file, or cannot be read."""
+    try:
+        text = path.read_text("utf-8", "replace") if path.is_file() else ""
+    except OSError:
+        return []
+    return text.splitlines()
 
 
 def _blobs(backup: Backup, date: str, root: Path | None) -> Path | None:

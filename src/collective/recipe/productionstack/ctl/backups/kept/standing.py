@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from collective.recipe.productionstack.ctl.backups.kept import ledger
@@ -15,6 +16,8 @@ from collective.recipe.productionstack.ctl.jobs.task import LOCK
 from collective.recipe.productionstack.machine import locks
 from collective.recipe.productionstack.model.stack import Stack
 from collective.recipe.productionstack.model.storage import Backup
+
+LAYOUT = ".layout"
 
 
 def of_all(stack: Stack) -> dict[str, str]:
@@ -39,14 +42,15 @@ def troubles(stack: Stack, backup: Backup) -> list[str]:
     if copy.date < known.date:
         gone = f"the backup {known.date} is gone from {backup.location}"
         return [f"{gone}; the newest there is {copy.date}"]
-    return [*repozo.unlisted(backup), *_files(backup, known), *_blobs(copy, known)]
+    found = [*repozo.unlisted(backup), *copy.gaps, *_files(backup, known)]
+    return [*found, *_blobs(backup, copy, known)]
 
 
 def _files(backup: Backup, known: Accepted) -> Iterator[str]:
     noted = manifest.path(backup, known.date)
     if not noted.is_file():
         yield f"the manifest {noted} is gone"
-    elif manifest.sha256(noted) != known.manifest:
+    elif manifest.has_changed(noted, known.manifest):
         yield f"the manifest {noted} has changed since it was written"
     for name, size in known.files.items():
         one = Path(backup.location, name)
@@ -61,7 +65,7 @@ def _files(backup: Backup, known: Accepted) -> Iterator[str]:
             yield f"{one} has {seen.st_size} bytes, not {size}"
 
 
-def _blobs(copy: Copy, known: Accepted) -> Iterator[str]:
+def _blobs(backup: Backup, copy: Copy, known: Accepted) -> Iterator[str]:
     if known.blobs and copy.blobs is None:
         yield f"the blobs of {known.date} are missing"
     elif copy.blobs is not None:
@@ -69,3 +73,12 @@ def _blobs(copy: Copy, known: Accepted) -> Iterator[str]:
         yield from (f"{one} is a symbolic link, no folder" for one in links)
         if not copy.blobs.is_dir():
             yield f"the folder {copy.blobs} is missing"
+        elif _layout(Path(backup.blob_dir)) not in {"", _layout(copy.blobs)}:
+            yield f"{copy.blobs / LAYOUT} is not that of {backup.blob_dir}"
+
+
+def _layout(folder: Path) -> str:
+    """Return how blobs lie in a folder: ZODB would look for them elsewhere."""
+    with suppress(OSError, ValueError):
+        return (folder / LAYOUT).read_text("utf-8").strip()
+    return ""
