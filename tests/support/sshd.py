@@ -50,7 +50,10 @@ def machine() -> Iterator[dict[str, str]]:
     # Where a user's ~/.ssh/config would stand.
     script = folder / "bin/ssh"
     script.parent.mkdir()
-    script.write_text(f'#!/bin/sh\nexec /usr/bin/ssh -F {folder}/config "$@"\n')
+    script.write_text(
+        f"#!/bin/sh\necho >>{folder}/logins\n"
+        f'exec /usr/bin/ssh -F {folder}/config "$@"\n'
+    )
     script.chmod(0o755)
     program = run.find("sshd") or ""
     with subprocess.Popen((program, "-D", "-f", f"{folder}/sshd.conf")) as daemon:
@@ -61,6 +64,7 @@ def machine() -> Iterator[dict[str, str]]:
                 "path": f"PATH={folder}/bin:/usr/bin:/bin",
                 "folder": str(folder / "copies"),
                 "pid": str(daemon.pid),
+                "logins": f"{folder}/logins",
             }
         finally:
             daemon.terminate()

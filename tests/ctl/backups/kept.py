@@ -130,8 +130,10 @@ def begin(kept: Kept, site: str = "Plone") -> None:
     database.close()
 
 
-def work(kept: Kept, name: str, pages: int = 5, blobs: int = 2) -> None:
-    """Add pages and blobs, and change one of each that was there."""
+def work(
+    kept: Kept, name: str, pages: int = 5, blobs: int = 2, size: int = 300
+) -> None:
+    """Add pages and blobs of so many bytes, and change one of each that was there."""
     database = opened(kept.data_file, kept.live_blobs)
     with database.transaction() as connection:
         application = connection.root()["Application"]
@@ -141,7 +143,7 @@ def work(kept: Kept, name: str, pages: int = 5, blobs: int = 2) -> None:
             page.__dict__.update({"id": f"{name}-{number}", "text": os.urandom(200)})
             inner.pages[page.id] = page
         for number in range(blobs):
-            inner.pages[f"{name}-file-{number}"] = Blob(os.urandom(300 + number))
+            inner.pages[f"{name}-file-{number}"] = Blob(os.urandom(size + number))
         old = next(one for one in inner.pages.values() if isinstance(one, Blob))
         with old.open("w") as stream:
             stream.write(os.urandom(100))

@@ -42,6 +42,17 @@ def test_one_that_fails_stops_no_other_and_is_named(
     assert far["target"] in said.output
 
 
+def test_an_unchanged_copy_takes_three_logins_at_most(
+    kept: Kept, far: dict[str, str]
+) -> None:
+    kept.configure(sync_target=(far["target"],), sync_key=far["key"])
+    kept.make(DAY)
+    kept.over_ssh(far, "sync-backup")
+    Path(far["logins"]).write_text("")
+    assert kept.over_ssh(far, "sync-backup").ok
+    assert 1 <= len(Path(far["logins"]).read_text()) <= 3
+
+
 def test_each_is_compared_by_itself(kept: Kept) -> None:
     one, two = kept.folder / "one", kept.folder / "two"
     kept.configure(sync_target=(str(one), str(two)), sync_keep=1)

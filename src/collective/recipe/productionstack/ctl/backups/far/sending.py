@@ -44,9 +44,7 @@ def send(work: Task, far: Far, chosen: Chosen, timeout: float) -> str:
         there = name in known
         _send(work, far, chosen, (name, before), timeout, replaces=there)
         known = sorted({*known, name})
-    if found := _differs(work, far, chosen, name):
-        message = f"{far}/{name} is not what is here, though it was just sent: {found}"
-        raise ControlError(f"{message}. Look at the disk there.")
+        _refuse_other(work, far, chosen, name)
     if gone := sorted(set(noted.load(work.stack, str(far))) - set(known)):
         text = f"note: {', '.join(gone)} is gone from {far}; we did not delete it"
         work.control.screen.fail(text)
@@ -83,6 +81,12 @@ def _refuse_others(far: Far, names: list[str], mark: str) -> None:
             f"delete {others[0]} there."
         )
         raise ControlError(message)
+
+
+def _refuse_other(work: Task, far: Far, chosen: Chosen, name: str) -> None:
+    if found := _differs(work, far, chosen, name):
+        message = f"{far}/{name} is not what is here, though it was just sent: {found}"
+        raise ControlError(f"{message}. Look at the disk there.")
 
 
 def _send(  # noqa: PLR0913 (what, whereto, after which, for how long)
