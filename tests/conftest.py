@@ -66,8 +66,8 @@ LONGEST = ("test_backups", "test_losses", "test_caching", "test_restart", "test_
 def turn(item: pytest.Item) -> int:
     """Say when workers begin a test: what takes long before what fills the gaps."""
     if "plone" in names(item):
-        # The first one makes the site whose database the others take.
-        first = item.path.stem == LONGEST[0]
+        # It makes the site step by step, and the others take its database.
+        first = item.path.stem == "test_first_start"
         return 0 if first else 2 if item.path.stem in LONGEST else 3
     if not item.get_closest_marker("daemon"):
         return 1

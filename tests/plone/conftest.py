@@ -53,8 +53,7 @@ def plone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PloneSite]:
     with _running() as site:
         with locks.held(model.with_suffix(".lock"), "", str, seconds=300):
             if first := not model.exists():
-                _begin(site)
-                site.keep_data(model)
+                _begin(site, model)
         if not first:
             _begin_with(site, model)
         yield site
@@ -81,8 +80,11 @@ def _running() -> Iterator[PloneSite]:
     assert not left, f"bin/stack down left: {left}"
 
 
-def _begin(site: PloneSite) -> None:
-    """Do what a new user does, and keep what each step said."""
+def _begin(site: PloneSite, model: Path | None = None) -> None:
+    """Do what a new user does, and keep what each step said.
+
+    The database is copied to ``model`` as long as no address of this site is in it.
+    """
     site.bootstrap()
     took = site.took
     took["buildout"] = site.buildout().good()
@@ -93,6 +95,8 @@ def _begin(site: PloneSite) -> None:
     script = str(plonesite.ROOT / "tests/support/open_api.py")
     site.run("bin/instance", "run", script, "Plone", "Two").good()
     took["up without caching"] = site.stack("up").good()
+    if model:
+        site.keep_data(model)
     took["caching"] = site.stack("plone-caching").good()
 
 

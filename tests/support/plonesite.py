@@ -34,8 +34,8 @@ TWO = "two.example.com"
 SITES = f"{HOST},{ALIAS} /Plone redirect=off\n    {TWO} /Two"
 PASSWORD = "Chosen-by-the-test-7"
 SMALL_LIMIT = ("prlimit", "--nofile=1024:1024")
-DATA = ("filestorage/Data.fs", "blobstorage")
-"""What a copy of the database is made of, in var."""
+DATA = ("filestorage/Data.fs", "blobstorage", "cache")
+"""What a copy of the database is made of, in var, with its compiled templates."""
 
 JSON = {"Accept": "application/json", "Content-Type": "application/json"}
 

@@ -38,6 +38,9 @@ ROLES = ["Contributor", "Editor", "Reviewer", "Member"]
 BOUND = 120.0 + 10
 """Two minutes, as docs/explanation/what-is-cached.md says, and a slow machine."""
 
+CONFLICT = 500
+"""What Zope answers where others wrote the same at once, again and again."""
+
 AFTER = 60.0
 """For so many seconds after a kill errors are allowed."""
 
@@ -287,9 +290,12 @@ class Soak:
         try:
             page: Page | None = ask()
             status = str(page.status) if page else ""
+            if page and page.status == CONFLICT and "ConflictError" in page.text:
+                # Zope tried three times: others wrote the same. Nothing was saved.
+                page, status = None, "conflict"
         except TROUBLES as error:
             page, status = None, type(error).__name__
-        bad = page is None or page.status >= 500
+        bad = status != "conflict" and (page is None or page.status >= 500)
         with self.lock:
             self.counts[f"{kind}: {status}"] += 1
             if not bad and kind != VISITOR:
@@ -297,7 +303,9 @@ class Soak:
             if bad:
                 self.disturbances.failed.append(time.monotonic())
                 if not self.disturbances.near(begun, AFTER):
-                    self.wrong.append(f"error: {kind} {path} got {status} unprovoked")
+                    text = page.text[:200] if page else ""
+                    what = f"error: {kind} {path} got {status} unprovoked {text}"
+                    self.wrong.append(what)
         return None if bad else page
 
     def log_in(self, name: str) -> Editor | None:
