@@ -15,9 +15,9 @@ from tests.support.crowd import Lost
 from tests.support.crowd import crowd
 from tests.support.plonesite import PloneSite
 
-CONNECTIONS = 16
+CONNECTIONS = 8
 BROKEN = "zcml-additional = <configure><no-such-directive /></configure>"
-PAUSE = 0.4
+PAUSE = 0.5
 """Seconds between two requests of a visitor: two cores start clients beside that."""
 
 AT_A_TIME = 2
