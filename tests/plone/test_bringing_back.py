@@ -28,7 +28,9 @@ PNG = base64.b64decode(
 
 def search(site: PloneSite, words: str) -> list[dict[str, Any]]:
     """Return what the catalog finds."""
-    found = json.loads(site.api("GET", f"/@search?{words}&metadata_fields=UID&b_size=9999").body)
+    found = json.loads(
+        site.api("GET", f"/@search?{words}&metadata_fields=UID&b_size=9999").body
+    )
     return list(found["items"])
 
 

@@ -57,6 +57,19 @@ SOME = [
         *("the_live_database_lost"),
     }
 ]
+AT_ONCE = [
+    one
+    for one in CASES
+    if one.name
+    in {
+        *("everything_gone", "a_line_lost-2", "a_byte_of_the_manifest_flipped"),
+        *("an_older_manifest", "a_manifest_that_knows_nothing", "a_link_to_a_piece--1"),
+        *("the_folder_of_the_day_lost", "a_link_to_the_folder_of_blobs"),
+        *("the_newest_increments_gone_with_all_about_them-1", "nothing"),
+    }
+]
+"""What ``status`` sees without reading anything."""
+
 OLDER = [
     one
     for one in CASES
@@ -182,6 +195,17 @@ def test_what_is_green_restores_and_what_is_red_does_not(
         assert [one["name"] for one in jobs if not one["ok"]] == []
     if case.expected == BAD:
         assert verified.status == 1, verified.text
+
+
+def test_all_of_these_are_cases() -> None:
+    assert (len(AT_ONCE), len(SOME), len(OLDER)) == (10, 40, 6)
+
+
+@pytest.mark.parametrize("case", AT_ONCE, ids=lambda one: one.name)
+def test_what_is_no_longer_there_is_red_at_once(drill: Drill, case: Case) -> None:
+    case.do(drill.kept)
+    shown = json.loads(drill.run("status", "--json").text)
+    assert bool(shown.get("backups")) == (case.name != "nothing")
 
 
 @pytest.mark.parametrize("case", SOME, ids=lambda one: one.name)
