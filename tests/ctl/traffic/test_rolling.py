@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from collective.recipe.productionstack.daemons import roles
+from collective.recipe.productionstack.daemons.haproxy.control import Haproxy
 from tests.support.bench import Bench
 
 
@@ -120,6 +121,27 @@ def test_a_request_that_runs_is_waited_for(pair: Bench) -> None:
     for one in slow:
         one.join()
     assert [status for status, _ in answers] == [200] * 4
+
+
+def test_a_balancer_that_is_silent_is_not_taken_for_one_without_requests(
+    pair: Bench,
+) -> None:
+    """A client is only stopped when its requests are known to have ended."""
+    before, haproxy = pair.pid("one"), pair.pid("haproxy")
+    worker = Haproxy(pair.stack, 2).worker()
+    balancer = roles.balancer(pair.stack, 0.3)
+    assert balancer.wait_idle({"one"}, 1)
+    for pid in (haproxy, worker):
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        assert not balancer.wait_idle({"one"}, 1)
+        done = pair.run("restart", "one")
+        assert done.status == 1
+        assert "HAProxy does not answer" in done.errors
+    finally:
+        for pid in (worker, haproxy):
+            os.kill(pid, signal.SIGCONT)
+    assert pair.pid("one") == before
 
 
 def test_only_the_named_ones(pair: Bench) -> None:

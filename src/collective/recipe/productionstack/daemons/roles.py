@@ -81,6 +81,12 @@ class Balancer(Daemon, Protocol):
     """Spreads requests over clients."""
 
     def servers(self) -> dict[str, Server]:
+        """Return the clients by name.
+
+        Raises ControlError where it does not answer: who has requests is not known.
+        """
+
+    def servers_seen(self) -> dict[str, Server]:
         """Return the clients by name; empty when it does not answer."""
 
     def drained(self) -> list[str]:
@@ -166,6 +172,10 @@ class Nobody:
         return 0
 
     def servers(self) -> dict[str, Server]:
+        """Return no client."""
+        return {}
+
+    def servers_seen(self) -> dict[str, Server]:
         """Return no client."""
         return {}
 

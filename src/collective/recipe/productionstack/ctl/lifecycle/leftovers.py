@@ -44,7 +44,7 @@ def _replace(
 def _drain(starter: Starter, screen: Screen, program: Program) -> bool:
     """Let a client finish its requests; False where HAProxy cannot be asked."""
     balancer = roles.balancer(starter.stack)
-    if program.name not in balancer.servers():
+    if program.name not in balancer.servers_seen():
         return False
     with suppress(ControlError):
         balancer.set_state(program.name, "drain")

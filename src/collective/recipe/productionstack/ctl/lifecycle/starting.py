@@ -74,7 +74,7 @@ class Starter:
         """Wait until HAProxy sends requests to at least one client."""
         balancer = roles.balancer(self.stack)
         self.until(
-            lambda: any(one.is_up for one in balancer.servers().values()),
+            lambda: any(one.is_up for one in balancer.servers_seen().values()),
             "balancer",
             "HAProxy finds no client that answers its health check",
         )

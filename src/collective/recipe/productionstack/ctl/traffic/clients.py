@@ -60,7 +60,7 @@ def running(control: Control) -> Stack:
     if not survey.take(stack).answers:
         message = f"nothing runs under supervisord. Run {control.script} up."
         raise ControlError(message)
-    if not roles.balancer(stack).servers():
+    if not roles.balancer(stack).servers_seen():
         message = f"HAProxy does not answer. Run {control.script} up, which starts it."
         raise ControlError(message)
     return stack
@@ -117,7 +117,8 @@ def address(stack: Stack, name: str, text: str | None) -> Address:
 
 def not_known(balancer: Balancer, name: str) -> str:
     """Say that HAProxy has no such client, and which it has."""
-    return f"HAProxy knows no {name}, only {', '.join(sorted(balancer.servers()))}."
+    known = ", ".join(sorted(balancer.servers_seen()))
+    return f"HAProxy knows no {name}, only {known}."
 
 
 def wait_up(
@@ -125,7 +126,7 @@ def wait_up(
 ) -> list[str]:
     """Wait until HAProxy finds clients well; return those that are not."""
     for _ in waiting.tries(seconds):
-        servers = balancer.servers()
+        servers = balancer.servers_seen()
         late = [one for one in names if one not in servers or not servers[one].is_up]
         if not late:
             break

@@ -129,7 +129,7 @@ class Roll:
         servers = self.balancer.servers()
         refuse_last(self.control, servers, names, force=self.settings.force)
         hooks.run_one(self.stack, self.settings.before, names)
-        self._drain(names & servers.keys(), servers)
+        self._drain(names & servers.keys())
         self.away |= names
         # Not sooner: one may have crashed and been started again meanwhile.
         seen = survey.take(self.stack)
@@ -140,8 +140,8 @@ class Roll:
         self.away -= names
         hooks.run_one(self.stack, self.settings.after, names)
 
-    def _drain(self, names: set[str], known: Mapping[str, Server]) -> None:
-        """Let the requests of clients end; who is not up has none to wait for.
+    def _drain(self, names: set[str]) -> None:
+        """Let the requests of clients end.
 
         Raises ControlError where they do not end in time; those clients serve again.
         """
@@ -149,9 +149,7 @@ class Roll:
             self.balancer.set_state(name, "drain")
             self.steps.begin(name, "drained, waiting for its requests to end")
         idle = self.balancer.wait_idle(
-            {name for name in names if known[name].is_up or known[name].requests},
-            self.settings.timeout,
-            lambda: self.halt.wanted,
+            names, self.settings.timeout, lambda: self.halt.wanted
         )
         if self.halt.wanted or not (idle or self.settings.force):
             self._release(names)
@@ -189,7 +187,7 @@ class Roll:
         for name in sorted(names):
             self.steps.begin(name, "waiting for HAProxy's own check")
         if late := clients.wait_up(self.balancer, sorted(names), BACK_SECONDS):
-            states = self.balancer.servers()
+            states = self.balancer.servers_seen()
             shown = ", ".join(
                 f"{name} is {states[name].status if name in states else 'unknown'}"
                 for name in late
@@ -219,7 +217,7 @@ class Roll:
                 f"Without visitors now: {state}. Mend the cause, then run "
                 f"{self.control.script} restart {' '.join(away)}"
             )
-        up = [name for name, one in self.balancer.servers().items() if one.is_up]
+        up = [name for name, one in self.balancer.servers_seen().items() if one.is_up]
         lines.append(f"Serving: {', '.join(sorted(up)) or 'none'}.")
         if self.done:
             lines.append(f"Restarted: {', '.join(self.done)}.")

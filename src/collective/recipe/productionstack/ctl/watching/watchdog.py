@@ -127,7 +127,7 @@ class Watchdog:
 
     def _give_up(self, stack: Stack, name: str) -> None:
         """Stop a client that ends again and again, if others serve."""
-        servers = roles.balancer(stack).servers()
+        servers = roles.balancer(stack).servers_seen()
         if not any(one.is_up for one in servers.values() if one.name != name):
             return
         with suppress(ControlError), self.control.lock():

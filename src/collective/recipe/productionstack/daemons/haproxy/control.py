@@ -40,11 +40,11 @@ class Haproxy:
         self.away = "maint" if self.balancing.sticky else "drain"
 
     def servers(self) -> dict[str, Server]:
-        """Return the servers of all backends; empty when HAProxy does not answer."""
-        try:
-            lines = self.ask("show stat").lstrip("# ").splitlines()
-        except ControlError:
-            return {}
+        """Return the servers of all backends.
+
+        Raises ControlError when HAProxy does not answer.
+        """
+        lines = self.ask("show stat").lstrip("# ").splitlines()
         ours = {BACKEND, *(backend(pool) for pool in self.balancing.pools)}
         return {
             row["svname"]: Server(
@@ -56,6 +56,13 @@ class Haproxy:
             for row in csv.DictReader(lines)
             if row["pxname"] in ours and row["svname"] not in {"BACKEND", "FRONTEND"}
         }
+
+    def servers_seen(self) -> dict[str, Server]:
+        """Return the servers of all backends; empty when HAProxy does not answer."""
+        try:
+            return self.servers()
+        except ControlError:
+            return {}
 
     def drained(self) -> list[str]:
         """Return the servers that were told to take nothing new, up or down.
@@ -106,7 +113,7 @@ class Haproxy:
             )
             raise ControlError(message)
         # A new worker knows nothing of it.
-        for name in self.servers().keys() & set(drained):
+        for name in self.servers_seen().keys() & set(drained):
             self.set_state(name, "drain")
 
     def set_state(self, name: str, state: str) -> None:
@@ -149,8 +156,11 @@ class Haproxy:
         seconds: float,
         stop: Callable[[], bool] = lambda: False,
     ) -> bool:
-        """Wait until servers have no requests; return whether that came true."""
-        return waiting.until(lambda: not self._busy(names), seconds, 0.05, stop)
+        """Wait until servers have no requests; return whether that came true.
+
+        As long as HAProxy does not answer it is not so.
+        """
+        return waiting.until(lambda: self._idle(names), seconds, 0.05, stop)
 
     def ask(self, text: str) -> str:
         """Send one command and return the answer.
@@ -173,8 +183,11 @@ class Haproxy:
             message = f"HAProxy refuses: {text}: {said}. Its log is in var/log."
             raise ControlError(message)
 
-    def _busy(self, names: set[str]) -> int:
-        return sum(one.requests for one in self.servers().values() if one.name in names)
+    def _idle(self, names: set[str]) -> bool:
+        seen = self.servers_seen()
+        return bool(seen) and not any(
+            one.requests for one in seen.values() if one.name in names
+        )
 
     def _exchange(self, text: str) -> str:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as one:
