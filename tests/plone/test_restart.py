@@ -72,6 +72,10 @@ def test_a_rolling_restart_loses_no_request(many: PloneSite) -> None:
     after = many.pids()
     assert {one for one in after if after[one] != before[one]} == set(clients)
     assert f"{len(clients)} clients restarted and serving" in said.output
+    for one in clients:
+        # Visitors who come at once would let two threads read a template together.
+        asked = (many.folder / f"var/log/{one}-access.log").read_text()
+        assert "VirtualHostRoot/login HTTP/1" in asked
     many.took[f"rolling restart of {len(clients)} under load"] = said
 
 

@@ -17,6 +17,11 @@ from collective.recipe.productionstack.model.stack import Stack
 TIMEOUT = 120.0
 """Zope's very first page reads much from the database."""
 
+ALSO = ("/login", "/@@search")
+"""Fetched too, whatever comes back: most of Plone's pages share their templates. Two
+threads that need a template for the first time at once may get an error 500, since
+zope.pagetemplate takes no lock while it reads one."""
+
 
 def warm(stack: Stack, name: str, paths: Sequence[str], steps: Steps) -> None:
     """Fetch the paths of every site.
@@ -39,6 +44,10 @@ def warm(stack: Stack, name: str, paths: Sequence[str], steps: Steps) -> None:
                 f"so it gets no visitors. Its log is in {stack.folders.log}."
             )
             raise ControlError(message)
+    for site in stack.sites[:1]:
+        for path in ALSO:
+            steps.begin(name, f"warming up: {site.host}{path}")
+            _ask(client, site, path)
     steps.done(name, "warm")
 
 
