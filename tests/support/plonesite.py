@@ -183,8 +183,8 @@ class PloneSite:
             "USER": name,
         }
 
-    def stack(self, *arguments: str) -> Timed:
-        return self.run("bin/stack", *arguments)
+    def stack(self, *arguments: str, timeout: float = 300) -> Timed:
+        return self.run("bin/stack", *arguments, timeout=timeout)
 
     def create(self, name: str = "Plone") -> Timed:
         return self.run("bin/instance", "run", str(ROOT / "dev/create_site.py"), name)
@@ -264,6 +264,15 @@ class PloneSite:
             assert waited < seconds, f"{what}: not within {seconds:g} s\n{self.state()}"
             time.sleep(0.1)
         return time.monotonic() - begun
+
+    def errors(self) -> str:
+        """Return what the clients have written about errors, the newest last."""
+        texts = [
+            one.read_text(errors="replace").partition("ERROR")[2]
+            for one in sorted(self.folder.glob("var/log/instance*.log"))
+            if "access" not in one.name
+        ]
+        return "\n".join(texts)[-4000:]
 
     def state(self) -> str:
         lines = "\n".join(
