@@ -59,13 +59,19 @@ def pytest_collection_modifyitems(
         items.sort(key=turn)
 
 
+LONGEST = ("test_backups", "test_caching", "test_restart")
+"""Of the files that need a Plone site."""
+
+
 def turn(item: pytest.Item) -> int:
     """Say when workers begin a test: what takes long before what fills the gaps."""
     if "plone" in names(item):
-        return 0
+        # It makes the site step by step, and the others take its database.
+        first = item.path.stem == "test_first_start"
+        return 0 if first else 2 if item.path.stem in LONGEST else 3
     if not item.get_closest_marker("daemon"):
         return 1
-    return 2 if item.get_closest_marker("xdist_group") else 3
+    return 4 if item.get_closest_marker("xdist_group") else 5
 
 
 def shuffled(items: list[pytest.Item], chance: random.Random) -> list[pytest.Item]:
@@ -83,12 +89,13 @@ def shuffled(items: list[pytest.Item], chance: random.Random) -> list[pytest.Ite
 def shared(item: pytest.Item) -> str:
     """Name what a test shares with others, for which one worker runs them all.
 
-    That is a fixture of a module, or a Plone site; "" for a test that shares nothing.
+    That is a fixture of a module, or a Plone site, which serves a file of tests after
+    the other; "" for a test that shares nothing.
     """
     if item.get_closest_marker("xdist_group"):
         return ""
     if "plone" in names(item):
-        return "plone"
+        return f"plone-{item.path.stem}"
     found = sorted(name for name in names(item) if is_of_module(item, name))
     place = item.path.parent.name
     return f"{place}-{item.path.stem}-{'-'.join(found)}" if found else ""

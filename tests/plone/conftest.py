@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from collective.recipe.productionstack.machine import locks
 from tests.support import plonesite
 from tests.support import ports
 from tests.support.plonesite import Editor
@@ -16,6 +19,13 @@ from tests.support.plonesite import PloneSite
 
 PROGRAMS = ("nginx", "varnishd", "haproxy", "logrotate", "crontab", "prlimit", "flock")
 PACKAGES = ("Products.CMFPlone", "ZEO", "lxml")
+
+
+def _refuse_lacking() -> None:
+    if lacking := _lacking():
+        if os.environ.get("PRODUCTIONSTACK_REQUIRE_DAEMONS") == "1":
+            pytest.fail(lacking)
+        pytest.skip(lacking)
 
 
 def _lacking() -> str:
@@ -32,23 +42,49 @@ def _lacking() -> str:
 
 
 @pytest.fixture(scope="session")
-def plone() -> Iterator[PloneSite]:
-    """Give the site; all that runs for it ends with the tests."""
-    if lacking := _lacking():
-        if os.environ.get("PRODUCTIONSTACK_REQUIRE_DAEMONS") == "1":
-            pytest.fail(lacking)
-        pytest.skip(lacking)
+def plone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PloneSite]:
+    """Give a site of this worker; all that runs for it ends with the tests.
+
+    The first worker does what a new user does, and keeps the database for the others.
+    """
+    _refuse_lacking()
+    base = tmp_path_factory.getbasetemp()
+    model = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "model"
+    with _running() as site:
+        with locks.held(model.with_suffix(".lock"), "", str, seconds=300):
+            if first := not model.exists():
+                _begin(site, model)
+        if not first:
+            _begin_with(site, model)
+        yield site
+
+
+@pytest.fixture(scope="session")
+def new(plone: PloneSite) -> Iterator[PloneSite]:
+    """Give a site that was made step by step, as a new user does it."""
+    if "create" in plone.took:
+        yield plone
+        return
+    with _running() as site:
+        _begin(site)
+        yield site
+
+
+@contextmanager
+def _running() -> Iterator[PloneSite]:
     site = PloneSite(plonesite.new_folder(), ports.take()[0])
     try:
-        _begin(site)
         yield site
     finally:
         left = site.end()
     assert not left, f"bin/stack down left: {left}"
 
 
-def _begin(site: PloneSite) -> None:
-    """Do what a new user does, and keep what each step said."""
+def _begin(site: PloneSite, model: Path | None = None) -> None:
+    """Do what a new user does, and keep what each step said.
+
+    The database is copied to ``model`` as long as no address of this site is in it.
+    """
     site.bootstrap()
     took = site.took
     took["buildout"] = site.buildout().good()
@@ -59,7 +95,18 @@ def _begin(site: PloneSite) -> None:
     script = str(plonesite.ROOT / "tests/support/open_api.py")
     site.run("bin/instance", "run", script, "Plone", "Two").good()
     took["up without caching"] = site.stack("up").good()
+    if model:
+        site.keep_data(model)
     took["caching"] = site.stack("plone-caching").good()
+
+
+def _begin_with(site: PloneSite, model: Path) -> None:
+    """Begin with the database of a site that another worker has made."""
+    site.bootstrap()
+    site.buildout().good()
+    site.take_data(model)
+    site.stack("up").good()
+    site.stack("plone-caching").good()
 
 
 @pytest.fixture

@@ -28,9 +28,6 @@ from tests.support.plonesite import PloneSite
 from tests.support.plonesite import Timed
 from tests.support.plonesite import new_folder
 
-# A Plone site of their own: with those of all other files they would take longest.
-pytestmark = pytest.mark.xdist_group("plone-backups")
-
 TEXT = "the text of a blob "
 
 

@@ -17,8 +17,8 @@ from tests.support.snapshot import snapshot
 CACHING = "bin/stack plone-caching"
 
 
-def test_up_on_an_empty_database_says_how_to_create_the_site(plone: PloneSite) -> None:
-    said = plone.took["up"]
+def test_up_on_an_empty_database_says_how_to_create_the_site(new: PloneSite) -> None:
+    said = new.took["up"]
     assert f"{HOST}: there is no /Plone in the database yet" in said.errors
     assert "@@plone-addsite?site_id=Plone" in said.errors
     assert "up: 7 programs answer, 7 of them started now" in said.output
@@ -33,22 +33,22 @@ def test_a_second_up_says_that_nothing_was_to_be_started(live: PloneSite) -> Non
     assert live.pids() == before
 
 
-def test_without_caching_up_says_that_no_page_is_cached(plone: PloneSite) -> None:
-    assert CACHING in plone.took["up without caching"].errors
+def test_without_caching_up_says_that_no_page_is_cached(new: PloneSite) -> None:
+    assert CACHING in new.took["up without caching"].errors
 
 
-def test_caching_needs_a_site(plone: PloneSite) -> None:
-    said = plone.took["caching too early"]
+def test_caching_needs_a_site(new: PloneSite) -> None:
+    said = new.took["caching too early"]
     assert said.status == 1
     assert f"{HOST}: there is no /Plone in the database yet" in said.errors
     assert "Traceback" not in said.text
 
 
-def test_caching_tells_what_it_sets(plone: PloneSite) -> None:
-    said = plone.took["caching"].output
+def test_caching_tells_what_it_sets(new: PloneSite) -> None:
+    said = new.took["caching"].output
     assert f"{HOST} (/Plone): set" in said
     assert "profile plone.app.caching:with-caching-proxy" in said
-    assert f'cachingProxies = ["http://127.0.0.1:{plone.base + 3}"]' in said
+    assert f'cachingProxies = ["http://127.0.0.1:{new.base + 3}"]' in said
     assert "virtualHosting = true" in said
     assert "moderateCaching.plone.content.itemView.smaxage" in said
 

@@ -15,9 +15,6 @@ from tests.support.plonesite import TWO
 from tests.support.plonesite import Page
 from tests.support.plonesite import PloneSite
 
-# A Plone site of their own: with those of all other files they would take longest.
-pytestmark = pytest.mark.xdist_group("plone-load")
-
 LATE = 60
 SLOTS = 4
 """Requests that both clients serve at a time; 32 more may wait."""

@@ -15,9 +15,6 @@ from tests.support.crowd import Lost
 from tests.support.crowd import crowd
 from tests.support.plonesite import PloneSite
 
-# A Plone site of their own: with those of all other files they would take longest.
-pytestmark = pytest.mark.xdist_group("plone-load")
-
 CONNECTIONS = 8
 BROKEN = "zcml-additional = <configure><no-such-directive /></configure>"
 PAUSE = 0.5
