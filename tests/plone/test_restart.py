@@ -134,6 +134,8 @@ def test_a_client_that_cannot_start_halts_the_roll(live: PloneSite) -> None:
 @pytest.mark.alone
 def test_a_hung_client_leaves_the_others_serving(live: PloneSite) -> None:
     live.wait(live.is_well, 60, "the site before")
+    # All who need a page that nobody has yet wait for the one request that fetches it.
+    live.wait(lambda: live.get("/").cache == "HIT", 30, "the cached page")
     victim = live.pid("instance1")
     os.kill(victim, signal.SIGSTOP)
     try:
