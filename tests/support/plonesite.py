@@ -215,7 +215,7 @@ class PloneSite:
         self.configure()
         if self.written != before or not (self.folder / "bin/stack").exists():
             self.buildout().good()
-            if self.status()["ok"] and self.stack("reload").status != 0:
+            if self.stack("reload").status != 0:
                 self.stack("down")
         state = self.status()
         if state.get("maintenance"):

@@ -50,7 +50,9 @@ def test_people_get_a_table_of_80_columns(bench: Bench) -> None:
     result = bench.run("status")
     assert result.ok
     assert "\x1b" not in result.output
-    assert all(len(line.rstrip()) <= 80 for line in result.output.splitlines())
+    table = result.output.splitlines()[: 1 + len(bench.stack.announced.programs)]
+    assert table[-1].startswith("debugger ")
+    assert all(len(line.rstrip()) <= 80 for line in table)
 
 
 def test_a_pipe_gets_whole_names_and_pids(bench: Bench) -> None:

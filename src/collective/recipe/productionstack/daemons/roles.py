@@ -58,6 +58,12 @@ class Cache(Daemon, Protocol):
         Raises ControlError when it refuses, or is not there.
         """
 
+    def step_aside(self, seconds: float) -> bool:
+        """Send the web server past it, and finish what it has been asked before.
+
+        Return whether that was so in time. Raises ControlError when it cannot be asked.
+        """
+
     def counters(self) -> dict[str, int]:
         """Return ``hits misses passed evicted failed_fetches cut_off``, or nothing."""
 

@@ -138,6 +138,10 @@ def _worded(
             f"a blob of {asked.path} is not good: {found.get('text', '')}. Nothing was "
             f"changed. {try_another}"
         ),
+        "busy": (
+            f"{above or asked.site} was changed by somebody else each time that it was "
+            "tried; nothing was changed by us. Try again when it is quieter."
+        ),
         "missing": f"there is no {asked.site} in the database. Restore all of it.",
         "no site": f"{asked.site} is no Plone site. Restore all of it.",
     }

@@ -49,6 +49,10 @@ def _replace(
             )
     elif program.kind == starter.stack.chain.load_balancer:
         _beside(starter, screen, program, pids)
+    elif program.kind == starter.stack.chain.proxy_cache:
+        with suppress(ControlError):
+            roles.cache(starter.stack).step_aside(DRAIN_SECONDS)
+        _swap(starter, screen, program, pids)
     elif program.kind == starter.stack.chain.web_server:
         # The new one stands for the old, which serves on; see its subreaper.
         starter.start([program])

@@ -5,9 +5,15 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.machine import run
+from collective.recipe.productionstack.machine import waiting
+from collective.recipe.productionstack.machine.files import write_atomically
 from collective.recipe.productionstack.model.chain import CACHE
 from collective.recipe.productionstack.model.stack import Stack
 
@@ -24,6 +30,11 @@ COUNTERS = {
     "cut_off": "SMF.Transient.c_fail",
 }
 """What is counted, and varnishd's own name for it (varnish-counters(7))."""
+
+VERSION = "vcl 4.1;"
+LAST = """sub vcl_deliver { set resp.http.Connection = "close"; }
+sub vcl_synth { set resp.http.Connection = "close"; }"""
+PLACED = re.compile(r"set beresp\.storage = storage\.(\w+);")
 
 PATIENCE = "55"
 """Seconds; by itself varnishadm waits 5, and a busy machine compiles a VCL in 10."""
@@ -47,14 +58,56 @@ class Varnish:
         Raises ControlError when Varnish refuses it.
         """
         del send
+        text = self._text()
+        has = re.findall(r"storage\.(\w+)", self._admin("storage.list"))
+        if not set(PLACED.findall(text)) <= set(has):
+            # It was started before they were asked for, and keeps all in those it has.
+            text = PLACED.sub("", text)
+        self._discard_others(self._use(text))
+
+    def step_aside(self, seconds: float) -> bool:
+        """Send the web server past it, and finish what it has been asked before.
+
+        Return whether that was so in time. Raises ControlError when it cannot be asked.
+        """
+        self._use(self._text().replace(VERSION, f"{VERSION}\n{LAST}", 1))
+        # nginx has another way where this is not there; what is open stays so.
+        Path(self.stack.cache_socket.path).unlink(missing_ok=True)
+        return waiting.until(lambda: not self._fetches(), seconds)
+
+    def _text(self) -> str:
+        return Path(self.stack.folders.applied, "varnish", FILE).read_text("utf-8")
+
+    def _use(self, text: str) -> str:
+        """Compile a VCL and use it; return the name that it has there."""
         name = f"reload-{time.time_ns() // 1_000_000}"
-        self._admin("vcl.load", name, FILE)
+        with self._loadable(text) as file:
+            self._admin("vcl.load", name, file)
         self._admin("vcl.use", name)
         if self.active() != name:
             log = self.stack.folders.log
             message = f"Varnish did not take the new VCL into use. See {log}."
             raise ControlError(message)
-        self._discard_others(name)
+        return name
+
+    @contextmanager
+    def _loadable(self, text: str) -> Iterator[str]:
+        """Name the file of a VCL: the applied one, or for a while another beside it."""
+        if text == self._text():
+            yield FILE
+            return
+        # It reads in this folder alone.
+        other = Path(self.stack.folders.applied, "varnish", "for-a-while.vcl")
+        try:
+            write_atomically(other, text)
+            yield other.name
+        finally:
+            other.unlink(missing_ok=True)
+
+    def _fetches(self) -> int:
+        """Count the requests that it asks others just now."""
+        done = self._stat(("VBE.*.conn",))
+        return sum(int(one[1]) for one in done if len(one) > 1)
 
     def active(self) -> str:
         """Return the name of the VCL in use."""
@@ -76,13 +129,16 @@ class Varnish:
 
     def counters(self) -> dict[str, int]:
         """Return what was counted since it started; empty when it is not there."""
-        program = run.find("varnishstat") or "varnishstat"
-        wanted = [word for name in COUNTERS.values() for word in ("-f", name)]
-        where = f"{self.stack.folders.var}/varnish"
-        done = run.run((program, "-n", where, "-1", "-t", "0", *wanted), timeout=1)
-        lines = (line.split() for line in done.output.splitlines() if done.ok)
+        lines = self._stat(COUNTERS.values())
         found = {one[0]: int(one[1]) for one in lines if len(one) > 1}
         return {name: found[own] for name, own in COUNTERS.items() if own in found}
+
+    def _stat(self, names: Iterable[str]) -> list[list[str]]:
+        program = run.find("varnishstat") or "varnishstat"
+        wanted = [word for name in names for word in ("-f", name)]
+        where = f"{self.stack.folders.var}/varnish"
+        done = run.run((program, "-n", where, "-1", "-t", "0", *wanted), timeout=1)
+        return [line.split() for line in done.output.splitlines() if done.ok]
 
     def _discard_others(self, kept: str) -> None:
         for line in self._admin("vcl.list").splitlines():

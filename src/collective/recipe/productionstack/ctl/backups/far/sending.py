@@ -45,6 +45,7 @@ def send(work: Task, far: Far, chosen: Chosen, timeout: float) -> str:
         _send(work, far, chosen, (name, before), timeout, replaces=there)
         known = sorted({*known, name})
         _refuse_other(work, far, chosen, name)
+        names += [f"{GONE}{name}"] if there else []
     if gone := sorted(set(noted.load(work.stack, str(far))) - set(known)):
         text = f"note: {', '.join(gone)} is gone from {far}; we did not delete it"
         work.control.screen.fail(text)
@@ -110,7 +111,8 @@ def _send(  # noqa: PLR0913 (what, whereto, after which, for how long)
             far.copy(work, sources, f"{incoming}/{inner}", like, timeout)
     if replaces:
         far.keep_pin(name, incoming)
-        # Deleted when the new one is found whole.
+        # Deleted when the new one is found whole; one may be left from a killed run.
+        far.do("rm", "-rf", "--", f"{far.folder}/{GONE}{name}")
         far.do("mv", "-T", "--", f"{far.folder}/{name}", f"{far.folder}/{GONE}{name}")
     far.do("mv", "-T", "--", f"{far.folder}/{incoming}", f"{far.folder}/{name}")
 

@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from .site import at
 
 MOST = 10
-TRIES = 10
+TRIES = 50
 FEW = 200
 TYPE = "portal_type"
 CHUNK = 1024 * 1024
@@ -27,6 +28,7 @@ def work(root: Any, wanted: dict[str, Any]) -> dict[str, Any]:
     """Import what the backup has at a path; a trouble comes as a word with facts."""
     import transaction
     from Testing.makerequest import makerequest
+    from ZODB.POSException import ConflictError
 
     _as_system()
     with _backup(root, wanted) as old, TemporaryFile() as stream:
@@ -46,8 +48,10 @@ def work(root: Any, wanted: dict[str, Any]) -> dict[str, Any]:
             return at(here, wanted["site"], wanted, bring)
 
         # Tried again when somebody else changes the same folder at the same time.
-        done: dict[str, Any] = transaction.manager.run(once, tries=TRIES)
-        return done
+        with suppress(ConflictError):
+            done: dict[str, Any] = transaction.manager.run(once, tries=TRIES)
+            return done
+        return {"trouble": "busy"}
 
 
 def _as_system() -> None:
