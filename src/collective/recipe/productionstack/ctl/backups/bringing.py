@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,6 +104,15 @@ def _said(asked: WantedObject, copy: Copy, found: dict[str, Any]) -> str:
     )
 
 
+def _holding(found: dict[str, Any]) -> str:
+    """Say what is where the way to an object ends; empty where that is not known."""
+    if "holder" not in found:
+        return ""
+    more = f" and {found['more']} more" if found["more"] else ""
+    ids = printable(", ".join(found["ids"])) or "nothing"
+    return f"{found['holder']} holds {ids}{more}"
+
+
 def _worded(
     stack: Stack,
     asked: WantedObject,
@@ -116,11 +124,7 @@ def _worded(
     known = repozo.dates(backup, source)
     dates = ", ".join(known[-DATES:])
     try_another = f"Try another --date; there are: {dates} (UTC)."
-    there = ""
-    with suppress(KeyError):
-        more = f" and {found['more']} more" if found["more"] else ""
-        ids = printable(", ".join(found["ids"])) or "nothing"
-        there = f"{found['holder']} holds {ids}{more}"
+    there = _holding(found)
     above = asked.path.rpartition("/")[0]
     texts = {
         "not in it": (
