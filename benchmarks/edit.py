@@ -50,7 +50,6 @@ def main() -> int:
         site.buildout().good()
         site.stack("up").good()
         site.create().good()
-        site.create("Two").good()
         site.stack("plone-caching").good()
         waited = measure(site)
     finally:

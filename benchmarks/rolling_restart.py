@@ -96,7 +96,6 @@ def main() -> int:
         site.buildout().good()
         site.stack("up").good()
         site.create().good()
-        site.create("Two").good()
         site.stack("plone-caching").good()
         alone = statistics.median(own_start(site, CLIENTS[0]) for _ in range(ROUNDS))
         rounds = [under_load(site, ours) for _ in range(ROUNDS)]

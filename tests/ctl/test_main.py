@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from importlib import metadata
 
 import click
 import pytest
@@ -47,6 +48,34 @@ def test_help_starts_quickly(bench: Bench) -> None:
 
 def test_an_unknown_verb_is_a_usage_error(bench: Bench) -> None:
     assert bench.run("fly").status == 2
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("statu", "status"), ("verify", "verify-backup"), ("fly", "")],
+)
+def test_a_verb_that_is_nearly_one_is_named(
+    bench: Bench, typed: str, meant: str
+) -> None:
+    said = bench.run(typed)
+    assert said.status == 2
+    assert (f"Did you mean {meant}?" in said.errors) == bool(meant)
+
+
+def test_it_tells_its_version(bench: Bench) -> None:
+    assert metadata.version(main.__package__.rpartition(".")[0]) in (
+        bench.run("--version").output
+    )
+
+
+def test_somebody_else_is_told_whose_buildout_it_is() -> None:
+    """The tests run as an ordinary user, and / is root's."""
+    said = main._somebody_else(PermissionError(13, "no", "/x"), "/", "stack")
+    assert said == (
+        "/x is not open to you. This buildout is root's: "
+        "sudo -u root /bin/stack does it as root."
+    )
+    assert not main._somebody_else(FileNotFoundError(2, "no", "/x"), "/", "stack")
 
 
 def test_without_a_buildout_run_there_is_one_clear_line(bench: Bench) -> None:

@@ -91,7 +91,6 @@ def _begin(site: PloneSite, model: Path | None = None) -> None:
     took["up"] = site.stack("up").good()
     took["caching too early"] = site.stack("plone-caching")
     took["create"] = site.create().good()
-    site.create("Two").good()
     script = str(plonesite.ROOT / "tests/support/open_api.py")
     site.run("bin/instance", "run", script, "Plone", "Two").good()
     took["up without caching"] = site.stack("up").good()

@@ -20,8 +20,47 @@ CACHING = "bin/stack plone-caching"
 def test_up_on_an_empty_database_says_how_to_create_the_site(new: PloneSite) -> None:
     said = new.took["up"]
     assert f"{HOST}: there is no /Plone in the database yet" in said.errors
-    assert "@@plone-addsite?site_id=Plone" in said.errors
+    assert "bin/stack create-site" in said.errors
     assert "up: 7 programs answer, 7 of them started now" in said.output
+
+
+def test_sites_are_created_once(new: PloneSite) -> None:
+    said = new.took["create"].output
+    assert f"{HOST} (/Plone): created" in said
+    assert "two.example.com (/Two): created" in said
+    assert "next: bin/stack plone-caching" in said
+    before = (new.folder / "var/filestorage/Data.fs").stat().st_size
+    again = new.stack("create-site", "--title", "Another").good()
+    assert f"{HOST} (/Plone): is there already" in again.output
+    shown = json.loads(new.stack("create-site", "--json").good().output)
+    assert shown == {"sites": {"/Plone": "there", "/Two": "there"}}
+    assert (new.folder / "var/filestorage/Data.fs").stat().st_size == before
+
+
+def test_what_cannot_be_created_is_said_and_nothing_is(new: PloneSite) -> None:
+    data = new.folder / "var/filestorage/Data.fs"
+    new.configure(sites=f"{HOST} /Plone\n    new.example.com /New")
+    new.buildout().good()
+    before = data.stat().st_size
+    for words, text in (
+        (("--id", "/Elsewhere"), "Add HOST /Elsewhere to its sites"),
+        (("--language", "xx"), "--language xx: Plone has no such language"),
+        (("--distribution", "none"), "--distribution none: Plone has classic"),
+    ):
+        said = new.stack("create-site", *words)
+        assert said.status == 1
+        assert text in said.errors
+        assert "Traceback" not in said.text
+    new.configure(
+        sites=f"{HOST} /Plone\n    a.example.com /acl_users\n    b.example.com /No/Site"
+    )
+    new.buildout().good()
+    said = new.stack("create-site")
+    assert said.status == 1
+    assert "a.example.com (/acl_users): something is there" in said.errors
+    assert "b.example.com (/No/Site): there is no folder /No" in said.errors
+    assert data.stat().st_size == before
+    new.settle()
 
 
 def test_a_second_up_says_that_nothing_was_to_be_started(live: PloneSite) -> None:

@@ -222,7 +222,7 @@ def test_a_site_that_is_not_there_yet_is_a_warning(bench: Bench) -> None:
     result = bench.up()
     assert "there is no /Plone in the database yet" in result.errors
     assert "bin/debugger fg" in result.errors
-    assert "@@plone-addsite?site_id=Plone" in result.errors
+    assert "bin/stack create-site" in result.errors
 
 
 def test_on_an_empty_database_the_first_client_starts_alone(bench: Bench) -> None:

@@ -627,6 +627,54 @@ def _children(pid: int) -> set[str]:
     return set(Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
 
 
+@pytest.fixture(scope="module")
+def behind() -> Iterator[Stage]:
+    """Give an nginx that believes a proxy at 127.0.0.2."""
+    shown = Maintenance(allow=("127.0.0.1/32", "203.0.113.9/32"))
+    with _alone(trusted_proxies=("127.0.0.2/32",), maintenance=shown) as one:
+        yield one.start("nginx")
+
+
+@pytest.mark.parametrize(
+    ("source", "claimed", "visitor"),
+    [
+        ("127.0.0.2", "203.0.113.9", "203.0.113.9"),
+        # What the visitor claims himself stands before what the proxy adds.
+        ("127.0.0.2", "192.0.2.1, 203.0.113.9", "203.0.113.9"),
+        ("127.0.0.2", "192.0.2.1, 127.0.0.2", "192.0.2.1"),
+        ("127.0.0.2", "rubbish", "127.0.0.2"),
+        ("127.0.0.2", "", "127.0.0.2"),
+        ("127.0.0.1", "203.0.113.9", "127.0.0.1"),
+    ],
+)
+def test_a_trusted_proxy_names_the_visitor(
+    behind: Stage, source: str, claimed: str, visitor: str
+) -> None:
+    behind.plone.forget()
+    headers = [("X-Forwarded-For", claimed)] if claimed else []
+    reply = behind.get("/", *headers, source=source)
+    assert reply.status == 200
+    (seen,) = behind.plone.seen
+    assert seen["X-Forwarded-For"] == seen["X-Real-IP"] == visitor
+    # What only somebody at this very machine sees.
+    assert reply["X-Cache"] is None
+    log = Path(behind.stack.folders.log, "stack-nginx-access.log").read_text("utf-8")
+    assert log.splitlines()[-1].startswith(f"{visitor} ")
+
+
+def test_in_maintenance_the_visitor_counts_not_the_proxy(behind: Stage) -> None:
+    path = Path(behind.stack.maintenance_file)
+    path.write_text("www.example.com 1;\n")
+    try:
+        _reload(behind)
+        for claimed, status in (("203.0.113.9", 200), ("203.0.113.8", 503)):
+            header = ("X-Forwarded-For", claimed)
+            assert behind.get("/", header, source="127.0.0.2").status == status
+    finally:
+        path.unlink()
+        _reload(behind)
+
+
 @pytest.mark.parametrize("own", [False, True])
 def test_maintenance(tmp_path: Path, own: bool) -> None:  # noqa: FBT001
     page = tmp_path / "it's down.html"

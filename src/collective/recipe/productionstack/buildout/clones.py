@@ -13,8 +13,10 @@ from collective.recipe.productionstack.model.address import LAST_PORT
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.options.load import PORT_OFFSETS
 from collective.recipe.productionstack.options.load import load
+from collective.recipe.productionstack.plan.clients import set_aside
 from collective.recipe.productionstack.sources import zeoserver
 from collective.recipe.productionstack.sources import zope2instance
+from collective.recipe.productionstack.sources.reading import is_on
 from collective.recipe.productionstack.sources.reading import listener
 
 logger = logging.getLogger("productionstack")
@@ -84,12 +86,23 @@ class Clones:
                 "a number needs one plone.recipe.zope2instance part, there are several:"
                 f" {', '.join(found)}"
             )
-            remedy = "Name the clients: clients = " + " ".join(found)
+            remedy = f"Write instead: clients = {' '.join(self.for_visitors(found))}"
         else:
             message = "no part of plone.recipe.zope2instance is listed in parts"
             remedy = "Add one and list it in [buildout] parts."
         self.work.problem(self.stack, "clients", number, message, remedy)
         return None
+
+    def for_visitors(self, names: list[str]) -> list[str]:
+        """Return those of several parts that share the database and look for it."""
+        views = {name: self.work.view(name) for name in names}
+        sharing = {
+            name: is_on(view.get("debug-mode", ""))
+            for name, view in views.items()
+            if zope2instance.no_client(name, view) is None
+        }
+        aside = set_aside(sharing)
+        return [name for name in sharing if name not in aside] or names
 
     def address(self, template: str) -> Address:
         """Return where the template listens; its clones stay on the loopback."""

@@ -26,9 +26,10 @@ CLIENT_DEFAULTS = {
     # Reopens its file after a rotation; Zope knows no signal for that.
     "event-log-handler": WATCHED,
     "access-log-handler": WATCHED,
-    # Believe nginx about who the visitor is.
-    "zope-conf-additional": "trusted-proxy 127.0.0.1",
 }
+
+TRUSTED = ("zope-conf-additional", "trusted-proxy 127.0.0.1")
+"""Believe nginx about who the visitor is."""
 
 SERVER_DEFAULTS = {
     # The health check asks ZEO every other second; at info that is three lines each.
@@ -62,6 +63,12 @@ class Defaults:
             for key, value in CLIENT_DEFAULTS.items():
                 self.set_client_default(client, key, value)
             self.work.set_default(client, "threads", str(options.threads))
+            if not self.work.add_line(client, *TRUSTED):
+                logger.warning(
+                    "[%s] %s: Zope takes every visitor for nginx. Add the line: %s",
+                    client,
+                    *TRUSTED,
+                )
 
     def set_client_default(self, client: str, key: str, value: str) -> None:
         """Set one default, unless a log was made for another handler."""

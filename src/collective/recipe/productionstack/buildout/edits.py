@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
 
 from collective.recipe.productionstack.buildout import sections
 from collective.recipe.productionstack.errors import Problem
+
+OPENED = re.compile(r"^\s*<[^/#][^>]*(?<!/)>\s*$", re.MULTILINE)
+CLOSED = re.compile(r"^\s*</[^>]*>\s*$", re.MULTILINE)
 
 logger = logging.getLogger("productionstack")
 
@@ -37,6 +41,27 @@ class Preparation:
         self.buildout._raw[section][key] = value  # noqa: SLF001
         self.said.setdefault((key, value), []).append(section)
 
+    def add_line(self, section: str, key: str, line: str) -> bool:
+        """Add a line to an option, unless its first word stands there already.
+
+        Return False where the user's text is one that it cannot be added to: ZConfig's
+        sections must all be closed in it.
+        """
+        given = sections.flat(self.buildout, section).get(key)
+        if given is None:
+            self.set_default(section, key, line)
+            return True
+        first = line.split()[0]
+        if any(one.split()[:1] == [first] for one in given.splitlines()):
+            return True
+        if len(OPENED.findall(given)) != len(CLOSED.findall(given)):
+            return False
+        raw = self.buildout._raw[section]  # noqa: SLF001
+        raw.pop(f"{key} +", None)  # is in what was given
+        raw[key] = f"{given}\n{line}" if given.strip() else line
+        self.said.setdefault((f"{key} +", line), []).append(section)
+        return True
+
     def problem(
         self, part: str, option: str, value: str, message: str, remedy: str
     ) -> None:
@@ -52,4 +77,5 @@ class Preparation:
         for (key, value), names in self.said.items():
             shown = value if "\n" not in value else value.split("\n")[0] + " …"
             places = " ".join(f"[{name}]" for name in names)
-            logger.info("set in %s: %s = %s", places, key, shown)
+            mark = "" if key.endswith("+") else " "
+            logger.info("set in %s: %s%s= %s", places, key, mark, shown)

@@ -18,6 +18,7 @@ from collective.recipe.productionstack.sources import zeoserver
 from collective.recipe.productionstack.sources import zope2instance
 from collective.recipe.productionstack.sources.reading import Places
 from collective.recipe.productionstack.sources.reading import UnreadableError
+from collective.recipe.productionstack.sources.reading import is_on
 
 Made = TypeVar("Made")
 
@@ -50,6 +51,9 @@ def gather(
         no_clients={name: problem for name, problem in none.items() if problem},
         storages=read_all(zeoserver.RECIPE, zeoserver.read),
         backups=read_all(backup.RECIPE, backup.read),
+        debugging=frozenset(
+            name for name in clients if is_on(section_of(name).get("debug-mode", ""))
+        ),
         versions=versions,
         cores=len(os.sched_getaffinity(0)),
         memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Any
 from typing import TypeVar
 
@@ -22,6 +23,7 @@ from collective.recipe.productionstack.model.folders import Folders
 from collective.recipe.productionstack.model.stack import Stack
 from collective.recipe.productionstack.options.load import StackOptions
 from collective.recipe.productionstack.plan import advice
+from collective.recipe.productionstack.plan import clients
 from collective.recipe.productionstack.plan import folders
 from collective.recipe.productionstack.plan import stacks
 from collective.recipe.productionstack.plan.stacks import Part
@@ -74,12 +76,11 @@ def plan_of(buildout: Any) -> Plan:
     problems = _with_extensions(buildout, problems)
     if problems:
         raise ConfigurationError(problems)
-    for stack, _ in built.values():
+    for stack, options in built.values():
+        _say_once(buildout, [clients.guess(stack.name, options, found)])
         _warn(buildout, stack)
-    clients = {
-        one.name for stack, _ in built.values() for one in stack.zope.all_clients
-    }
-    guards.warn_of_open_files(buildout, sorted(clients))
+    names = {one.name for stack, _ in built.values() for one in stack.zope.all_clients}
+    guards.warn_of_open_files(buildout, sorted(names))
     buildout._productionstack_plan = built  # noqa: SLF001 (the only object of a run)
     return built
 
@@ -93,13 +94,17 @@ def _with_extensions(buildout: Any, problems: list[Problem]) -> list[Problem]:
 
 
 def _warn(buildout: Any, stack: Stack) -> None:
-    said: set[str] = buildout.__dict__.setdefault("_productionstack_said", set())
-
     def given(part: str, option: str) -> bool:
         return option in sections.flat(buildout, part)
 
-    for line in advice.warnings(stack, given=given):
-        if line not in said:
+    _say_once(buildout, advice.warnings(stack, given=given))
+
+
+def _say_once(buildout: Any, lines: Iterable[str]) -> None:
+    """Warn with lines that are not empty, each once a run: several parts share some."""
+    said: set[str] = buildout.__dict__.setdefault("_productionstack_said", set())
+    for line in lines:
+        if line and line not in said:
             logger.warning(line)
         said.add(line)
 

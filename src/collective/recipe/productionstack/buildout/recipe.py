@@ -198,6 +198,8 @@ class Recipe:
             logger.info(
                 "%s: now see bin/%s diff, then run bin/%s reload", *[self.name] * 3
             )
+        elif not self.stack.alone:
+            logger.info("%s: next: bin/%s up", *[self.name] * 2)
 
     def _write_script(self) -> None:
         zc.buildout.easy_install.scripts(

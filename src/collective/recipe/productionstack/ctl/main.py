@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import NoReturn
 
 import click
 
+from collective.recipe.productionstack.ctl.shell import variable
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.errors import StackError
 from collective.recipe.productionstack.errors import printable
@@ -22,7 +24,8 @@ VERBS = (
     *("up", "down", "status", "check", "diff", "reload", "rollback"),
     *("restart", "drain", "ready", "add", "remove", "debug", "boot", "watch"),
     *("maintenance", "backup", "verify-backup", "restore", "sync-backup", "pack"),
-    *("certificate", "cron", "explain", "plone-caching", "purge", "purge-check"),
+    *("create-site", "plone-caching", "purge", "purge-check"),
+    *("certificate", "cron", "explain", "completion"),
     "supervisord",
 )
 """In the order of their use; each is a module in ``verbs/`` of that name."""
@@ -46,6 +49,18 @@ class Verbs(click.Group):
         module = import_module(f"{__package__}.verbs.{_module(cmd_name)}")
         command: click.Command = module.command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb; say which one may be meant."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            near = get_close_matches(args[0], self.list_commands(ctx), 1)
+            if near and near[0] not in error.message:
+                error.message += f" Did you mean {near[0]}?"
+            raise
 
     def format_commands(
         self, ctx: click.Context, formatter: click.HelpFormatter
@@ -72,6 +87,7 @@ def sentence(verb: str) -> str:
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 88},
     epilog="Every verb tells more: --help behind it shows an example.",
 )
+@click.version_option(package_name="collective.recipe.productionstack")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @click.pass_context
 def group(ctx: click.Context, *, quiet: bool) -> None:
@@ -108,8 +124,27 @@ def main(directory: str, name: str, arguments: Sequence[str] | None = None) -> N
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 1
     except OSError as error:
-        status = _say(f"{error}. Mend that, then run the same command again.")
+        somebody = _somebody_else(error, directory, name)
+        mend = f"{error}. Mend that, then run the same command again."
+        status = _say(somebody or mend)
     sys.exit(status)
+
+
+def _somebody_else(error: OSError, directory: str, name: str) -> str:
+    """Say whose buildout it is where that is why something is not allowed."""
+    if not isinstance(error, PermissionError):
+        return ""
+    folder = Path(directory)
+    try:
+        owner, own = folder.owner(), folder.stat().st_uid == os.geteuid()
+    except (OSError, KeyError):
+        return ""
+    if own:
+        return ""
+    return (
+        f"{error.filename or folder} is not open to you. This buildout is {owner}'s: "
+        f"sudo -u {owner} {folder / 'bin' / name} does it as {owner}."
+    )
 
 
 def _run(directory: str, name: str, arguments: Sequence[str] | None) -> int:
@@ -117,6 +152,7 @@ def _run(directory: str, name: str, arguments: Sequence[str] | None) -> int:
         args=arguments,
         prog_name=f"bin/{name}",
         obj=(directory, name),
+        complete_var=variable(name),
         standalone_mode=False,
     )
     return int(result or 0)

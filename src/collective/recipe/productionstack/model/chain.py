@@ -38,6 +38,7 @@ class Chain:
     purge: Address
     balancer: Address
     stats: Address
+    trusted_proxies: tuple[str, ...] = ()
 
     @property
     def has_web_server(self) -> bool:

@@ -18,6 +18,7 @@ from collective.recipe.productionstack.options.parse import part_name
 from collective.recipe.productionstack.options.parse import part_names
 from collective.recipe.productionstack.options.parse import port
 from collective.recipe.productionstack.options.parse import port_base
+from collective.recipe.productionstack.options.parse import proxies
 from collective.recipe.productionstack.options.parse import service_names
 
 
@@ -102,6 +103,15 @@ class CoreOptions:
         address,
         example="127.0.0.1:8000",
         shown="`bind`:`port-base`",
+    )
+    trusted_proxies: tuple[str, ...] = option(
+        "Addresses and networks of what stands in front of nginx, another web server or"
+        " a CDN: the visitor is who its `X-Forwarded-For` names. From anybody else that"
+        " header counts for nothing.",
+        proxies,
+        example="127.0.0.1 10.0.0.0/8",
+        default=(),
+        shown="nobody",
     )
     https_address: Address | None = option(
         "Where nginx answers TLS.",

@@ -253,6 +253,18 @@ def networks(value: str) -> tuple[str, ...]:
         raise ValueError(f"{error}".replace("'", "")) from None
 
 
+def proxies(value: str) -> tuple[str, ...]:
+    """Parse the addresses and networks of proxies that are believed.
+
+    Raises ValueError for one that is none, or that is everybody.
+    """
+    found = networks(value)
+    for one in found:
+        if ipaddress.ip_network(one).prefixlen == 0:
+            raise ValueError(f"{one} is everybody, so visitors could claim any address")
+    return found
+
+
 def number_or_part_names(value: str) -> int | tuple[str, ...]:
     """Parse a number of clients to make, or names of parts.
 

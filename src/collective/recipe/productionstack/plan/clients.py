@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
 
@@ -10,6 +12,46 @@ from collective.recipe.productionstack.errors import Problem
 from collective.recipe.productionstack.model.clients import Client
 from collective.recipe.productionstack.options.load import StackOptions
 from collective.recipe.productionstack.plan.facts import Facts
+
+
+BY_NAME = re.compile(r"debug|reserve|spare|worker|async|ftp|cron", re.IGNORECASE)
+"""In the names of clients that are there for something else than visitors."""
+
+
+def set_aside(debugs: Mapping[str, bool]) -> dict[str, str]:
+    """Say why clients get no visitors where nobody has said which do, by name.
+
+    ``debugs`` tells of each client whether its debug mode is on. Where all of them
+    look so, none does: somebody has to serve.
+    """
+    found = {name: "its debug-mode is on" for name, on in debugs.items() if on}
+    for name in debugs:
+        if named := BY_NAME.search(name):
+            found.setdefault(name, f'"{named[0]}" in its name')
+    return found if len(found) < len(debugs) else {}
+
+
+def guess(part: str, options: StackOptions, facts: Facts) -> str:
+    """Say which clients were set aside unasked, and what to write instead of that."""
+    if options.clients:
+        return ""
+    chooser = Chooser(part, options, facts)
+    debug = chooser.debug_client()
+    aside = {
+        name: why
+        for name, why in chooser.aside.items()
+        if name != options.debug_client
+    }
+    if not aside:
+        return ""
+    shown = ", ".join(f"{name} ({why})" for name, why in aside.items())
+    lines = [f"clients = {' '.join(one.name for one in chooser.balanced(debug))}"]
+    if debug and not options.debug_client:
+        lines.append(f"debug-client = {debug.name}")
+    return (
+        f"[{part}] clients: no visitors for {shown}. If that is right, write: "
+        f"{'; '.join(lines)}"
+    )
 
 
 @dataclass
@@ -21,15 +63,28 @@ class Chooser:
     facts: Facts
     problems: list[Problem] = field(default_factory=list)
 
+    @property
+    def aside(self) -> dict[str, str]:
+        """Say why clients get no visitors though nobody has said so, by name."""
+        if self.options.clients:
+            return {}
+        facts = self.facts
+        return set_aside({name: name in facts.debugging for name in facts.clients})
+
     def debug_client(self) -> Client | None:
-        """Return the client that gets no visitors, where one is named."""
-        name = self.options.debug_client
+        """Return the client that gets no visitors: the one named, or a likely one."""
+        likely = (
+            name
+            for name in self.aside
+            if name in self.facts.debugging or "debug" in name.lower()
+        )
+        name = self.options.debug_client or next(likely, "")
         if name and name not in self.facts.clients:
             self.problems += self.why_not("debug-client", name)
         return self.facts.clients.get(name)
 
     def balanced(self, debug: Client | None) -> tuple[Client, ...]:
-        """Return the clients that are named, or all but the debug client."""
+        """Return the clients that are named, or all that seem to be for visitors."""
         wanted = self.options.clients
         if isinstance(wanted, int):
             self.add(
@@ -40,7 +95,8 @@ class Chooser:
             )
             return ()
         if not wanted:
-            return tuple(one for one in self.facts.clients.values() if one != debug)
+            others = (one for one in self.facts.clients.values() if one != debug)
+            return tuple(one for one in others if one.name not in self.aside)
         return tuple(self.named(wanted, debug))
 
     def named(self, wanted: tuple[str, ...], debug: Client | None) -> Iterator[Client]:

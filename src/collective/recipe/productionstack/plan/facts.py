@@ -14,7 +14,10 @@ from collective.recipe.productionstack.model.storage import Storage
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What the other recipes' parts say, by part name; memory, free disk in bytes."""
+    """What the other recipes' parts say, by part name; memory, free disk in bytes.
+
+    ``debugging`` are the clients whose debug mode is on.
+    """
 
     directory: str
     bin: str
@@ -26,4 +29,5 @@ class Facts:
     cores: int = 1
     memory: int = 1 << 40
     disk: int = 1 << 40
+    debugging: frozenset[str] = frozenset()
     unreadable: frozenset[str] = frozenset()

@@ -94,6 +94,9 @@ def program(client: Client, *, debug: bool = False) -> Program:
 
 
 def _listeners(section: Mapping[str, str]) -> tuple[Address, ...]:
+    if any(one.startswith(":") for one in section.get("http-address", "").split()):
+        message = "Zope's server refuses an address without a host"
+        raise UnreadableError("http-address", message, "127.0.0.1:8080")
     # A port alone is every interface to that recipe.
     found = addresses(section, "http-address", "8080", "0.0.0.0")
     if any(address.path for address in found):

@@ -147,14 +147,16 @@ def _is_never_cached(stack: Stack, site: Site) -> bool:
 
 def missing(stack: Stack, site: Site) -> str:
     """Say that a site is not in the database, and how to create it."""
-    where, _, name = site.path.rpartition("/")
-    text = f"{site.host}: there is no {site.path} in the database yet. Create it: "
+    text = (
+        f"{site.host}: there is no {site.path} in the database yet. "
+        f"Create it: bin/{stack.name} create-site"
+    )
     client = stack.zope.debug_client
     if client is None:
-        return f"{text}add a debug client, see the option debug-client."
+        return text
     port = client.address.port
     script = client.script.removeprefix(f"{stack.folders.buildout}/")
     return (
-        f"{text}{script} fg; from your machine ssh -L {port}:{client.address} "
-        f"THIS-HOST; then http://localhost:{port}{where}/@@plone-addsite?site_id={name}"
+        f"{text}. Or in a browser: {script} fg; from your machine "
+        f"ssh -L {port}:{client.address} THIS-HOST; http://localhost:{port}/"
     )

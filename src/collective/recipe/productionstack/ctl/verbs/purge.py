@@ -56,6 +56,6 @@ def _confirm(control: Control, *, yes: bool) -> None:
             f"nobody is there to ask. Run {control.script} purge --everything --yes."
         )
         raise ControlError(message)
-    click.confirm(
-        "Drop the whole cache? Every page is asked of Plone again", abort=True
-    )
+    if not click.confirm("Drop the whole cache? Every page is asked of Plone again"):
+        control.screen.say("nothing was dropped.")
+        raise click.exceptions.Exit(0)

@@ -143,7 +143,8 @@ def _ask(*, yes: bool) -> None:
     if not sys.stdin.isatty():
         raise ControlError("nobody can be asked here. Add --yes.")
     if not click.confirm("Go on?", default=False):
-        raise ControlError("nothing was changed.")
+        click.echo("nothing was changed.")
+        raise click.exceptions.Exit(0)
 
 
 def _show(control: Control, chosen: Chosen, target: Path | None) -> None:
