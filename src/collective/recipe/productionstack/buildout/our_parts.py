@@ -13,6 +13,7 @@ import zc.buildout
 
 from collective.recipe.productionstack.buildout import guards
 from collective.recipe.productionstack.buildout import other_parts
+from collective.recipe.productionstack.buildout import rivals
 from collective.recipe.productionstack.buildout import sections
 from collective.recipe.productionstack.buildout.last_run import Memory
 from collective.recipe.productionstack.daemons import registry
@@ -79,6 +80,8 @@ def plan_of(buildout: Any) -> Plan:
     for stack, options in built.values():
         _say_once(buildout, [clients.guess(stack.name, options, found)])
         _warn(buildout, stack)
+        if not stack.alone:
+            _say_once(buildout, rivals.found(buildout, stack))
     names = {one.name for stack, _ in built.values() for one in stack.zope.all_clients}
     guards.warn_of_open_files(buildout, sorted(names))
     buildout._productionstack_plan = built  # noqa: SLF001 (the only object of a run)

@@ -15,6 +15,7 @@ import click
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.lifecycle import boot
 from collective.recipe.productionstack.daemons.cron import control as crontab
+from collective.recipe.productionstack.daemons.cron import rivals
 from collective.recipe.productionstack.daemons.systemd.control import linger
 from collective.recipe.productionstack.daemons.systemd.control import user
 
@@ -48,6 +49,8 @@ def install(control: Control, *, systemd: bool) -> int:
     control.screen.say(f"boot: {boot.how(control)}")
     for text in boot.warnings(control):
         control.screen.warn(f"note: {text}")
+    for text in rivals.warnings(control.newest(), crontab.read()):
+        control.screen.warn(text)
     return 0
 
 

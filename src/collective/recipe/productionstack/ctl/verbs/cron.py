@@ -17,6 +17,7 @@ import click
 
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.daemons.cron import control as crontab
+from collective.recipe.productionstack.daemons.cron import rivals
 from collective.recipe.productionstack.errors import ControlError
 
 MAILTO = re.compile(r"^MAILTO=(.*)$", re.MULTILINE)
@@ -48,6 +49,8 @@ def install(control: Control) -> None:
     Example: bin/stack cron install
     """
     _edit(control, block(control), "installed")
+    for text in rivals.warnings(control.generated(), crontab.read()):
+        control.screen.warn(text)
 
 
 @command.command("remove")

@@ -1,0 +1,64 @@
+"""Lines of somebody's own that do what the stack's jobs and its start at boot do."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+
+from collective.recipe.productionstack.errors import printable
+from collective.recipe.productionstack.model.stack import Stack
+
+BACKUPS = ("backup", "fullbackup", "snapshotbackup", "fullsnapshotbackup", "zipbackup")
+"""Scripts of collective.recipe.backup; a part of another name puts it before."""
+
+AT_BOOT = "@reboot"
+BEGIN, END = (f"# {word} collective.recipe.productionstack" for word in ("BEGIN", "END"))
+
+
+def programs(stack: Stack) -> list[str]:
+    """Return the names by which others start what the stack runs."""
+    clients = [PurePosixPath(one.script).name for one in stack.zope.all_clients]
+    storage = stack.data.storage
+    return clients + ([storage.name] if storage else [])
+
+
+def jobs(stack: Stack) -> list[str]:
+    """Return the scripts that the stack's own jobs run, or stand for."""
+    storage = stack.data.storage
+    packs = [PurePosixPath(storage.pack_script).name] if storage else []
+    named = [
+        one if part.name == "backup" else f"{part.name}-{one}"
+        for part in stack.data.backups
+        for one in BACKUPS
+    ]
+    return [*packs, *named, *(part.name for part in stack.data.backups)]
+
+
+def names(script: str, text: str) -> bool:
+    """Whether a text names a script in a ``bin`` folder, or a program of that name."""
+    return bool(re.search(rf"(?:^|[\s/]){re.escape(script)}(?=[\s;&|)]|$)", text))
+
+
+def lines(stack: Stack, text: str) -> list[str]:
+    """Return the lines of a crontab that do what the stack does, not being ours.
+
+    Only those that name the folder of the buildout.
+    """
+    found, ours = [], False
+    for line in text.splitlines():
+        ours = (ours or line.startswith(BEGIN)) and not line.startswith(END)
+        if ours or line.startswith("#") or stack.folders.buildout not in line:
+            continue
+        starts = (*programs(stack), "supervisord") if AT_BOOT in line else ()
+        if any(names(one, line) for one in (*jobs(stack), *starts)):
+            found.append(line.strip())
+    return found
+
+
+def warnings(stack: Stack, text: str) -> list[str]:
+    """Say of each such line what to do with it."""
+    return [
+        "this line of your crontab does the same, past our lock and verdict. "
+        f"Delete it (crontab -e): {printable(line, limit=200)}"
+        for line in lines(stack, text)
+    ]
