@@ -30,7 +30,8 @@ def test_lines_of_the_same_work(line: str, same: bool) -> None:  # noqa: FBT001
 
 def test_our_own_blocks_are_none() -> None:
     begin, end = control.fences(STACK.folders.buildout, "stack")
-    block = f"{begin}\n1 1 * * * {BIN}/stack --quiet backup\n@reboot {BIN}/instance1\n{end}"
+    lines = f"1 1 * * * {BIN}/stack --quiet backup\n@reboot {BIN}/instance1"
+    block = f"{begin}\n{lines}\n{end}"
     mine = f"5 5 * * * {BIN}/backup"
     assert rivals.lines(STACK, f"{block}\n{mine}\n{block}\n") == [mine]
     (said,) = rivals.warnings(STACK, f"{block}\n{mine}\n")

@@ -92,7 +92,9 @@ def apache(ours: Stage, folder: Path, port: int) -> list[str]:
 
 @pytest.fixture(scope="module", params=[nginx, apache], ids=["nginx", "apache"])
 def front(
-    request: pytest.FixtureRequest, ours: Stage, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    ours: Stage,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Address]:
     folder = tmp_path_factory.mktemp("front")
     (port,) = ports.take(1)
@@ -111,7 +113,7 @@ def front(
         with contextlib.suppress(ProcessLookupError):
             os.killpg(running.pid, signal.SIGTERM)
         running.wait(15)
-        ports.give_back([port])
+        ports.give_back((port,))
 
 
 def get(front: Address, path: str, *headers: tuple[str, str]) -> stage.Reply:
@@ -144,9 +146,7 @@ def test_zope_and_the_log_see_the_visitor(ours: Stage, front: Address) -> None:
 
 
 @pytest.mark.parametrize("path", ["/a%20b", "/%C3%A4%C3%B6", "/a%2Fb?c=%2F", "/a;b,c"])
-def test_paths_arrive_as_they_were_sent(
-    ours: Stage, front: Address, path: str
-) -> None:
+def test_paths_arrive_as_they_were_sent(ours: Stage, front: Address, path: str) -> None:
     ours.plone.forget()
     direct = ours.get(path)
     sent = ours.plone.seen[-1].path if direct.status == 200 else ""
@@ -155,6 +155,6 @@ def test_paths_arrive_as_they_were_sent(
     assert (ours.plone.seen[-1].path if sent else "") == sent
 
 
-@pytest.mark.parametrize("path", ["/manage", "/VirtualHostBase/http/evil/x", "/%5fvh_a"])
+@pytest.mark.parametrize("path", ["/manage", "/VirtualHostBase/http/evil/x", "/_vh_a"])
 def test_what_we_refuse_is_refused(front: Address, path: str) -> None:
     assert get(front, path).status in {403, 404}

@@ -51,7 +51,7 @@ class Preparation:
         if given is None:
             self.set_default(section, key, line)
             return True
-        first = line.split()[0]
+        first = line.split(maxsplit=1)[0]
         if any(one.split()[:1] == [first] for one in given.splitlines()):
             return True
         if len(OPENED.findall(given)) != len(CLOSED.findall(given)):

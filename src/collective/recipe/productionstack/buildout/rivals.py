@@ -47,8 +47,8 @@ def _supervisor(buildout: Any, name: str, stack: Stack) -> Iterator[str]:
     if shared:
         yield (
             f"[{name}] programs: {', '.join(shared)} would run under two supervisors."
-            f" Run bin/supervisorctl shutdown, drop [{name}] from [buildout] parts, then"
-            f" bin/{stack.name} up"
+            f" Run bin/supervisorctl shutdown, drop [{name}] from [buildout] parts,"
+            f" then: bin/{stack.name} up"
         )
 
 
@@ -62,7 +62,8 @@ def _crontab(buildout: Any, name: str, stack: Stack) -> Iterator[str]:
             f" bin/{stack.name}. Drop [{name}] from [buildout] parts;"
             f" bin/{stack.name} cron install does it"
         )
-    starts = [one for one in (*rivals.programs(stack), "supervisord") if rivals.names(one, text)]
+    begun = (*rivals.programs(stack), "supervisord")
+    starts = [one for one in begun if rivals.names(one, text)]
     if values.get("times", "").strip() == rivals.AT_BOOT and starts:
         yield (
             f"[{name}] command: {starts[0]} would be started twice after a reboot. Drop"

@@ -53,13 +53,17 @@ class Verbs(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the verb; say which one may be meant."""
+        """Find the verb.
+
+        Raises UsageError that names the one which may be meant.
+        """
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
             near = get_close_matches(args[0], self.list_commands(ctx), 1)
             if near and near[0] not in error.message:
-                error.message += f" Did you mean {near[0]}?"
+                text = f"{error.message} Did you mean {near[0]}?"
+                raise click.UsageError(text, ctx) from error
             raise
 
     def format_commands(

@@ -13,7 +13,6 @@ from collective.recipe.productionstack.model.clients import Client
 from collective.recipe.productionstack.options.load import StackOptions
 from collective.recipe.productionstack.plan.facts import Facts
 
-
 BY_NAME = re.compile(r"debug|reserve|spare|worker|async|ftp|cron", re.IGNORECASE)
 """In the names of clients that are there for something else than visitors."""
 
@@ -38,9 +37,7 @@ def guess(part: str, options: StackOptions, facts: Facts) -> str:
     chooser = Chooser(part, options, facts)
     debug = chooser.debug_client()
     aside = {
-        name: why
-        for name, why in chooser.aside.items()
-        if name != options.debug_client
+        name: why for name, why in chooser.aside.items() if name != options.debug_client
     }
     if not aside:
         return ""

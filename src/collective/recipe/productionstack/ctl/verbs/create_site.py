@@ -41,10 +41,10 @@ GOOD = ("created", "there")
 @click.option("--no-content", is_flag=True, help="Make no example pages.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 @click.pass_obj
-def command(control: Control, *, path: str | None, as_json: bool, **asked: Any) -> int:
+def command(control: Control, /, **asked: Any) -> int:
     with control.lock():
         stack = control.newest()
-        sites = _chosen(stack, path)
+        sites = _chosen(stack, asked["path"])
         client = ask.client(control, stack)
         with control.screen.steps() as steps:
             steps.begin(client.name, "asking Plone")
@@ -53,7 +53,7 @@ def command(control: Control, *, path: str | None, as_json: bool, **asked: Any) 
     if found["trouble"]:
         raise ControlError(_refused(found["trouble"], asked))
     states: dict[str, str] = found["sites"]
-    if as_json:
+    if asked["as_json"]:
         control.screen.say(json.dumps({"sites": states}))
     else:
         _say(control, stack, sites, states)

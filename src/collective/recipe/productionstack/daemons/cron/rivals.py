@@ -12,7 +12,8 @@ BACKUPS = ("backup", "fullbackup", "snapshotbackup", "fullsnapshotbackup", "zipb
 """Scripts of collective.recipe.backup; a part of another name puts it before."""
 
 AT_BOOT = "@reboot"
-BEGIN, END = (f"# {word} collective.recipe.productionstack" for word in ("BEGIN", "END"))
+BEGIN = "# BEGIN collective.recipe.productionstack"
+END = "# END collective.recipe.productionstack"
 
 
 def programs(stack: Stack) -> list[str]:
@@ -45,9 +46,11 @@ def lines(stack: Stack, text: str) -> list[str]:
     Only those that name the folder of the buildout.
     """
     found, ours = [], False
+    folder = re.escape(stack.folders.buildout)
+    here = re.compile(rf"(?:^|[\s'\"=;&]){folder}(?=[/\s'\";&]|$)")
     for line in text.splitlines():
         ours = (ours or line.startswith(BEGIN)) and not line.startswith(END)
-        if ours or line.startswith("#") or stack.folders.buildout not in line:
+        if ours or line.startswith("#") or not here.search(line):
             continue
         starts = (*programs(stack), "supervisord") if AT_BOOT in line else ()
         if any(names(one, line) for one in (*jobs(stack), *starts)):
