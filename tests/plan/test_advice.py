@@ -41,6 +41,15 @@ def test_the_outermost_is_meant_for_everybody() -> None:
     assert len(said(**nobody, balancer=everywhere, stats=everywhere)) == 1
 
 
+def test_a_front_whose_word_does_not_count() -> None:
+    elsewhere = dataclasses.replace(samples.SITE, scheme="https", url_port=443)
+    (line,) = said(sites=(elsewhere, elsewhere))
+    assert "www.example.com is https elsewhere" in line
+    assert line.endswith("trusted-proxies = 127.0.0.1")
+    assert said(sites=(elsewhere,), trusted_proxies=("10.0.0.0/8",)) == []
+    assert said(sites=(elsewhere,), https=Address("0.0.0.0", 443)) == []
+
+
 def test_zeo_on_loopback_tcp() -> None:
     address = Address("127.0.0.1", 8100)
     storage = samples.changed(samples.STACK).data.storage

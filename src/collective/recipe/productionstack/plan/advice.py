@@ -34,6 +34,7 @@ def warnings(stack: Stack, *, given: Callable[[str, str], bool]) -> Iterator[str
     yield from _zeo_warnings(stack)
     yield from _blob_warnings(stack)
     yield from _listeners(stack)
+    yield from _fronts(stack)
     yield from _secrets(stack)
 
 
@@ -63,6 +64,20 @@ def _listeners(stack: Stack) -> Iterator[str]:
                     f"[{stack.name}] {name}-address: {WHAT[name]} on {address}, for"
                     f" everybody. Write: {name}-address = 127.0.0.1:{address.port}"
                 )
+
+
+def _fronts(stack: Stack) -> Iterator[str]:
+    """Yield the sites whose visitors all seem to be what stands in front."""
+    chain = stack.chain
+    if chain.has_web_server and not chain.https and not chain.trusted_proxies:
+        for site in stack.sites:
+            if site.scheme == "https":
+                yield (
+                    f"[{stack.name}] sites: {site.host} is https elsewhere, so every"
+                    " visitor seems to come from there. Write its address:"
+                    " trusted-proxies = 127.0.0.1"
+                )
+                return
 
 
 def _secrets(stack: Stack) -> Iterator[str]:
