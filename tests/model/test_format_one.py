@@ -16,6 +16,7 @@ def flat(stack: Stack) -> dict[str, Any]:
     values: dict[str, Any] = json.loads(stack.to_json())
     for group in ("chain", "zope", "data", "host", "announced"):
         values |= values.pop(group)
+    del values["trusted_proxies"]  # is newer
     values["purge_by"] = values.pop("caching")["purge_by"]
     shown = values.pop("maintenance")
     values["maintenance_page"] = shown["page"]

@@ -10,6 +10,7 @@ from pathlib import Path
 from collective.recipe.productionstack.daemons import registry
 from collective.recipe.productionstack.errors import Problem
 from collective.recipe.productionstack.model.address import Address
+from collective.recipe.productionstack.model.chain import NOBODY
 from collective.recipe.productionstack.model.chain import Chain
 from collective.recipe.productionstack.model.clients import Zope
 from collective.recipe.productionstack.model.folders import Folders
@@ -83,7 +84,21 @@ class _Builder:
     ) -> None:
         self.part, self.options, self.facts = part, options, facts
         self.faulty = faulty
+        if self.is_storage_alone:
+            self.options = replace(
+                options,
+                web_server=NOBODY,
+                proxy_cache=NOBODY,
+                load_balancer=NOBODY,
+            )
         self.problems: list[Problem] = []
+
+    @property
+    def is_storage_alone(self) -> bool:
+        """Whether this is a machine with the ZEO server, and clients are elsewhere."""
+        zope = (*self.facts.clients, *self.facts.no_clients, *self.facts.unreadable)
+        typed = self.part.names("sites") or self.part.names("clients")
+        return bool(self.facts.storages) and not (self.part.alone or zope or typed)
 
     def build(self) -> Stack:
         part, options = self.part, self.options
@@ -96,7 +111,7 @@ class _Builder:
         return Stack(
             name=part.name,
             folders=self.folders(),
-            services=(part.entry,) if part.alone else options.services,
+            services=(part.entry,) if part.alone else self.services(chain),
             alone=part.alone,
             sites=the_sites,
             chain=chain,
@@ -109,6 +124,15 @@ class _Builder:
                 workers=max(1, self.facts.cores // 2), versions=self.facts.versions
             ),
         )
+
+    def services(self, chain: Chain) -> tuple[str, ...]:
+        """Return whose files are written: nobody's who fills none of his roles."""
+        idle = {
+            one.NAME
+            for one in registry.SERVICES
+            if one.ROLES and all(chain.filled_by(r) != one.NAME for r in one.ROLES)
+        }
+        return tuple(one for one in self.options.services if one not in idle)
 
     def add(self, option: str, value: str, message: str, remedy: str) -> None:
         """Note a problem of one option."""
@@ -131,7 +155,8 @@ class _Builder:
         made, problems = sites.sites(name, found, options, chain)
         if not self.faulty & {"certificate", "key"}:
             self.problems += problems
-        if self.part.needs("sites") and not self.part.names("sites"):
+        needed = self.part.needs("sites") and not self.is_storage_alone
+        if needed and not self.part.names("sites"):
             self.add("sites", "", "no site is named", sites.EXAMPLE)
         return made, chain
 
@@ -164,6 +189,7 @@ class _Builder:
         clients = chooser.balanced(debug)
         self.problems += chooser.problems
         quiet = self.problems or self.facts.unreadable or self.part.names("clients")
+        quiet = quiet or self.is_storage_alone
         if not clients and self.part.needs("clients") and not quiet:
             chooser.need_one()
             self.problems += chooser.problems
