@@ -63,6 +63,19 @@ def test_what_cannot_be_created_is_said_and_nothing_is(new: PloneSite) -> None:
     new.settle()
 
 
+def test_a_shell_completes_verbs_and_options(live: PloneSite) -> None:
+    script = """
+        source <(bin/stack completion bash)
+        complete -p stack >/dev/null || exit 1
+        ask() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=()
+                _stack_completion bin/stack; echo "${COMPREPLY[*]}"; }
+        ask bin/stack verify
+        ask bin/stack status --js
+    """
+    said = live.run("bash", "-c", script).good()
+    assert said.output.split() == ["verify-backup", "--json"]
+
+
 def test_a_second_up_says_that_nothing_was_to_be_started(live: PloneSite) -> None:
     before = live.pids()
     said = live.stack("up").good()

@@ -126,3 +126,11 @@ def test_faulty_address() -> None:
     with pytest.raises(UnreadableError) as error:
         zeoserver.read("zeo", {"zeo-address": "127.0.0.1:99999"}, places)
     assert error.value.option == "zeo-address"
+
+
+def test_values_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ZConfig puts them in at each start; what is not set is no address."""
+    monkeypatch.setenv("ZEO_HOST", "10.0.0.5")
+    assert str(listener("$(ZEO_HOST):8100", "-")) == "10.0.0.5:8100"
+    with pytest.raises(ValueError, match=r"\$\(ZEO_GONE\) is not set"):
+        listener("$(ZEO_GONE):8100", "-")

@@ -13,6 +13,7 @@ from collective.recipe.productionstack.model.address import LAST_PORT
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.options.load import PORT_OFFSETS
 from collective.recipe.productionstack.options.load import load
+from collective.recipe.productionstack.plan.clients import SERVER
 from collective.recipe.productionstack.plan.clients import set_aside
 from collective.recipe.productionstack.sources import zeoserver
 from collective.recipe.productionstack.sources import zope2instance
@@ -46,7 +47,7 @@ class Clones:
             return
         number = options.clients
         template = self.template(str(number))
-        if template is None:
+        if template is None or not self.shares(template, str(number)):
             return
         names = [f"{template}{count}" for count in range(1, number + 1)]
         at = self.address(template)
@@ -92,6 +93,22 @@ class Clones:
             remedy = "Add one and list it in [buildout] parts."
         self.work.problem(self.stack, "clients", number, message, remedy)
         return None
+
+    def shares(self, template: str, number: str) -> bool:
+        """Whether clients made from a part share the database; note it if not."""
+        why = zope2instance.no_client(template, self.work.view(template))
+        if why is None:
+            return True
+        servers = sections.listed_with(self.buildout, zeoserver.RECIPE)
+        where = why.remedy.replace("Write:", f"Write in [{template}]:")
+        self.work.problem(
+            self.stack,
+            "clients",
+            number,
+            f"[{template}] {why.option} = {why.value}: {why.message}",
+            where if servers else f"{where}; {SERVER}",
+        )
+        return False
 
     def for_visitors(self, names: list[str]) -> list[str]:
         """Return those of several parts that share the database and look for it."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
 
 from collective.recipe.productionstack.errors import Problem
 from collective.recipe.productionstack.model.clients import Client
@@ -15,6 +16,13 @@ from collective.recipe.productionstack.plan.facts import Facts
 
 BY_NAME = re.compile(r"debug|reserve|spare|worker|async|ftp|cron", re.IGNORECASE)
 """In the names of clients that are there for something else than visitors."""
+
+
+SERVER = (
+    "and add [zeoserver] to parts, with recipe = plone.recipe.zeoserver: it takes over"
+    " var/filestorage and var/blobstorage as they are"
+)
+"""What a Zope needs that has held its database itself."""
 
 
 def set_aside(debugs: Mapping[str, bool]) -> dict[str, str]:
@@ -114,12 +122,20 @@ class Chooser:
 
     def need_one(self) -> None:
         """Note that there is no client at all, and why the parts here are none."""
-        self.problems += self.facts.no_clients.values()
-        self.add(
-            "",
-            "no ZEO client is listed in parts",
-            "Add one with recipe = plone.recipe.zope2instance, zeo-client = true.",
-        )
+        self.problems += [
+            self._with_server(problem) for problem in self.facts.no_clients.values()
+        ]
+        if not self.facts.no_clients:
+            self.add(
+                "",
+                "no ZEO client is listed in parts",
+                "Add one with recipe = plone.recipe.zope2instance, zeo-client = true.",
+            )
+
+    def _with_server(self, problem: Problem) -> Problem:
+        if problem.option != "zeo-client" or self.facts.storages:
+            return problem
+        return replace(problem, remedy=f"{problem.remedy}; {SERVER}")
 
     def why_not(self, option: str, name: str) -> Iterator[Problem]:
         """Say why a named part is no client, unless its own problem says it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,12 +34,29 @@ class Places:
         return str(PurePosixPath(base or self.directory) / path)
 
 
+def expanded(value: str) -> str:
+    """Put the environment's values for ``$(NAME)``, as ZConfig does at each start.
+
+    Raises ValueError for a name that is not set here.
+    """
+
+    def found(name: re.Match[str]) -> str:
+        try:
+            return os.environ[name[1]]
+        except KeyError:
+            message = f"{name[0]} is not set where buildout runs"
+            raise ValueError(message) from None
+
+    return re.sub(r"\$\(([A-Za-z_][A-Za-z0-9_]*)\)", found, value)
+
+
 def listener(value: str, default_host: str) -> Address:
     """Read ``port``, ``host:port``, ``[v6]:port`` or a socket's path.
 
-    Raises ValueError for anything else, or a port that does not exist.
+    ``$(NAME)`` is the environment's. Raises ValueError for anything else, or a port
+    that does not exist.
     """
-    value = value.strip()
+    value = expanded(value.strip())
     if "/" in value:
         return Address(path=value.removeprefix("unix:"))
     found = re.fullmatch(r"(?:(?:\[([^\]]+)\]|([^:\[\]\s]*)):)?([0-9]{1,5})", value)

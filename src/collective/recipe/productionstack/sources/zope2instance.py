@@ -97,6 +97,9 @@ def _listeners(section: Mapping[str, str]) -> tuple[Address, ...]:
     if any(one.startswith(":") for one in section.get("http-address", "").split()):
         message = "Zope's server refuses an address without a host"
         raise UnreadableError("http-address", message, "127.0.0.1:8080")
+    if "$(" in section.get("http-address", ""):
+        message = "Zope's server knows no $(NAME), which is for the database alone"
+        raise UnreadableError("http-address", message, "127.0.0.1:8080")
     # A port alone is every interface to that recipe.
     found = addresses(section, "http-address", "8080", "0.0.0.0")
     if any(address.path for address in found):
