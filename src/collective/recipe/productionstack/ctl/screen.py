@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -48,6 +49,11 @@ class Screen:
         """Colour a text where a person watches and has not declined."""
         wanted = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
         return click.style(text, fg=colour) if colour and wanted else text
+
+    @property
+    def width(self) -> int:
+        """Characters of a line; 0 for any, where nobody watches."""
+        return shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
 
     def console(self, width: int = 80) -> Console:
         """Return a rich console, of that width where nobody watches."""

@@ -14,7 +14,7 @@ Example: bin/stack status
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -22,16 +22,12 @@ import click
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.watching import metrics
 from collective.recipe.productionstack.ctl.watching import remarks
+from collective.recipe.productionstack.ctl.watching import table
 from collective.recipe.productionstack.ctl.watching.status import Status
 from collective.recipe.productionstack.ctl.watching.status import look
 from collective.recipe.productionstack.ctl.watching.status import supervisord
 from collective.recipe.productionstack.machine.files import MEGABYTE
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-
-UNCUT = 400
 COLOURS = {"running": "green", "stopped": "yellow", "drained": "yellow"}
 
 
@@ -59,48 +55,44 @@ def command(control: Control, *, as_json: bool, as_metrics: bool) -> int:
 
 
 def _show(control: Control, status: Status) -> None:
-    # A program that reads this needs whole names and numbers; a person one screen.
-    console = control.screen.console(width=UNCUT)
-    _show_programs(console, status)
+    for line in table.lines(_rows(status), control.screen.width, _paint(control)):
+        click.echo(line)
     for line in remarks.lines(control, status):
-        console.print(line, markup=False)
+        click.echo(line)
 
 
-def _show_programs(console: Console, status: Status) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for title in ("program", "state", "pid", "up", "address", "health", "memory"):
-        right = title in {"pid", "up", "memory"}
-        table.add_column(title, justify="right" if right else "left", no_wrap=True)
-    narrow = console.width < UNCUT
+def _rows(status: Status) -> list[dict[str, str]]:
     base = f"{status.stack.folders.buildout}/"
+    rows = []
     for program in status.stack.announced.programs:
         line = status.program(program)
-        good = status.is_good(program) or program.standby
-        colour = COLOURS.get(_state(line), "red") if good else "red"
-        table.add_row(
-            _short(line["name"], 14 if narrow else UNCUT),
-            Text(_state(line), style=colour),
-            str(line["pid"] or "-"),
-            remarks.span(line["uptime"]),
-            _short(line["address"].removeprefix(base), 20 if narrow else UNCUT),
-            Text(
-                _short(line["health"], 18 if narrow else UNCUT),
-                style="green" if good else "red",
-            ),
-            f"{line['memory'] / MEGABYTE:.0f} M" if line["memory"] else "-",
+        memory = line["memory"]
+        rows.append(
+            {
+                "program": line["name"],
+                "state": _state(line),
+                "pid": str(line["pid"] or "-"),
+                "up": remarks.span(line["uptime"]),
+                "address": line["address"].removeprefix(base),
+                "health": line["health"],
+                "memory": f"{memory / MEGABYTE:.0f} M" if memory else "-",
+                "good": "yes" if status.is_good(program) or program.standby else "",
+            }
         )
-    console.print(table, soft_wrap=False)
+    return rows
+
+
+def _paint(control: Control) -> Callable[[str, table.Row, str], str]:
+    def paint(column: str, row: table.Row, text: str) -> str:
+        if column not in {"state", "health"}:
+            return text
+        good = COLOURS.get(row["state"], "red") if column == "state" else "green"
+        return control.screen.coloured(text, good if row["good"] else "red")
+
+    return paint
 
 
 def _state(line: dict[str, Any]) -> str:
     """Return supervisord's word; a client that runs for nobody is drained."""
     state = str(line["state"]).lower()
     return "drained" if line["drained"] and state == "running" else state
-
-
-def _short(text: str, width: int) -> str:
-    """Shorten a text in its front part: the end tells more."""
-    return text if len(text) <= width else f"…{text[1 - width :]}"
