@@ -109,9 +109,10 @@ def _begin_with(site: PloneSite, model: Path) -> None:
 
 
 @pytest.fixture
-def live(plone: PloneSite) -> PloneSite:
-    """Give the site, running and configured as at first."""
-    plone.settle()
+def live(plone: PloneSite, request: pytest.FixtureRequest) -> PloneSite:
+    """Give the site, running and configured as at first, or as the test's mark says."""
+    mark = request.node.get_closest_marker("configured")
+    plone.settle(**(mark.kwargs if mark else {}))
     return plone
 
 

@@ -27,6 +27,11 @@ from tests.support.plonesite import PloneSite
 from tests.support.plonesite import Timed
 from tests.support.plonesite import new_folder
 
+# A second client would show nothing more here, and is started many times.
+pytestmark = pytest.mark.configured(clients=1)
+WITH_COPIES = pytest.mark.configured(
+    clients=1, stack="sync-target = {folder}/far\nsync-keep = 2"
+)
 TEXT = "the text of a blob "
 
 
@@ -539,9 +544,6 @@ def test_copies_go_over_ssh_and_survive_a_broken_network(
 @pytest.fixture
 def copied(kept: PloneSite) -> Iterator[tuple[PloneSite, Path]]:
     target = kept.folder / "far"
-    kept.configure(stack=f"sync-target = {target}\nsync-keep = 2")
-    kept.buildout().good()
-    kept.stack("reload").good()
     kept.took["sync-backup"] = kept.stack("sync-backup").good()
     yield kept, target
     shutil.rmtree(target)
@@ -552,6 +554,7 @@ def generations(target: Path) -> list[str]:
     return sorted(one.name for one in target.iterdir() if "copies-of" not in one.name)
 
 
+@WITH_COPIES
 def test_generations_are_whole_linked_and_few(copied: tuple[PloneSite, Path]) -> None:
     site, target = copied
     assert len(generations(target)) == 1
@@ -577,6 +580,7 @@ def test_generations_are_whole_linked_and_few(copied: tuple[PloneSite, Path]) ->
     shutil.rmtree(staging)
 
 
+@WITH_COPIES
 def test_an_empty_source_is_never_copied(copied: tuple[PloneSite, Path]) -> None:
     site, target = copied
     before = sorted(str(one) for one in target.rglob("*"))
@@ -588,6 +592,7 @@ def test_an_empty_source_is_never_copied(copied: tuple[PloneSite, Path]) -> None
     assert sorted(str(one) for one in target.rglob("*")) == before
 
 
+@WITH_COPIES
 def test_another_stacks_copies_are_left_alone(copied: tuple[PloneSite, Path]) -> None:
     site, target = copied
     (mark,) = target.glob(".copies-of-*")
@@ -598,6 +603,7 @@ def test_another_stacks_copies_are_left_alone(copied: tuple[PloneSite, Path]) ->
     assert all(path.stat().st_mode & 0o077 == 0 for path in target.glob("[0-9]*"))
 
 
+@WITH_COPIES
 def test_a_killed_copy_is_gone_on_with(copied: tuple[PloneSite, Path]) -> None:
     site, target = copied
     before = generations(target)

@@ -18,6 +18,7 @@ import pytest
 from tests.plone import test_backups as base
 from tests.support.plonesite import PloneSite
 
+pytestmark = base.pytestmark
 kept = base.kept
 
 PNG = base64.b64decode(

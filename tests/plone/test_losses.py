@@ -14,6 +14,7 @@ import pytest
 from tests.plone import test_backups as base
 from tests.support.plonesite import PloneSite
 
+pytestmark = base.pytestmark
 kept = base.kept
 copied = base.copied
 
@@ -47,6 +48,7 @@ def far_names(target: Path) -> list[str]:
     return sorted(one.name for one in target.glob("[0-9]*"))
 
 
+@base.WITH_COPIES
 def test_a_database_that_has_lost_everything_is_not_backed_up(
     copied: tuple[PloneSite, Path], stopped: PloneSite
 ) -> None:
@@ -226,6 +228,7 @@ def test_a_question_is_no_verdict_about_the_last_run(kept: PloneSite) -> None:
     assert "sync: FAILED" not in kept.stack("status").text
 
 
+@base.WITH_COPIES
 def test_a_quiet_site_is_copied_again_and_again(
     copied: tuple[PloneSite, Path],
 ) -> None:
@@ -240,6 +243,7 @@ def test_a_quiet_site_is_copied_again_and_again(
     assert far_names(target) == before
 
 
+@base.WITH_COPIES
 def test_a_copy_from_the_future_stops_everything(
     copied: tuple[PloneSite, Path],
 ) -> None:
@@ -255,6 +259,7 @@ def test_a_copy_from_the_future_stops_everything(
     assert far_names(target) == before
 
 
+@base.WITH_COPIES
 def test_a_far_copy_that_is_not_whole_is_sent_again(
     copied: tuple[PloneSite, Path],
 ) -> None:
@@ -268,6 +273,7 @@ def test_a_far_copy_that_is_not_whole_is_sent_again(
     assert base.generations(target) == [name]
 
 
+@base.WITH_COPIES
 def test_nothing_is_copied_after_a_red_verification(
     copied: tuple[PloneSite, Path],
 ) -> None:

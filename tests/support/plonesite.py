@@ -39,6 +39,8 @@ DATA = ("filestorage/Data.fs", "blobstorage", "cache")
 
 JSON = {"Accept": "application/json", "Content-Type": "application/json"}
 
+CLIENTS = 2
+
 BUILDOUT = """\
 [buildout]
 extensions = collective.recipe.productionstack
@@ -116,6 +118,7 @@ class PloneSite:
     took: dict[str, Timed] = field(default_factory=dict)
     guard: subprocess.Popen[bytes] | None = None
     written: str = ""
+    clients: int = CLIENTS
 
     # -- the buildout
 
@@ -125,7 +128,7 @@ class PloneSite:
         sites: str = SITES,
         instance: str = "",
         stack: str = "",
-        clients: int = 2,
+        clients: int = 0,
     ) -> None:
         """Write buildout.cfg."""
         self.written = BUILDOUT.format(
@@ -136,8 +139,8 @@ class PloneSite:
             parts=parts,
             sites=sites,
             instance=instance,
-            stack=stack,
-            clients=clients,
+            stack=stack.format(folder=self.folder),
+            clients=clients or self.clients,
         )
         path = self.folder / "buildout.cfg"
         path.write_text(self.written)
@@ -210,10 +213,14 @@ class PloneSite:
             target.parent.mkdir(parents=True, exist_ok=True)
             self.run("cp", "-a", str(place / one), str(target)).good()
 
-    def settle(self) -> None:
-        """See that the stack runs as it did at first, whatever a test has done."""
+    def settle(self, **values: Any) -> None:
+        """See that the stack runs as it did at first, whatever a test has done.
+
+        With other values than at first for what ``configure`` writes.
+        """
         before = self.written
-        self.configure()
+        self.clients = values.pop("clients", CLIENTS)
+        self.configure(**values)
         if self.written != before or not (self.folder / "bin/stack").exists():
             self.buildout().good()
             if self.stack("reload").status != 0:

@@ -188,7 +188,7 @@ def test_statistics_and_metrics_have_an_address(
 def test_statistics_change_nothing(balancer: Stage) -> None:
     body = b"s=instance1&action=drain&b=plone"
     ask(balancer.stack.chain.stats, "POST", "/", (), body)
-    assert _states(balancer)["instance1"] == "UP"
+    assert _states(balancer)["instance1"].startswith("UP")
 
 
 CLIENT = """

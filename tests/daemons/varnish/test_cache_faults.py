@@ -128,7 +128,8 @@ def instead(cache: Stage, talk: Callable[[socket.socket], None]) -> Iterator[Non
         server.shutdown(socket.SHUT_RDWR)
         server.close()
         stage.until(lambda: _starts(cache, port), 10)
-        time.sleep(0.5)
+        # Who was away is asked again when a health check has seen that it is back.
+        stage.until(lambda: cache.cache(f"/{time.monotonic()}").status != 503, 20)
 
 
 def _starts(cache: Stage, port: int) -> bool:

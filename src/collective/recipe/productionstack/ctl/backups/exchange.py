@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from collective.recipe.productionstack.ctl.jobs.task import LOCK
+from collective.recipe.productionstack.ctl.jobs.outcomes import LOCK
 from collective.recipe.productionstack.ctl.screen import Screen
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.machine import locks

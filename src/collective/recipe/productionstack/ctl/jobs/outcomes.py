@@ -11,6 +11,9 @@ from collective.recipe.productionstack.machine import state
 from collective.recipe.productionstack.model.stack import Stack
 
 FOLDER = "jobs"
+LOCK = "maintenance.lock"
+"""Held by whichever job is at work: one at a time."""
+
 HOUR = 3600
 WEEK_HOURS = 7 * 24
 DAILY = ("backup", "sync")

@@ -16,14 +16,13 @@ from collective.recipe.productionstack.ctl.alerts import Alert
 from collective.recipe.productionstack.ctl.alerts import Post
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.jobs import outcomes
+from collective.recipe.productionstack.ctl.jobs.outcomes import LOCK
 from collective.recipe.productionstack.ctl.jobs.outcomes import Stamp
 from collective.recipe.productionstack.ctl.screen import Steps
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.errors import printable
 from collective.recipe.productionstack.machine import locks
 from collective.recipe.productionstack.model.stack import Stack
-
-LOCK = "maintenance.lock"
 
 OTHER = "another job"
 PATIENCE = 7200.0

@@ -20,7 +20,6 @@ from typing import Any
 import click
 
 from collective.recipe.productionstack.ctl.control import Control
-from collective.recipe.productionstack.ctl.watching import metrics
 from collective.recipe.productionstack.ctl.watching import remarks
 from collective.recipe.productionstack.ctl.watching import table
 from collective.recipe.productionstack.ctl.watching.status import Status
@@ -38,6 +37,8 @@ COLOURS = {"running": "green", "stopped": "yellow", "drained": "yellow"}
 def command(control: Control, *, as_json: bool, as_metrics: bool) -> int:
     status = look(control)
     if as_metrics:
+        from collective.recipe.productionstack.ctl.watching import metrics
+
         programs = [status.program(one) for one in status.stack.announced.programs]
         programs.append(supervisord(status))
         more = metrics.of_status(status)

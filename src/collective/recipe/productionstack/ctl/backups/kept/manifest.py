@@ -11,16 +11,19 @@ import tempfile
 import zlib
 from collections.abc import Callable
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from dataclasses import field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from typing import Any
 
 from collective.recipe.productionstack.ctl.backups.kept import filestorage
 from collective.recipe.productionstack.ctl.backups.kept import repozo
 from collective.recipe.productionstack.ctl.backups.kept.repozo import Copy
 from collective.recipe.productionstack.model.storage import Backup
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 FOLDER = "manifests"
 FORMAT = 1
@@ -121,12 +124,19 @@ def relisted(copy: Copy, known: Manifest) -> list[str]:
     ]
 
 
+def _readers() -> ThreadPoolExecutor:
+    """Return who reads files side by side; ``status``, which reads none, is quick."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    return ThreadPoolExecutor(READERS)
+
+
 def _sums(
     copy: Copy, wanted: list[tuple[str, int]]
 ) -> Iterator[tuple[str, tuple[int, str]]]:
     """Yield size and sum of blobs, two read at a time."""
     folder = copy.blobs or Path()
-    with ThreadPoolExecutor(READERS) as readers:
+    with _readers() as readers:
         found = readers.map(lambda one: _sum(folder / one[0], one[1]), wanted)
         yield from zip((name for name, _ in wanted), found, strict=True)
 
@@ -191,7 +201,7 @@ def compare(
         # What is gone there was packed away.
         pairs = ((live / name, one) for name, one in known.blobs.items())
         every += [(path, one, "") for path, one in pairs if os.path.lexists(path)]
-    with ThreadPoolExecutor(READERS) as readers:
+    with _readers() as readers:
         said = readers.map(lambda one: trouble(one[0], *one[1]), every)
         for number, ((_, _, name), text) in enumerate(zip(every, said, strict=True)):
             step(number, len(every))

@@ -12,7 +12,7 @@ from collective.recipe.productionstack.ctl.backups.kept import manifest
 from collective.recipe.productionstack.ctl.backups.kept import repozo
 from collective.recipe.productionstack.ctl.backups.kept.ledger import Accepted
 from collective.recipe.productionstack.ctl.backups.kept.repozo import Copy
-from collective.recipe.productionstack.ctl.jobs.task import LOCK
+from collective.recipe.productionstack.ctl.jobs.outcomes import LOCK
 from collective.recipe.productionstack.machine import locks
 from collective.recipe.productionstack.model.stack import Stack
 from collective.recipe.productionstack.model.storage import Backup
