@@ -43,13 +43,18 @@ GOOD = ("created", "there")
 @click.pass_obj
 def command(control: Control, /, **asked: Any) -> int:
     with control.lock():
-        stack = control.newest()
+        # A site may be made before it is served.
+        stack = control.generated()
         sites = _chosen(stack, asked["path"])
         client = ask.client(control, stack)
-        with control.screen.steps() as steps:
-            steps.begin(client.name, "asking Plone")
-            found = ask.ask(stack, client, "creating", _wanted(sites, asked))
-            steps.done(client.name, "asked Plone")
+        wanted = _wanted(sites, asked)
+        if asked["as_json"]:
+            found = ask.ask(stack, client, "creating", wanted)
+        else:
+            with control.screen.steps() as steps:
+                steps.begin(client.name, "asking Plone")
+                found = ask.ask(stack, client, "creating", wanted)
+                steps.done(client.name, "asked Plone")
     if found["trouble"]:
         raise ControlError(_refused(found["trouble"], asked))
     states: dict[str, str] = found["sites"]
