@@ -96,7 +96,7 @@ class _Builder:
         return Stack(
             name=part.name,
             folders=self.folders(),
-            services=(part.entry,) if part.alone else options.services,
+            services=(part.entry,) if part.alone else self.services(chain),
             alone=part.alone,
             sites=the_sites,
             chain=chain,
@@ -109,6 +109,15 @@ class _Builder:
                 workers=max(1, self.facts.cores // 2), versions=self.facts.versions
             ),
         )
+
+    def services(self, chain: Chain) -> tuple[str, ...]:
+        """Return whose files are written: nobody's who fills none of his roles."""
+        idle = {
+            one.NAME
+            for one in registry.SERVICES
+            if one.ROLES and all(chain.filled_by(r) != one.NAME for r in one.ROLES)
+        }
+        return tuple(one for one in self.options.services if one not in idle)
 
     def add(self, option: str, value: str, message: str, remedy: str) -> None:
         """Note a problem of one option."""
