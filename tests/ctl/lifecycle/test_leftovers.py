@@ -10,8 +10,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from collective.recipe.productionstack.daemons.varnish.control import Varnish
+from tests.ctl.lifecycle.test_version_before import BEFORE
+from tests.ctl.lifecycle.test_version_before import LEFT
 from tests.ctl.lifecycle.test_version_before import NOW
 from tests.ctl.lifecycle.test_version_before import Site
+from tests.ctl.lifecycle.test_version_before import a_site
 from tests.support.bench import HOST
 
 SENDERS = 6
@@ -19,16 +23,42 @@ SENDERS = 6
 
 @pytest.fixture
 def site(daemons: None) -> Iterator[Site]:
-    with Site() as one:
-        one.generate()
-        one.write_parts()
+    with a_site(NOW) as one:
+        yield one
+
+
+@pytest.fixture
+def reloaded(daemons: None) -> Iterator[Site]:
+    """Give one whose Varnish was started by the first release."""
+    with a_site(BEFORE) as one:
+        one.up()
         one.trees.install(one.kept(NOW))
+        assert one.run("reload").errors == LEFT
         yield one
 
 
 def test_no_form_is_lost_while_everything_is_replaced(site: Site) -> None:
     """A form is never sent twice, so whoever has it in hand must finish it."""
     site.up()
+    loses_nothing(site)
+
+
+def test_nor_where_varnish_lacks_the_storages_that_its_rules_name(
+    reloaded: Site,
+) -> None:
+    loses_nothing(reloaded)
+
+
+def test_a_silent_varnish_is_not_one_without_requests(site: Site) -> None:
+    site.up()
+    varnish = Varnish(site.stack, 1)
+    assert varnish._fetches() == 0
+    assert site.run("down").ok
+    assert varnish._fetches() is None
+
+
+def loses_nothing(site: Site) -> None:
+    """Kill supervisord, and let up replace everything under forms that take a while."""
     os.kill(site.survey().supervisor, signal.SIGKILL)
     over = threading.Event()
     answers: list[object] = []

@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -93,12 +94,19 @@ class Site(Bench):
             script.chmod(0o700)
 
 
-@pytest.fixture
-def old(daemons: None) -> Iterator[Site]:
+@contextmanager
+def a_site(kept: Path) -> Iterator[Site]:
+    """Give a buildout folder with a kept tree."""
     with Site() as site:
         site.generate()
         site.write_parts()
-        site.trees.install(site.kept(BEFORE))
+        site.trees.install(site.kept(kept))
+        yield site
+
+
+@pytest.fixture
+def old(daemons: None) -> Iterator[Site]:
+    with a_site(BEFORE) as site:
         yield site
 
 

@@ -50,8 +50,7 @@ def _replace(
     elif program.kind == starter.stack.chain.load_balancer:
         _beside(starter, screen, program, pids)
     elif program.kind == starter.stack.chain.proxy_cache:
-        with suppress(ControlError):
-            roles.cache(starter.stack).step_aside(DRAIN_SECONDS)
+        _step_aside(starter, screen, program)
         _swap(starter, screen, program, pids)
     elif program.kind == starter.stack.chain.web_server:
         # The new one stands for the old, which serves on; see its subreaper.
@@ -124,6 +123,19 @@ def _take_back(starter: Starter, program: Program) -> None:
         )
 
 
+def _step_aside(starter: Starter, screen: Screen, program: Program) -> None:
+    """Let the cache finish what it has in hand, while others go past it."""
+    with suppress(ControlError):
+        if not roles.cache(starter.stack).step_aside(DRAIN_SECONDS):
+            _warn_of_requests(screen, program)
+
+
+def _warn_of_requests(screen: Screen, program: Program) -> None:
+    screen.warn(
+        f"{program.name} still had requests after {DRAIN_SECONDS:.0f} s: stopped anyway"
+    )
+
+
 def _drain(starter: Starter, screen: Screen, program: Program) -> bool:
     """Let a client finish its requests; False where HAProxy cannot be asked."""
     balancer = roles.balancer(starter.stack)
@@ -132,10 +144,7 @@ def _drain(starter: Starter, screen: Screen, program: Program) -> bool:
     with suppress(ControlError):
         balancer.set_state(program.name, "drain")
         if not balancer.wait_idle({program.name}, DRAIN_SECONDS):
-            screen.warn(
-                f"{program.name} still had requests after {DRAIN_SECONDS:.0f} s: "
-                "stopped anyway"
-            )
+            _warn_of_requests(screen, program)
         return True
     return False
 

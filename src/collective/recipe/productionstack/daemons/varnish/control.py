@@ -58,25 +58,29 @@ class Varnish:
         Raises ControlError when Varnish refuses it.
         """
         del send
-        text = self._text()
-        has = re.findall(r"storage\.(\w+)", self._admin("storage.list"))
-        if not set(PLACED.findall(text)) <= set(has):
-            # It was started before they were asked for, and keeps all in those it has.
-            text = PLACED.sub("", text)
-        self._discard_others(self._use(text))
+        self._discard_others(self._use(self._fitting()))
 
     def step_aside(self, seconds: float) -> bool:
         """Send the web server past it, and finish what it has been asked before.
 
-        Return whether that was so in time. Raises ControlError when it cannot be asked.
+        Return whether that was so in time; what it does not tell is not so. Raises
+        ControlError when it cannot be asked.
         """
-        self._use(self._text().replace(VERSION, f"{VERSION}\n{LAST}", 1))
+        self._use(self._fitting().replace(VERSION, f"{VERSION}\n{LAST}", 1))
         # nginx has another way where this is not there; what is open stays so.
         Path(self.stack.cache_socket.path).unlink(missing_ok=True)
-        return waiting.until(lambda: not self._fetches(), seconds)
+        return waiting.until(lambda: self._fetches() == 0, seconds)
 
     def _text(self) -> str:
         return Path(self.stack.folders.applied, "varnish", FILE).read_text("utf-8")
+
+    def _fitting(self) -> str:
+        """Return the applied VCL, without the storages that it was not started with."""
+        text = self._text()
+        has = re.findall(r"storage\.(\w+)", self._admin("storage.list"))
+        # It keeps all in those it has, until it is started anew.
+        known = set(PLACED.findall(text)) <= set(has)
+        return text if known else PLACED.sub("", text)
 
     def _use(self, text: str) -> str:
         """Compile a VCL and use it; return the name that it has there."""
@@ -104,10 +108,10 @@ class Varnish:
         finally:
             other.unlink(missing_ok=True)
 
-    def _fetches(self) -> int:
-        """Count the requests that it asks others just now."""
-        done = self._stat(("VBE.*.conn",))
-        return sum(int(one[1]) for one in done if len(one) > 1)
+    def _fetches(self) -> int | None:
+        """Count the requests that it asks others just now; None when it is silent."""
+        done = [one for one in self._stat(("VBE.*.conn",)) if len(one) > 1]
+        return sum(int(one[1]) for one in done) if done else None
 
     def active(self) -> str:
         """Return the name of the VCL in use."""
