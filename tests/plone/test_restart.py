@@ -13,6 +13,7 @@ import pytest
 from tests.support.crowd import Crowd
 from tests.support.crowd import Lost
 from tests.support.crowd import crowd
+from tests.support.crowd import warm
 from tests.support.plonesite import PloneSite
 
 CONNECTIONS = 8
@@ -136,10 +137,11 @@ def test_a_hung_client_leaves_the_others_serving(live: PloneSite) -> None:
     live.wait(live.is_well, 60, "the site before")
     # All who need a page that nobody has yet wait for the one request that fetches it.
     live.wait(lambda: live.get("/").cache == "HIT", 30, "the cached page")
+    warm(live)
     victim = live.pid("instance1")
     os.kill(victim, signal.SIGSTOP)
     try:
-        with crowd(live) as visitors:
+        with crowd(live, is_warm=True) as visitors:
             time.sleep(8)
             # Some may wait for the one that hangs; all others are served.
             served = visitors.good

@@ -8,6 +8,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from collective.recipe.productionstack.daemons.nginx.control import Nginx
 from collective.recipe.productionstack.model.stack import Maintenance
 from collective.recipe.productionstack.plan import rendering
 from tests.daemons import stage
@@ -673,6 +675,28 @@ def test_in_maintenance_the_visitor_counts_not_the_proxy(behind: Stage) -> None:
     finally:
         path.unlink()
         _reload(behind)
+
+
+def test_a_reload_is_over_when_no_old_worker_takes_visitors(front: Stage) -> None:
+    nginx = Nginx(front.stack, 5)
+    pid = nginx.master()
+    slow = min(nginx.workers())
+    done = threading.Event()
+
+    def reload() -> None:
+        nginx.reload(lambda: os.kill(pid, signal.SIGHUP))
+        done.set()
+
+    thread = threading.Thread(target=reload)
+    os.kill(slow, signal.SIGSTOP)
+    try:
+        thread.start()
+        stage.until(lambda: len(nginx.workers()) > 1, 10)
+        assert not done.wait(1)
+    finally:
+        os.kill(slow, signal.SIGCONT)
+        thread.join()
+    assert done.is_set()
 
 
 @pytest.mark.parametrize("own", [False, True])

@@ -14,6 +14,10 @@ from collective.recipe.productionstack.model.stack import Stack
 
 TITLE = "nginx"
 SECONDS = 15.0
+LEAVING = "is shutting down"
+"""What stands in the title of a worker that takes no new connection any more
+(ngx_worker_process_cycle sets it as it closes its listeners)."""
+
 HOST = re.compile(r"^(\S+) 1;$", re.MULTILINE)
 
 
@@ -39,18 +43,31 @@ class Nginx:
         return frozenset(processes.children(processes.table(), self.master()))
 
     def reload(self, send: Callable[[], None]) -> None:
-        """Send its signal and see that other workers come.
+        """Send its signal; see other workers come and the ones before take no more.
 
-        Raises ControlError when none does: then nginx refuses its files.
+        Raises ControlError when none comes: then nginx refuses its files; and when
+        one from before goes on: then some visitors see the old configuration.
         """
         before = self.workers()
         send()
+        log = f"Its log in {self.stack.folders.log} says why."
         if not waiting.until(lambda: self.workers() - before, SECONDS):
             message = (
                 "nginx did not take the configuration in and serves on with the old "
-                f"one. Its log in {self.stack.folders.log} says why."
+                f"one. {log}"
             )
             raise ControlError(message)
+        if not waiting.until(lambda: not self._still_taking(before), SECONDS):
+            stuck = ", ".join(str(pid) for pid in sorted(self._still_taking(before)))
+            message = (
+                "nginx took the configuration in, but a worker of the old one still "
+                f"takes visitors (pid {stuck}). {log}"
+            )
+            raise ControlError(message)
+
+    def _still_taking(self, workers: frozenset[int]) -> frozenset[int]:
+        left = workers & self.workers()
+        return frozenset(pid for pid in left if LEAVING not in processes.command(pid))
 
     def maintenance_text(self, hosts: list[str]) -> str:
         """Return what its map includes, one line for each host."""
