@@ -25,6 +25,7 @@ from collective.recipe.productionstack.machine.run import Result
 from collective.recipe.productionstack.machine.run import run
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.announced import Announced
+from collective.recipe.productionstack.model.announced import Extras
 from collective.recipe.productionstack.model.announced import Health
 from collective.recipe.productionstack.model.announced import Job
 from collective.recipe.productionstack.model.announced import Program
@@ -60,6 +61,7 @@ class Bench:
         self.ports = ports.take(9)
         self.text = "one"
         self.programs: tuple[Program, ...] = ()
+        self.extras = Extras()
         self.watching = Watching()
         self.watchdog: tuple[str, ...] = ()
         self.extra = ""
@@ -142,6 +144,7 @@ class Bench:
                 stats=stats,
             ),
             zope=Zope(clients=clients[:2], debug_client=clients[2]),
+            extras=self.extras,
             data=Data(storage=storage),
             watching=self.watching,
         )
@@ -331,7 +334,8 @@ def _programs(bench: Bench, stack: Stack) -> tuple[Program, ...]:
         for client in stack.zope.all_clients
     )
     tiers = (known[tier] for tier in bench.tiers)
-    return (zeo, *clients, *tiers, *_watchdog(bench, stack))
+    before, after = bench.extras.before, bench.extras.after
+    return (zeo, *before, *clients, *after, *tiers, *_watchdog(bench, stack))
 
 
 def _watchdog(bench: Bench, stack: Stack) -> tuple[Program, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from collective.recipe.productionstack.model.address import LAST_PORT
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.options.load import PORT_OFFSETS
 from collective.recipe.productionstack.options.load import load
+from collective.recipe.productionstack.plan import programs
 from collective.recipe.productionstack.plan.clients import SERVER
 from collective.recipe.productionstack.plan.clients import set_aside
 from collective.recipe.productionstack.sources import zeoserver
@@ -46,7 +48,8 @@ class Clones:
         if not isinstance(options.clients, int):
             return
         number = options.clients
-        template = self.template(str(number))
+        workers = programs.worker_names(options)
+        template = self.template(str(number), workers)
         if template is None or not self.shares(template, str(number)):
             return
         names = [f"{template}{count}" for count in range(1, number + 1)]
@@ -77,9 +80,10 @@ class Clones:
             template,
         )
 
-    def template(self, number: str) -> str | None:
-        """Return the one part that the clients are made from."""
-        found = sections.listed_with(self.buildout, zope2instance.RECIPE)
+    def template(self, number: str, workers: Collection[str]) -> str | None:
+        """Return the one part that the clients are made from; workers do not count."""
+        listed = sections.listed_with(self.buildout, zope2instance.RECIPE)
+        found = [name for name in listed if name not in workers]
         if len(found) == 1:
             return found[0]
         if found:

@@ -43,6 +43,7 @@ class Defaults:
     def __init__(self, work: Preparation) -> None:
         """Prepare; nothing is changed yet."""
         self.work, self.buildout = work, work.buildout
+        self.main = ""
 
     def set_all(self, stack: str) -> None:
         """Set what production needs on the ZEO server and on every ZEO client."""
@@ -53,8 +54,9 @@ class Defaults:
             if reading.is_on(self.work.view(name).get("zeo-client", ""))
         ]
         options, _ = load(stack, self.work.view(stack))
-        if len(servers) == 1:
-            self.set_meeting_place(stack, servers[0], clients)
+        self.main = self.main_server(options.zeoserver, servers, clients)
+        if self.main:
+            self.set_meeting_place(stack, self.main, clients)
         for server in servers:
             for key, value in SERVER_DEFAULTS.items():
                 if "zeo-conf" not in sections.flat(self.buildout, server):
@@ -69,6 +71,15 @@ class Defaults:
                     client,
                     *TRUSTED,
                 )
+
+    def main_server(self, named: str, servers: list[str], clients: list[str]) -> str:
+        """Return the ZEO server with the sites: named, the only one, or asked."""
+        if len(servers) == 1 or named in servers:
+            return named if named in servers else servers[0]
+        typed = {self.work.view(name).get("zeo-address", "") for name in clients}
+        asked = {target for one in typed for target in one.split()}
+        found = [name for name in servers if self.server_address(name) in asked]
+        return found[0] if len(found) == 1 else ""
 
     def set_client_default(self, client: str, key: str, value: str) -> None:
         """Set one default, unless a log was made for another handler."""
@@ -120,6 +131,31 @@ class Defaults:
         """Whether the server keeps its blobs elsewhere than clients expect."""
         flat = sections.flat(self.buildout, server)
         return any(key in flat for key in ("blob-storage", "var", "zeo-conf"))
+
+    def add_backups(self, before: str) -> None:
+        """See that every ZEO server is backed up, making the parts that are missing."""
+        servers = sections.listed_with(self.buildout, zeoserver.RECIPE)
+        if len(servers) < 2:  # noqa: PLR2004 (the usual one)
+            self.add_backup(before)
+            return
+        known = {self.data_file(name) for name in self.work.parts}
+        for server in servers:
+            made = self.backup_section(server)
+            name = "backup" if server == self.main else f"backup-{server}"
+            if made.get("datafs") in known or name in self.buildout._raw:  # noqa: SLF001
+                continue
+            self.buildout._raw[name] = made  # noqa: SLF001
+            self.work.parts.insert(self.work.parts.index(before), name)
+            logger.info("added [%s] (collective.recipe.backup) to the parts", name)
+
+    def data_file(self, name: str) -> str:
+        """Return what a part backs up, nothing where it is for something else."""
+        if sections.recipe_of(self.buildout, name) != backup.RECIPE:
+            return ""
+        places, view = places_of(self.buildout), self.work.view(name)
+        # Without a name it is the usual place, as that recipe has it.
+        usual = f"{places.directory}/var/filestorage/Data.fs"
+        return backup.read(name, view, places).data_file or usual
 
     def add_backup(self, before: str) -> None:
         """See that a backup part is listed, making one where none is defined."""

@@ -72,7 +72,7 @@ def _prepare(buildout: Any) -> None:
     defaults.set_all(ours[0])
     entries = [sections.entry_of(buildout, name) for name in ours]
     if any("backup" in registry.needs(entry) for entry in entries):
-        defaults.add_backup(before=ours[0])
+        defaults.add_backups(before=ours[0])
     work.set_parts()
     work.say()
     buildout._productionstack_problems = work.problems  # noqa: SLF001

@@ -69,8 +69,24 @@ def recipe_of(buildout: Any, name: str) -> str:
 
 
 def listed(buildout: Any) -> list[str]:
-    """Return the parts that this run installs, in their order, each once."""
-    return list(dict.fromkeys(buildout["buildout"].get("parts", "").split()))
+    """Return the parts that this run installs, in their order, each once.
+
+    A part that another one refers to is installed too, before it, as buildout does.
+    """
+    found: dict[str, None] = {}
+
+    def add(name: str, doing: frozenset[str]) -> None:
+        if name in doing or name in found:
+            return
+        for value in flat(buildout, name).values():
+            for section in dict.fromkeys(REFERENCE.findall(value)):
+                if recipe_of(buildout, section[0]):
+                    add(section[0], doing | {name})
+        found[name] = None
+
+    for name in buildout["buildout"].get("parts", "").split():
+        add(name, frozenset())
+    return list(found)
 
 
 def listed_with(buildout: Any, recipe: str) -> list[str]:

@@ -16,6 +16,7 @@ from collective.recipe.productionstack.model.announced import Health
 from collective.recipe.productionstack.model.announced import Program
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from collections.abc import Mapping
 
 
@@ -51,11 +52,10 @@ def probe_all(programs: Iterable[Program], timeout: float) -> Mapping[str, str]:
 
 def probe(health: Health, timeout: float) -> str:
     """Return ``ok`` or in a few words what is wrong."""
-    closes = _closes if health.status == CLOSED else _answers
-    talks = _tells if health.zeo else _greets
-    ask = closes if health.path or health.status == CLOSED else talks
+    if not health.asked:
+        return OK
     try:
-        return ask(health, timeout)
+        return _how(health)(health, timeout)
     except FileNotFoundError:
         return "no socket"
     except ConnectionRefusedError:
@@ -64,6 +64,21 @@ def probe(health: Health, timeout: float) -> str:
         return f"no answer in {timeout:g} s"
     except (OSError, http.client.HTTPException) as error:
         return f"no answer ({type(error).__name__})"
+
+
+def _how(health: Health) -> Callable[[Health, float], str]:
+    if health.status == CLOSED:
+        return _closes
+    if health.path:
+        return _answers
+    if health.opens:
+        return _opens
+    return _tells if health.zeo else _greets
+
+
+def _opens(health: Health, timeout: float) -> str:
+    _connected(health.address, timeout).close()
+    return OK
 
 
 def _answers(health: Health, timeout: float) -> str:

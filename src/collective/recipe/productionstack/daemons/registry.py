@@ -16,6 +16,7 @@ from collective.recipe.productionstack.daemons.logrotate import config as logrot
 from collective.recipe.productionstack.daemons.nginx import config as nginx
 from collective.recipe.productionstack.daemons.supervisor import config as supervisor
 from collective.recipe.productionstack.daemons.varnish import config as varnish
+from collective.recipe.productionstack.machine.own_processes import SUPERVISOR
 from collective.recipe.productionstack.model.announced import Check
 from collective.recipe.productionstack.model.announced import Job
 from collective.recipe.productionstack.model.announced import Log
@@ -61,6 +62,9 @@ class Service(Protocol):
 
 SERVICES: tuple[Service, ...] = (haproxy, varnish, nginx, supervisor, logrotate, cron)
 """In the order in which their programs start, the watchdog (supervisor's) last."""
+
+TAKEN = frozenset({SUPERVISOR, supervisor.WATCHDOG, *(one.NAME for one in SERVICES)})
+"""Names that a program of the user cannot have."""
 
 
 def needs(entry: str) -> frozenset[str]:

@@ -10,6 +10,8 @@ from collective.recipe.productionstack.model.address import Address
 
 STORAGE = "zeo"
 CLIENT = "client"
+WORKER = "zope-worker"
+COMMAND = "command"
 """Kinds of programs; a daemon's kind is its name."""
 
 
@@ -37,13 +39,17 @@ class Health:
 
     A ``path`` is fetched and must give ``status``; status 444 means that the
     connection is closed without an answer (nginx's word for it). Without a path
-    something must be read after connecting; a ``zeo`` server must tell of its storage.
+    something must be read after connecting; a ``zeo`` server must tell of its storage;
+    where it ``opens`` to be well is to be connected to. One that is not ``asked`` is
+    well while it runs.
     """
 
     address: Address
     path: str = ""
     status: int = 200
     zeo: bool = False
+    opens: bool = False
+    asked: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +85,20 @@ class Program:
     def is_client(self) -> bool:
         """Whether it is a Zope client."""
         return self.kind == CLIENT
+
+    @property
+    def is_extra(self) -> bool:
+        """Whether it is one of the option ``programs``."""
+        return self.kind in {WORKER, COMMAND}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extras:
+    """Programs that the site has besides: started before the clients, and after."""
+
+    before: tuple[Program, ...] = ()
+    after: tuple[Program, ...] = ()
+    logs: tuple[Log, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

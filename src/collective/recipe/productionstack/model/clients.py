@@ -56,16 +56,18 @@ class Balancing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Zope:
-    """The balanced clients, the one that gets no visitors, and who gets what."""
+    """The balanced clients, those that get no visitors, and who gets what."""
 
     clients: tuple[Client, ...] = ()
+    workers: tuple[Client, ...] = ()
     debug_client: Client | None = None
     balancing: Balancing = Balancing()
 
     @property
     def all_clients(self) -> tuple[Client, ...]:
-        """The balanced clients and the debug client."""
-        return self.clients + ((self.debug_client,) if self.debug_client else ())
+        """The balanced clients, the workers and the debug client."""
+        debug = (self.debug_client,) if self.debug_client else ()
+        return (*self.clients, *self.workers, *debug)
 
     def clients_of(self, pool: Pool | None) -> tuple[Client, ...]:
         """Return a pool's clients; without a pool those that are in none."""

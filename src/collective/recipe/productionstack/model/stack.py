@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.announced import Announced
+from collective.recipe.productionstack.model.announced import Extras
 from collective.recipe.productionstack.model.caching import Caching
 from collective.recipe.productionstack.model.chain import BALANCER
 from collective.recipe.productionstack.model.chain import CACHE
@@ -67,6 +68,7 @@ class Stack:
     sites: tuple[Site, ...] = ()
     chain: Chain
     zope: Zope = Zope()
+    extras: Extras = Extras()
     data: Data = Data()
     caching: Caching = Caching()
     maintenance: Maintenance = Maintenance()

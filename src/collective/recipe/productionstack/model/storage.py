@@ -64,8 +64,17 @@ class Keeping:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Data:
-    """Where the database is, what backs it up, and how backups are kept."""
+    """Where the database is, what backs it up, and how backups are kept.
+
+    ``others`` are ZEO servers for what the clients mount besides.
+    """
 
     storage: Storage | None = None
+    others: tuple[Storage, ...] = ()
     backups: tuple[Backup, ...] = ()
     keeping: Keeping = Keeping()
+
+    @property
+    def storages(self) -> tuple[Storage, ...]:
+        """Every ZEO server here, the one with the sites first."""
+        return ((self.storage,) if self.storage else ()) + self.others

@@ -18,12 +18,18 @@ from collective.recipe.productionstack.options.balancing import BalancingOptions
 from collective.recipe.productionstack.options.caching import CachingOptions
 from collective.recipe.productionstack.options.core import CoreOptions
 from collective.recipe.productionstack.options.keeping import KeepingOptions
+from collective.recipe.productionstack.options.programs import ProgramOptions
 from collective.recipe.productionstack.options.watching import WatchingOptions
 
 
 @dataclass(frozen=True, kw_only=True)
 class StackOptions(
-    WatchingOptions, KeepingOptions, CachingOptions, BalancingOptions, CoreOptions
+    WatchingOptions,
+    KeepingOptions,
+    CachingOptions,
+    ProgramOptions,
+    BalancingOptions,
+    CoreOptions,
 ):
     """Everything a ``collective.recipe.productionstack`` part understands."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -29,13 +30,15 @@ def warnings(stack: Stack, *, given: Callable[[str, str], bool]) -> Iterator[str
     """
     for client in stack.zope.all_clients:
         yield from _client_warnings(client)
-    if stack.data.storage and stack.data.storage.address.is_public:
-        yield _public_zeo(stack, stack.data.storage, given=given)
+    for storage in stack.data.storages:
+        if storage.address.is_public:
+            yield _public_zeo(stack, storage, given=given)
     yield from _zeo_warnings(stack)
     yield from _blob_warnings(stack)
     yield from _listeners(stack)
     yield from _fronts(stack)
     yield from _secrets(stack)
+    yield from _missing_programs(stack)
 
 
 def _public_zeo(
@@ -78,6 +81,18 @@ def _fronts(stack: Stack) -> Iterator[str]:
                     " trusted-proxies = 127.0.0.1"
                 )
                 return
+
+
+def _missing_programs(stack: Stack) -> Iterator[str]:
+    """Yield what is to be run and is not there; ``bin/…`` may be made later on."""
+    for program in (*stack.extras.before, *stack.extras.after):
+        path = program.command[0]
+        inside = path.startswith(f"{stack.folders.buildout}/")
+        if not inside and not os.access(path, os.X_OK):
+            yield (
+                f"[{stack.name}] programs: {program.name}: this machine has no "
+                f"{path} that can be run. Install it before bin/{stack.name} up"
+            )
 
 
 def _secrets(stack: Stack) -> Iterator[str]:

@@ -33,18 +33,20 @@ def complete(stack: Stack) -> Stack:
 def _part_programs(stack: Stack) -> Iterator[Program]:
     if stack.alone and not registry.is_collected(stack, "programs"):
         return
-    if stack.data.storage:
-        yield zeoserver.program(stack.data.storage)
+    yield from map(zeoserver.program, stack.data.storages)
+    yield from stack.extras.before
     for client in stack.zope.clients:
         yield zope2instance.program(client)
     if stack.zope.debug_client:
         yield zope2instance.program(stack.zope.debug_client, debug=True)
+    yield from stack.extras.after
 
 
 def _part_logs(stack: Stack) -> Iterator[Log]:
     if stack.alone and not registry.is_collected(stack, "logs"):
         return
-    if stack.data.storage:
-        yield from stack.data.storage.logs
+    for storage in stack.data.storages:
+        yield from storage.logs
     for client in stack.zope.all_clients:
         yield from client.logs
+    yield from stack.extras.logs

@@ -26,13 +26,56 @@ def data(part: str, options: StackOptions, facts: Facts) -> tuple[Data, list[Pro
         if name not in facts.backups and name not in facts.unreadable
     ]
     storage, more = _storage(part, options.zeoserver, facts)
+    others = tuple(one for one in facts.storages.values() if storage and one != storage)
     backups = tuple(
         backup.beside(facts.backups[name], storage, facts.directory)
         for name in options.backup or facts.backups
         if name in facts.backups
     )
-    made = Data(storage=storage, backups=backups, keeping=options.keeping)
-    return made, [*problems, *more, *_repositories(part, options.keeping)]
+    made = Data(
+        storage=storage, others=others, backups=backups, keeping=options.keeping
+    )
+    problems += [*more, *_shared(made), *_not_backed_up(made)]
+    return made, [*problems, *_repositories(part, options.keeping)]
+
+
+def _shared(data: Data) -> Iterator[Problem]:
+    """Yield what two ZEO servers cannot share: then one of them would not be packed."""
+    seen: dict[str, str] = {}
+    for one in data.storages:
+        for option, value, own in (
+            ("zeopack-script-name", one.pack_script, f"zeopack-{one.name}"),
+            ("file-storage", one.data_file, f"filestorage/{one.name}.fs"),
+            ("blob-storage", one.blob_dir, f"blobstorage-{one.name}"),
+        ):
+            if value and value in seen:
+                yield Problem(
+                    part=one.name,
+                    option=option,
+                    value=value,
+                    message=f"is that of [{seen[value]}] too",
+                    remedy=f"Write: {option} = {own}",
+                )
+            seen[value] = one.name
+
+
+def _not_backed_up(data: Data) -> Iterator[Problem]:
+    """Yield the ZEO servers beside the main one that no part backs up."""
+    known = {one.data_file for one in data.backups}
+    for one in data.others if data.backups else ():
+        if one.data_file not in known:
+            blobs = f"blob_storage = {one.blob_dir}" if one.blob_dir else ""
+            blobs = blobs or "backup_blobs = false"
+            yield Problem(
+                part=one.name,
+                option="file-storage",
+                value=one.data_file,
+                message="is in no backup",
+                remedy=(
+                    f"Add [backup-{one.name}] to parts, with recipe = "
+                    f"collective.recipe.backup, datafs = {one.data_file}, {blobs}."
+                ),
+            )
 
 
 def _repositories(part: str, keeping: Keeping) -> Iterator[Problem]:
@@ -68,12 +111,20 @@ def _repositories(part: str, keeping: Keeping) -> Iterator[Problem]:
 def _storage(
     part: str, name: str, facts: Facts
 ) -> tuple[Storage | None, list[Problem]]:
-    """Return the ZEO server that is named, or the only one."""
+    """Return the ZEO server that is named, the only one, or the one that is asked."""
     found = facts.storages
     if name in facts.unreadable:
         return None, []
     if name and name not in found:
         return None, [_missing(part, "zeoserver", name, found)]
+    asked = {
+        address.to_connect
+        for client in facts.clients.values()
+        for address in client.zeo_addresses
+    }
+    main = [one for one in found.values() if one.address.to_connect in asked]
+    if not name and len(found) > 1 and len(main) == 1:
+        return main[0], []
     if not name and len(found) > 1:
         several = Problem(
             part=part,

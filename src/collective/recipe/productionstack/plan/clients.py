@@ -12,6 +12,7 @@ from dataclasses import replace
 from collective.recipe.productionstack.errors import Problem
 from collective.recipe.productionstack.model.clients import Client
 from collective.recipe.productionstack.options.load import StackOptions
+from collective.recipe.productionstack.plan import programs
 from collective.recipe.productionstack.plan.facts import Facts
 
 BY_NAME = re.compile(r"debug|reserve|spare|worker|async|ftp|cron", re.IGNORECASE)
@@ -53,10 +54,16 @@ def guess(part: str, options: StackOptions, facts: Facts) -> str:
     lines = [f"clients = {' '.join(one.name for one in chooser.balanced(debug))}"]
     if debug and not options.debug_client:
         lines.append(f"debug-client = {debug.name}")
-    return (
+    said = (
         f"[{part}] clients: no visitors for {shown}. If that is right, write: "
         f"{'; '.join(lines)}"
     )
+    kept = debug.name if debug else ""
+    workers = [f"{name} zope-worker" for name in aside if name != kept]
+    if not workers:
+        return said
+    how = " (one per line)" if workers[1:] else ""
+    return f"{said}; programs = {' and '.join(workers)}{how}"
 
 
 @dataclass
@@ -73,8 +80,9 @@ class Chooser:
         """Say why clients get no visitors though nobody has said so, by name."""
         if self.options.clients:
             return {}
-        facts = self.facts
-        return set_aside({name: name in facts.debugging for name in facts.clients})
+        facts, workers = self.facts, programs.worker_names(self.options)
+        visitors = (name for name in facts.clients if name not in workers)
+        return set_aside({name: name in facts.debugging for name in visitors})
 
     def debug_client(self) -> Client | None:
         """Return the client that gets no visitors: the one named, or a likely one."""
@@ -100,12 +108,14 @@ class Chooser:
             )
             return ()
         if not wanted:
+            aside = {*self.aside, *programs.worker_names(self.options)}
             others = (one for one in self.facts.clients.values() if one != debug)
-            return tuple(one for one in others if one.name not in self.aside)
+            return tuple(one for one in others if one.name not in aside)
         return tuple(self.named(wanted, debug))
 
     def named(self, wanted: tuple[str, ...], debug: Client | None) -> Iterator[Client]:
         """Yield the clients of those names."""
+        workers = programs.worker_names(self.options)
         for name in dict.fromkeys(wanted):
             if wanted.count(name) > 1:
                 self.add(name, "is named twice", "Name every client once.")
@@ -113,6 +123,12 @@ class Chooser:
                 self.add(
                     name,
                     "is the debug client, which gets no visitors",
+                    "Name it in one of the two options only.",
+                )
+            elif name in workers:
+                self.add(
+                    name,
+                    "is a zope-worker in programs, which gets no visitors",
                     "Name it in one of the two options only.",
                 )
             elif name in self.facts.clients:

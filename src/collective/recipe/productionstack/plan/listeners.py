@@ -64,6 +64,12 @@ def of_stack(
             if address is None or faulty & {name_of(option), "port-base"}:
                 continue
             yield _own(stack.name, options, option, address)
+    # A worker that is a part of its own has claimed its address there.
+    parts = {address for one in stack.zope.workers for address in one.addresses}
+    for program in (*stack.extras.before, *stack.extras.after):
+        for address in program.listens:
+            if address not in parts:
+                yield _typed(stack.name, "programs", address)
 
 
 def _own(part: str, options: StackOptions, name: str, address: Address) -> Claim:

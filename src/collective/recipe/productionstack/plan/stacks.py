@@ -10,6 +10,7 @@ from pathlib import Path
 from collective.recipe.productionstack.daemons import registry
 from collective.recipe.productionstack.errors import Problem
 from collective.recipe.productionstack.model.address import Address
+from collective.recipe.productionstack.model.announced import Extras
 from collective.recipe.productionstack.model.chain import NOBODY
 from collective.recipe.productionstack.model.chain import Chain
 from collective.recipe.productionstack.model.clients import Zope
@@ -28,6 +29,7 @@ from collective.recipe.productionstack.plan import caching
 from collective.recipe.productionstack.plan import folders
 from collective.recipe.productionstack.plan import listeners
 from collective.recipe.productionstack.plan import pools
+from collective.recipe.productionstack.plan import programs
 from collective.recipe.productionstack.plan import sites
 from collective.recipe.productionstack.plan.clients import Chooser
 from collective.recipe.productionstack.plan.facts import Facts
@@ -104,6 +106,7 @@ class _Builder:
         part, options = self.part, self.options
         the_sites, chain = self.sites_and_chain()
         zope = self.zope()
+        zope, extras = self.extras(zope)
         data, problems = backups.data(part.name, options, self.facts)
         self.problems += problems
         cached, problems = caching.caching(part.name, options, self.facts)
@@ -116,6 +119,7 @@ class _Builder:
             sites=the_sites,
             chain=chain,
             zope=zope,
+            extras=extras,
             data=data,
             caching=cached,
             maintenance=self.maintenance(),
@@ -196,6 +200,14 @@ class _Builder:
         balancing, problems = pools.balancing(self.part.name, self.options, clients)
         self.problems += problems
         return Zope(clients=clients, debug_client=debug, balancing=balancing)
+
+    def extras(self, zope: Zope) -> tuple[Zope, Extras]:
+        """Return the clients with the workers among them, and what else is run."""
+        taken = {one.name for one in zope.all_clients} | {*self.facts.storages}
+        taken |= {*registry.TAKEN}
+        chosen = programs.choose(self.part.name, self.options, self.facts, taken)
+        self.problems += chosen.problems
+        return replace(zope, workers=chosen.workers), chosen.extras
 
     def folders(self) -> Folders:
         """Return the folders, with the user's templates where there are any."""

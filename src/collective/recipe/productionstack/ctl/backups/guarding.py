@@ -203,8 +203,7 @@ def refuse_unknown(stack: Stack) -> None:
 
 def _storages(stack: Stack) -> Iterator[tuple[str, str]]:
     """Yield name and path of every FileStorage in the ZEO server's configuration."""
-    files = stack.data.storage.files if stack.data.storage else ()
-    for one in files[:1]:
+    for one in (two.files[0] for two in stack.data.storages if two.files):
         with suppress(OSError):
             text = Path(one).read_text(encoding="utf-8", errors="replace")
             for found in STORAGE.finditer(text):

@@ -22,14 +22,20 @@ PROBE_SECONDS = 5.0
 
 
 def pack(work: Task, timeout: float) -> Outcome:
-    """Pack the storage of the stack, and judge the result.
+    """Pack each storage of the stack, and judge the results.
 
     Raises ControlError when it cannot begin, or did not pack.
     """
-    storage = work.stack.data.storage
-    if storage is None:
+    storages = work.stack.data.storages
+    if not storages:
         message = f"[{work.stack.name}] has no ZEO server. Pack where the server is."
         raise ControlError(message)
+    done = [_pack(work, one, timeout) for one in storages]
+    text = "; ".join(one.text for one in done)
+    return Outcome(text, sum(one.size for one in done))
+
+
+def _pack(work: Task, storage: Storage, timeout: float) -> Outcome:
     answer = health.probe(Health(address=storage.address.to_connect), PROBE_SECONDS)
     if answer != health.OK:
         message = (
@@ -48,7 +54,7 @@ def pack(work: Task, timeout: float) -> Outcome:
         keep=(work.lock,),
     )
     if not done.ok:
-        raise ControlError(_said(storage, done, _unpackable(work, timeout)))
+        raise ControlError(_said(storage, done, _unpackable(work, storage, timeout)))
     after = _size(storage)
     work.steps.done(storage.name, "is packed")
     return Outcome(
@@ -75,10 +81,8 @@ def _kept(storage: Storage) -> str:
     )
 
 
-def _unpackable(work: Task, seconds: float) -> list[str]:
+def _unpackable(work: Task, storage: Storage, seconds: float) -> list[str]:
     """Let the database's own Python name the objects that cannot be read."""
-    storage = work.stack.data.storage
-    assert storage is not None  # noqa: S101 (for the type checker)
     wanted = {"data": storage.data_file, "script": storage.pack_script}
     try:
         found = asking.ask(work, seconds, wanted).get("faults", {}).get("damaged")

@@ -57,11 +57,9 @@ def refuse_running(control: Control, stack: Stack) -> None:
     Raises ControlError where something does.
     """
     seen = survey.take(stack)
-    storage = stack.data.storage
-    answers = (
-        storage is not None
-        and health.probe(Health(address=storage.address.to_connect), PROBE_SECONDS)
-        == health.OK
+    answers = any(
+        health.probe(Health(address=one.address.to_connect), PROBE_SECONDS) == health.OK
+        for one in stack.data.storages
     )
     held = any(locks.is_held(f"{one.data_file}.lock") for one in stack.data.backups)
     if not seen.is_empty or answers or held:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from pathlib import Path
 
 from collective.recipe.productionstack.ctl.control import Control
+from collective.recipe.productionstack.ctl.lifecycle import restarting
 from collective.recipe.productionstack.ctl.lifecycle import signalling
 from collective.recipe.productionstack.ctl.lifecycle import start_record
-from collective.recipe.productionstack.ctl.lifecycle import stopping
 from collective.recipe.productionstack.ctl.lifecycle import survey
-from collective.recipe.productionstack.ctl.lifecycle.starting import Starter
 from collective.recipe.productionstack.ctl.lifecycle.survey import Survey
 from collective.recipe.productionstack.ctl.screen import Steps
 from collective.recipe.productionstack.daemons import certificates
@@ -144,11 +142,7 @@ def _is_behind(
 
 def _reload_one(control: Control, stack: Stack, program: Program, steps: Steps) -> None:
     if program.reload == RESTART:
-        stopping.programs(control, stack, survey.take(stack), [program], steps)
-        running = survey.connect(stack)
-        supervisor.adopt(running)
-        deadline = time.monotonic() + RESTART_SECONDS
-        Starter(control, stack, running, steps, deadline).start([program])
+        restarting.restart(control, stack, program, steps, RESTART_SECONDS)
         return
     steps.begin(program.name, "reloading")
     signalling.reload(stack, program)

@@ -61,8 +61,8 @@ def groups(stack: Stack, seen: Survey) -> list[list[Program]]:
     strangers = [_unknown(name) for name in names]
     backwards = list(reversed(stack.announced.programs))
     clients = [one for one in backwards if one.is_client]
-    outer = [one for one in backwards if not (one.is_client or one.is_storage)]
-    inner = [one for one in backwards if one.is_storage]
+    inner = [one for one in backwards if one.is_storage or one in stack.extras.before]
+    outer = [one for one in backwards if one not in clients and one not in inner]
     ordered = [
         *([one] for one in outer),
         [*clients, *strangers],

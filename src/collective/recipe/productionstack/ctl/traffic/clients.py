@@ -57,11 +57,21 @@ def running(control: Control) -> Stack:
             "visitors away from a client. Use load-balancer = haproxy."
         )
         raise ControlError(message)
-    if not survey.take(stack).answers:
-        message = f"nothing runs under supervisord. Run {control.script} up."
-        raise ControlError(message)
+    supervised(control)
     if not roles.balancer(stack).servers_seen():
         message = f"HAProxy does not answer. Run {control.script} up, which starts it."
+        raise ControlError(message)
+    return stack
+
+
+def supervised(control: Control) -> Stack:
+    """Return the stack that runs.
+
+    Raises ControlError where supervisord does not.
+    """
+    stack = control.newest()
+    if not survey.take(stack).answers:
+        message = f"nothing runs under supervisord. Run {control.script} up."
         raise ControlError(message)
     return stack
 
@@ -79,6 +89,13 @@ def programs(stack: Stack, names: Sequence[str]) -> list[Program]:
         program
         for program in stack.announced.programs
         if program.name in (names or clients) and program.name in clients
+    ]
+
+
+def others(stack: Stack, names: Sequence[str]) -> list[Program]:
+    """Return the programs of those names that no visitor is sent to."""
+    return [
+        one for one in stack.announced.programs if one.is_extra and one.name in names
     ]
 
 

@@ -2,7 +2,8 @@
 
 Each gets no new visitors, finishes its requests, is stopped and started, warmed
 up and takes visitors again. At the first failure everything else goes on
-serving. Without names: all clients.
+serving. Without names: all clients. What the option programs names is stopped
+and started where you name it.
 
 A command of yours finds the clients' names in PRODUCTIONSTACK_CLIENTS; when it
 fails, the restart halts.
@@ -21,12 +22,16 @@ import click
 
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.lifecycle import hooks
+from collective.recipe.productionstack.ctl.lifecycle import restarting
+from collective.recipe.productionstack.ctl.traffic.clients import others
 from collective.recipe.productionstack.ctl.traffic.clients import patience
 from collective.recipe.productionstack.ctl.traffic.clients import programs
 from collective.recipe.productionstack.ctl.traffic.clients import running
+from collective.recipe.productionstack.ctl.traffic.clients import supervised
 from collective.recipe.productionstack.ctl.traffic.rolling import Roll
 from collective.recipe.productionstack.ctl.traffic.rolling import RollSettings
 from collective.recipe.productionstack.errors import ControlError
+from collective.recipe.productionstack.model.announced import Program
 
 
 @click.command("restart", help=__doc__)
@@ -79,11 +84,27 @@ def command(
     for text in (settings.before, settings.after):
         hooks.words(text)
     _refuse_odd_paths(settings.paths)
+    names = (*clients, *only)
     with control.lock():
-        stack = running(control)
-        wanted = programs(stack, (*clients, *only))
-        Roll(control, stack, settings).run(wanted, parallel)
+        extras = others(control.newest(), names)
+        names = tuple(one for one in names if one not in {two.name for two in extras})
+        if names or not extras:
+            stack = running(control)
+            Roll(control, stack, settings).run(programs(stack, names), parallel)
+        _restart(control, extras, settings.start_timeout)
     return 0
+
+
+def _restart(control: Control, extras: Sequence[Program], seconds: float) -> None:
+    """Restart what the option programs names, one after the other."""
+    if not extras:
+        return
+    stack = supervised(control)
+    with control.screen.steps() as steps:
+        for program in extras:
+            restarting.restart(control, stack, program, steps, seconds)
+    shown = ", ".join(one.name for one in extras)
+    control.screen.say(f"restart: {shown} restarted")
 
 
 def _refuse_odd_paths(paths: Sequence[str]) -> None:

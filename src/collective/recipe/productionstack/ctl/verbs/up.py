@@ -147,11 +147,15 @@ def _bring_up(
 
 def _groups(stack: Stack) -> list[list[Program]]:
     """Return programs in the order of their start; a group starts side by side."""
-    wanted = [program for program in stack.announced.programs if not program.standby]
-    clients = [one for one in wanted if one.is_client]
-    before = [one for one in wanted if one.is_storage]
-    after = [one for one in wanted if not (one.is_client or one.is_storage)]
-    return [*([one] for one in before), clients, *([one] for one in after)]
+    groups: list[list[Program]] = []
+    for program in stack.announced.programs:
+        if program.standby:
+            continue
+        if groups and program.is_client and groups[-1][0].is_client:
+            groups[-1].append(program)
+        else:
+            groups.append([program])
+    return groups
 
 
 def _start(starter: Starter, group: Sequence[Program]) -> list[Program]:

@@ -34,11 +34,11 @@ def disks(stack: Stack) -> dict[str, str]:
 
 
 def _folders(stack: Stack) -> Iterator[tuple[str, str]]:
-    data = stack.data.storage
-    if data and data.data_file:
-        yield "database", os.path.dirname(data.data_file)  # noqa: PTH120 (a string)
-    if data and data.blob_dir:
-        yield "blobs", data.blob_dir
+    for data in stack.data.storages:
+        if data.data_file:
+            yield "database", os.path.dirname(data.data_file)  # noqa: PTH120 (a string)
+        if data.blob_dir:
+            yield "blobs", data.blob_dir
     yield "logs", stack.folders.log
     yield "state", stack.folders.var
     for backup in stack.data.backups:

@@ -128,7 +128,7 @@ class Status:
             "state": self.seen.state(program.name),
             "pid": pid or None,
             "uptime": int(process.uptime) if process else None,
-            "address": str(program.health.address),
+            "address": str(program.health.address) if program.health.asked else "",
             "health": self.answers.get(program.name, "not running"),
             "memory": memory or None,
             "standby": program.standby,

@@ -42,14 +42,12 @@ def _client(client: Client) -> str:
 
 
 def _storage(stack: Stack) -> list[Branch]:
-    if stack.data.storage is None:
-        return []
-    files = [
-        f"data {stack.data.storage.data_file}",
-        f"blobs {stack.data.storage.blob_dir}",
-    ]
-    below: list[Branch] = [(text, []) for text in files if not text.endswith(" ")]
-    return [(f"{stack.data.storage.name} (ZEO)  {stack.data.storage.address}", below)]
+    found: list[Branch] = []
+    for one in stack.data.storages:
+        files = (f"data {one.data_file}", f"blobs {one.blob_dir}")
+        below: list[Branch] = [(text, []) for text in files if not text.endswith(" ")]
+        found.append((f"{one.name} (ZEO)  {one.address}", below))
+    return found
 
 
 def _beside(stack: Stack) -> list[Branch]:
@@ -59,6 +57,11 @@ def _beside(stack: Stack) -> list[Branch]:
     if client := stack.zope.debug_client:
         text = f"debug client  {_client(client)}, {client.script}"
         found.append((text, []))
+    found += [
+        (f"{one.kind}  {one.name}  {' '.join(one.command)}", [])
+        for one in stack.announced.programs
+        if one.is_extra
+    ]
     found.append(("files", [(text, []) for text in dict.fromkeys(files)]))
     found.append(
         (f"logs  {folders.log}", [(log.path, []) for log in stack.announced.logs])

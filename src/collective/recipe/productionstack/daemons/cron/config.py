@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from collective.recipe.productionstack.model.announced import Job
@@ -99,7 +100,10 @@ def _scripts(stack: Stack) -> Iterator[Job]:
     for one in stack.data.backups:
         yield backup.job(one, daily(stack, one.name))
     if stack.data.storage:
-        yield zeoserver.job(stack.data.storage, weekly(stack, "pack", SUNDAY))
+        schedule = weekly(stack, "pack", SUNDAY)
+        yield zeoserver.job(stack.data.storage, schedule)
+        for other in stack.data.others:
+            yield replace(zeoserver.job(other, schedule), name=f"pack {other.name}")
 
 
 def _lock(stack: Stack) -> tuple[str, ...]:

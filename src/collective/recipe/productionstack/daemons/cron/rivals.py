@@ -19,14 +19,12 @@ END = "# END collective.recipe.productionstack"
 def programs(stack: Stack) -> list[str]:
     """Return the names by which others start what the stack runs."""
     clients = [PurePosixPath(one.script).name for one in stack.zope.all_clients]
-    storage = stack.data.storage
-    return clients + ([storage.name] if storage else [])
+    return clients + [one.name for one in stack.data.storages]
 
 
 def jobs(stack: Stack) -> list[str]:
     """Return the scripts that the stack's own jobs run, or stand for."""
-    storage = stack.data.storage
-    packs = [PurePosixPath(storage.pack_script).name] if storage else []
+    packs = [PurePosixPath(one.pack_script).name for one in stack.data.storages]
     named = [
         one if part.name == "backup" else f"{part.name}-{one}"
         for part in stack.data.backups

@@ -1,0 +1,124 @@
+"""Programs beside the clients: their order, their restart, their end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from collective.recipe.productionstack.model.address import Address
+from collective.recipe.productionstack.model.announced import COMMAND
+from collective.recipe.productionstack.model.announced import WORKER
+from collective.recipe.productionstack.model.announced import Extras
+from collective.recipe.productionstack.model.announced import Health
+from collective.recipe.productionstack.model.announced import Program
+from tests.support.bench import HERE
+from tests.support.bench import Bench
+
+NOWHERE = Health(address=Address(), asked=False)
+
+
+@pytest.fixture
+def more() -> Iterator[Bench]:
+    """Give a stack with a search engine before the clients and a worker after them."""
+    with Bench() as one:
+        address = Address("127.0.0.1", one.ports[8])
+        engine = Program(
+            name="engine",
+            kind=COMMAND,
+            command=(sys.executable, str(HERE / "server.py"), "engine", str(address)),
+            health=Health(address=address, opens=True),
+            listens=(address,),
+        )
+        worker = Program(
+            name="worker",
+            kind=WORKER,
+            command=(sys.executable, "-c", "'import time; time.sleep(999)'"),
+            health=NOWHERE,
+            stop_signal="INT",
+        )
+        one.extras = Extras(before=(engine,), after=(worker,))
+        one.generate()
+        yield one
+
+
+def test_what_is_asked_starts_before_the_clients_and_ends_after_them(
+    more: Bench,
+) -> None:
+    said = more.up().output
+    order = [said.index(f"{name} ") for name in ("zeo", "engine", "one", "worker")]
+    assert order == sorted(order)
+    assert "up: 5 programs answer" in said
+    more.wait_ok()
+
+    said = more.run("down").output
+    order = [said.index(f"{name} ") for name in ("worker", "one", "engine", "zeo")]
+    assert order == sorted(order)
+
+
+def test_a_program_is_restarted_where_it_is_named(more: Bench) -> None:
+    more.up()
+    before = {name: more.pid(name) for name in ("engine", "worker", "one", "two")}
+    result = more.run("restart", "engine", "worker")
+    assert result.ok, result.text
+    assert "restart: engine, worker restarted" in result.output
+    after = {name: more.pid(name) for name in before}
+    assert {name for name in before if before[name] != after[name]} == {
+        "engine",
+        "worker",
+    }
+
+
+def test_one_that_does_not_answer_is_no_success(more: Bench) -> None:
+    more.up()
+    os.kill(more.pid("engine"), signal.SIGSTOP)
+    # Its socket still takes connections: what is hung is seen where a page is asked.
+    assert more.status()["ok"]
+    os.kill(more.pid("engine"), signal.SIGCONT)
+
+    (program,) = more.extras.before
+    broken = (sys.executable, "-c", "'raise SystemExit(3)'")
+    more.extras = Extras(before=(_with(program, broken),), after=more.extras.after)
+    more.generate()
+    said = more.run("reload")
+    assert said.status == 1
+    assert "engine must be restarted" in said.text
+    assert "stack restart engine" in said.text
+    result = more.run("restart", "engine", "--start-timeout", "20")
+    assert result.status == 1
+    assert "engine is FATAL" in result.text
+    assert not more.status()["ok"]
+
+
+def test_nothing_is_sent_to_a_worker(more: Bench) -> None:
+    more.up()
+    for verb in ("drain", "ready", "remove"):
+        said = more.run(verb, "worker")
+        assert said.status == 1
+        assert "worker" in said.text
+        assert "Traceback" not in said.text
+
+
+def test_what_left_the_configuration_ends(more: Bench) -> None:
+    more.up()
+    pid = more.pid("worker")
+    more.extras = Extras(before=more.extras.before)
+    more.generate()
+    said = more.run("reload")
+    assert "worker is no longer part of the stack" in said.text
+    more.up()
+    assert not Path(f"/proc/{pid}").exists()
+
+
+def _with(program: Program, command: tuple[str, ...]) -> Program:
+    return Program(
+        name=program.name,
+        kind=program.kind,
+        command=command,
+        health=program.health,
+        listens=program.listens,
+    )
