@@ -12,6 +12,7 @@ import pytest
 
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.announced import Check
+from collective.recipe.productionstack.model.stack import Watching
 from tests.support import samples
 from tests.support.bench import Bench
 
@@ -214,6 +215,17 @@ def test_rollback_toggles(chain: Bench) -> None:
         assert result.ok, result.text
         assert "next bin/buildout writes its own again" in result.output
         assert settled(chain, text)
+
+
+def test_diff_shows_files_of_daemons_and_names_its_own(bench: Bench) -> None:
+    bench.up()
+    bench.watching = Watching(memory_limit=1)
+    bench.generate()
+    result = bench.run("diff")
+    assert result.status == 1
+    assert "memory_limit" not in result.output
+    assert "stack.json, which is for" in result.output
+    assert "memory_limit" in bench.run("diff", "--all").output
 
 
 def test_diff_is_readable_by_machines(bench: Bench) -> None:

@@ -23,9 +23,9 @@ NOWHERE = Health(address=Address(), asked=False)
 
 
 @pytest.fixture
-def more() -> Iterator[Bench]:
+def more(daemons: None) -> Iterator[Bench]:
     """Give a stack with a search engine before the clients and a worker after them."""
-    with Bench() as one:
+    with Bench(tiers=("haproxy",)) as one:
         address = Address("127.0.0.1", one.ports[8])
         engine = Program(
             name="engine",
@@ -52,7 +52,7 @@ def test_what_is_asked_starts_before_the_clients_and_ends_after_them(
     said = more.up().output
     order = [said.index(f"{name} ") for name in ("zeo", "engine", "one", "worker")]
     assert order == sorted(order)
-    assert "up: 5 programs answer" in said
+    assert "up: 6 programs answer" in said
     more.wait_ok()
 
     said = more.run("down").output

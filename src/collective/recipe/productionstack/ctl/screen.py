@@ -80,7 +80,11 @@ class Screen:
             TextColumn("{task.description}"),
         )
         with Progress(*columns, console=self.console()) as progress:
-            yield LiveSteps(self, progress)
+            steps = LiveSteps(self, progress)
+            try:
+                yield steps
+            finally:
+                steps.close()
 
 
 class Steps:
@@ -110,19 +114,30 @@ class Steps:
 
 
 class LiveSteps(Steps):
-    """Steps as a display that is redrawn."""
+    """Steps as a display that is redrawn: one line for each, in its place."""
 
     def __init__(self, screen: Screen, progress: Any) -> None:
         """Draw with rich's progress display."""
         super().__init__(screen)
         self.progress = progress
         self.tasks: dict[str, Any] = {}
+        self.ended: set[str] = set()
 
     def done(self, step: str, text: str) -> None:
-        """End a step; its line stays."""
+        """End a step; its line stays, for what may come next of the same."""
         self._show(step, text)
         self.begun.pop(step, None)
-        self.progress.update(self.tasks.pop(step), total=1, completed=1)
+        self.progress.update(self.tasks[step], total=1, completed=1)
+        self.ended.add(step)
+
+    def close(self) -> None:
+        """Leave no line behind that looks as if something was still at work."""
+        known = {one.id: one for one in self.progress.tasks}
+        for step in self.begun:
+            task = self.tasks[step]
+            text = known[task].description
+            self.progress.remove_task(task)
+            self.progress.console.print(f"✗ {step:<16} {text}", markup=False)
 
     def say(self, text: str) -> None:
         """Show a fact above the display."""
@@ -131,4 +146,7 @@ class LiveSteps(Steps):
     def _show(self, step: str, text: str) -> None:
         if step not in self.tasks:
             self.tasks[step] = self.progress.add_task(text, total=None, step=step)
+        elif step in self.ended:
+            self.progress.reset(self.tasks[step])
+        self.ended.discard(step)
         self.progress.update(self.tasks[step], description=text)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from pathlib import Path
 
+from collective.recipe.productionstack.daemons import low_ports
 from collective.recipe.productionstack.model.chain import LISTENERS
 from collective.recipe.productionstack.model.chain import NOBODY
 from collective.recipe.productionstack.model.chain import ROLES
@@ -39,6 +40,7 @@ def warnings(stack: Stack, *, given: Callable[[str, str], bool]) -> Iterator[str
     yield from _fronts(stack)
     yield from _secrets(stack)
     yield from _missing_programs(stack)
+    yield from _low_ports(stack)
 
 
 def _public_zeo(
@@ -81,6 +83,16 @@ def _fronts(stack: Stack) -> Iterator[str]:
                     " trusted-proxies = 127.0.0.1"
                 )
                 return
+
+
+def _low_ports(stack: Stack) -> Iterator[str]:
+    chain = stack.chain
+    if not chain.has_web_server:
+        return
+    for option, address in (("http", chain.http), ("https", chain.https)):
+        why = low_ports.trouble(address.port, stack.folders.buildout) if address else ""
+        if why:
+            yield f"[{stack.name}] {option}-address = {address}: {why.rstrip('.')}"
 
 
 def _missing_programs(stack: Stack) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Collection
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,10 +16,15 @@ SECRET = re.compile(
 )
 
 
-def differences(old: Path | None, new: Path | None) -> Iterator[str]:
-    """Yield the unified diff of two trees line by line, secrets masked."""
+def differences(
+    old: Path | None, new: Path | None, hidden: Collection[str] = ()
+) -> Iterator[str]:
+    """Yield the unified diff of two trees line by line, secrets masked.
+
+    Files that are ``hidden`` are left out.
+    """
     before, after = _texts(old), _texts(new)
-    for path in sorted(_different(before, after)):
+    for path in sorted(_different(before, after) - {*hidden}):
         yield from _shown(path, before.get(path), after.get(path))
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import pwd
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
+from collective.recipe.productionstack.daemons import low_ports
 from collective.recipe.productionstack.machine import processes
-from collective.recipe.productionstack.machine import run
 from collective.recipe.productionstack.machine import sockets
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.stack import Stack
@@ -29,10 +27,6 @@ class Intruder:
     def __str__(self) -> str:
         """Name both."""
         return f"{self.address} (wanted by {self.program}) is in use by {self.who}"
-
-
-LOW_PORTS = "sys/net/ipv4/ip_unprivileged_port_start"
-CAP_NET_BIND_SERVICE = 10
 
 
 def found(stack: Stack, ours: dict[str, set[int]]) -> list[Intruder]:
@@ -62,7 +56,9 @@ def unusable(stack: Stack, supervisord: int) -> Iterator[str]:
     """Yield the listeners' addresses that this user, or this machine, cannot have."""
     every = {one for program in stack.announced.programs for one in program.listens}
     for address in sorted(one for one in every if not one.path):
-        if why := _unresolved(address) or _too_low(stack, address, supervisord):
+        folder, pids = stack.folders.buildout, (supervisord,)
+        why = _unresolved(address) or low_ports.trouble(address.port, folder, pids)
+        if why:
             yield f"{address}: {why}"
 
 
@@ -79,34 +75,6 @@ def _unresolved(address: Address) -> str:
             one.bind(target)
             return ""
     return f"{address.host} is no address of this machine. Write one that is."
-
-
-def _too_low(stack: Stack, address: Address, supervisord: int) -> str:
-    try:
-        first = int((processes.PROC / LOW_PORTS).read_text())
-    except (OSError, ValueError):
-        first = 1024
-    pids = (os.getpid(), supervisord)
-    may = any(processes.has_capability(pid, CAP_NET_BIND_SERVICE) for pid in pids)
-    if address.port >= first or may or _is_given(stack):
-        return ""
-    return (
-        f"only root may listen on ports below {first}. Choose a way that "
-        "docs/how-to/ports-80-and-443.md names, or another port-base."
-    )
-
-
-def _is_given(stack: Stack) -> bool:
-    """Whether nginx has the capability of its own, or a unit of root's gives it."""
-    with suppress(OSError):
-        if os.getxattr(run.find("nginx") or "", "security.capability"):
-            return True
-    units = Path("/etc/systemd/system").glob("*.service")
-    texts = (one.read_text(errors="replace") for one in units if one.is_file())
-    return any(
-        "CAP_NET_BIND_SERVICE" in text and stack.folders.buildout in text
-        for text in texts
-    )
 
 
 def _who(pid: int, uid: int) -> str:

@@ -11,6 +11,7 @@ Example: bin/stack explain
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -83,11 +84,31 @@ def _explained(path: Path, lines: list[str], number: int) -> list[str]:
 
 
 def _one_line(lines: list[str], number: int) -> list[str]:
-    for at in range(number, 0, -1):
+    for at in _around(lines, number):
         if found := ORIGIN.search(_comment(lines[at - 1])):
-            where = "this line" if at == number else f"line {at}, the nearest above,"
+            where = "this line" if at == number else f"line {at}, beside or around it,"
             return [lines[number - 1].strip(), f"{where} comes from {found[0]}"]
     return [lines[number - 1].strip(), "no option made this line: it is always so"]
+
+
+def _around(lines: list[str], number: int) -> Iterator[int]:
+    """Yield the numbers of a line, those above it in its block, and what that is in.
+
+    A block is what is indented alike; what is inside another block is left out.
+    """
+    depth = _depth(lines[number - 1])
+    for at in range(number, 0, -1):
+        line = lines[at - 1]
+        if not line.strip() or _depth(line) > depth:
+            continue
+        depth = _depth(line)
+        yield at
+        if line.startswith("["):
+            return
+
+
+def _depth(line: str) -> int:
+    return len(line) - len(line.lstrip())
 
 
 def _comment(line: str) -> str:
