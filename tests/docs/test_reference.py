@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from collective.recipe.productionstack import reference
 from collective.recipe.productionstack.options.load import OPTIONS
+from collective.recipe.productionstack.reference import options
+from collective.recipe.productionstack.reference import pages as reference
 
 FOLDER = Path(__file__).parents[2] / "docs/reference"
 
@@ -35,7 +36,44 @@ def test_check_names_the_command(
     assert reference.main(["--check", str(tmp_path)]) == 0
 
 
+SPOKEN = re.compile(r"`([^`]+)`(?: → (.*))?")
+
+
+def _pattern(text: str) -> str:
+    return ".*".join(re.escape(one.strip()) for one in text.split("…") if one.strip())
+
+
+def test_every_error_that_is_known_is_there() -> None:
+    """What buildout says in the cases that must fail is found on the page."""
+    page = reference.pages()["troubleshooting.md"]
+    texts = [_pattern(found[1]) for found in SPOKEN.finditer(page)]
+    texts = [one for one in texts if len(one) > len("not an address") - 1]
+    found = FOLDER.parents[1].glob("tests/scenarios/*/expected-error.txt")
+    lines = {line for one in found for line in one.read_text("utf-8").splitlines()}
+    # What stands between is the daemon's own.
+    lines = {line for line in lines if line.startswith("[") and not line.endswith(":")}
+    lines = {line for line in lines if "check = auto" not in line}
+    assert len(lines) > 100
+    unknown = [one for one in lines if not any(re.search(two, one) for two in texts)]
+    assert unknown == []
+
+
 def test_every_option_is_there() -> None:
-    """Each option has its own heading."""
+    """Each option has its own heading, below one task."""
     page = reference.pages()["options.md"]
-    assert re.findall(r"(?m)^## `(.+)`$", page) == list(OPTIONS)
+    assert sorted(re.findall(r"(?m)^### `(.+)`$", page)) == sorted(OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("option", "effect"),
+    [
+        ("cache-address", "a restart of `varnish`"),
+        ("queue-length", "`haproxy/haproxy.cfg`; `bin/stack reload`"),
+        ("programs", "`bin/stack up`"),
+        ("mailto", "`bin/stack cron install`"),
+        ("alert-mail", "what `bin/stack` itself does"),
+    ],
+)
+def test_what_an_option_changes_is_measured(option: str, effect: str) -> None:
+    """What the page says is what two trees differ in."""
+    assert effect in options.effect(option)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,10 @@ import pytest
 
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.storage import Keeping
+from collective.recipe.productionstack.options.load import StackOptions
 from collective.recipe.productionstack.plan import advice
+from collective.recipe.productionstack.plan import programs
+from collective.recipe.productionstack.plan.facts import Facts
 from tests.support import samples
 
 
@@ -32,13 +36,31 @@ def test_an_inner_listener_on_a_public_address(name: str, host: str) -> None:
 
 
 def test_the_outermost_is_meant_for_everybody() -> None:
-    everywhere = Address("0.0.0.0", 80)
-    assert said(http=everywhere, https=Address("0.0.0.0", 443)) == []
+    everywhere = Address("0.0.0.0", 8077)
+    assert said(http=everywhere, https=Address("0.0.0.0", 8443)) == []
     assert said(web_server="none", cache=everywhere) == []
     assert len(said(web_server="none", cache=everywhere, purge=everywhere)) == 1
     nobody = {"web_server": "none", "proxy_cache": "none"}
     assert said(**nobody, balancer=everywhere) == []
     assert len(said(**nobody, balancer=everywhere, stats=everywhere)) == 1
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may listen everywhere")
+def test_ports_that_only_root_has() -> None:
+    both = said(http=Address("0.0.0.0", 80), https=Address("0.0.0.0", 443))
+    for line, name in zip(both, ("http", "https"), strict=True):
+        assert line.startswith(f"[stack] {name}-address = 0.0.0.0:")
+        assert "only root may listen on ports below" in line
+        assert "docs/how-to/ports-80-and-443.md" in line
+    assert said(web_server="none", http=Address("0.0.0.0", 80)) == []
+
+
+def test_what_is_to_be_run_and_is_not_there() -> None:
+    lines = ("a command /no/such/engine", "b command bin/made-later", "c command sh")
+    facts = Facts(directory="/b", bin="/b/bin")
+    chosen = programs.choose("stack", StackOptions(programs=lines), facts, set())
+    (line,) = said(extras=chosen.extras)
+    assert "programs: a: this machine has no /no/such/engine that can be run" in line
 
 
 def test_a_front_whose_word_does_not_count() -> None:
@@ -47,7 +69,7 @@ def test_a_front_whose_word_does_not_count() -> None:
     assert "www.example.com is https elsewhere" in line
     assert line.endswith("trusted-proxies = 127.0.0.1")
     assert said(sites=(elsewhere,), trusted_proxies=("10.0.0.0/8",)) == []
-    assert said(sites=(elsewhere,), https=Address("0.0.0.0", 443)) == []
+    assert said(sites=(elsewhere,), https=Address("0.0.0.0", 8443)) == []
 
 
 def test_zeo_on_loopback_tcp() -> None:
