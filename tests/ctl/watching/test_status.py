@@ -12,6 +12,7 @@ import pytest
 
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.watching.watchdog import Watchdog
+from tests.support.bench import HOST
 from tests.support.bench import Bench
 
 
@@ -50,9 +51,13 @@ def test_people_get_a_table_of_80_columns(bench: Bench) -> None:
     result = bench.run("status")
     assert result.ok
     assert "\x1b" not in result.output
-    table = result.output.splitlines()[: 1 + len(bench.stack.announced.programs)]
-    assert table[-1].startswith("debugger ")
-    assert all(len(line.rstrip()) <= 80 for line in table)
+    table, _, rest = result.output.partition(f"\n\n{HOST}: ok\n")
+    lines = table.splitlines()
+    # As a request goes: clients, then what they ask.
+    names = [line.split()[0] for line in lines if line]
+    assert names == ["program", "one", "two", "debugger", "zeo"]
+    assert all(len(line.rstrip()) <= 80 for line in lines)
+    assert rest.startswith("\nconfiguration: ")
 
 
 def test_a_pipe_gets_whole_names_and_pids(bench: Bench) -> None:

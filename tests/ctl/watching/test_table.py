@@ -52,6 +52,12 @@ def test_eighty_columns_hold_an_ordinary_stack() -> None:
     assert lines[0].split() == list(table.COLUMNS)
 
 
+def test_groups_are_apart() -> None:
+    rows = [{**ROW, "group": group} for group in "aab"]
+    assert shown(*rows, width=0)[3] == ""
+    assert len(shown(*rows, width=80)) == 5
+
+
 def test_a_long_text_stands_below_its_program() -> None:
     _, first, second, below, third = shown(
         ROW, {**ROW, "program": "bad", "health": LONG["health"] * 2}, ROW, width=80

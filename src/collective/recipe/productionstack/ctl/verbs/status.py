@@ -26,6 +26,8 @@ from collective.recipe.productionstack.ctl.watching.status import Status
 from collective.recipe.productionstack.ctl.watching.status import look
 from collective.recipe.productionstack.ctl.watching.status import supervisord
 from collective.recipe.productionstack.machine.files import MEGABYTE
+from collective.recipe.productionstack.model.announced import Program
+from collective.recipe.productionstack.model.chain import ROLES
 
 COLOURS = {"running": "green", "stopped": "yellow", "drained": "yellow"}
 
@@ -65,12 +67,14 @@ def _show(control: Control, status: Status) -> None:
 def _rows(status: Status) -> list[dict[str, str]]:
     base = f"{status.stack.folders.buildout}/"
     rows = []
-    for program in status.stack.announced.programs:
+    # From the visitor to the disk, as a request goes.
+    for program in sorted(status.stack.announced.programs, key=_place(status)):
         line = status.program(program)
         memory = line["memory"]
         rows.append(
             {
                 "program": line["name"],
+                "group": str(_place(status)(program)[0]),
                 "state": _state(line),
                 "pid": str(line["pid"] or "-"),
                 "up": remarks.span(line["uptime"]),
@@ -81,6 +85,23 @@ def _rows(status: Status) -> list[dict[str, str]]:
             }
         )
     return rows
+
+
+def _place(status: Status) -> Callable[[Program], tuple[int, int]]:
+    """Return what sorts programs: tiers, clients, other programs, databases, ours."""
+    every = status.stack.announced.programs
+    names = [one.name for one in every]
+    tiers = {status.stack.chain.filled_by(role) for role in ROLES}
+
+    def place(program: Program) -> tuple[int, int]:
+        at = names.index(program.name)
+        if program.kind in tiers:
+            # They start the other way round.
+            return 0, -at
+        kinds = (program.is_client, program.is_extra, program.is_storage)
+        return (kinds.index(True) + 1 if any(kinds) else 4), at
+
+    return place
 
 
 def _paint(control: Control) -> Callable[[str, table.Row, str], str]:

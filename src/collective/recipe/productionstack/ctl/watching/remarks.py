@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from collective.recipe.productionstack.ctl.backups import guarding
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.jobs.outcomes import Age
@@ -15,9 +17,42 @@ from collective.recipe.productionstack.daemons import health
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.errors import printable
 
+FEW = 10
+"""So many sites are listed though all is well with them."""
 
-def lines(control: Control, status: Status) -> list[str]:
-    """Return what is to be said below the programs."""
+
+def lines(control: Control, status: Status) -> Iterator[str]:
+    """Yield what is to be said below the programs; blank lines between the groups."""
+    groups = (
+        _sites(control, status),
+        _configuration(control, status),
+        counters.lines(status.counted),
+        _kept(control, status),
+        [certificates.line(control, one) for one in status.certificates],
+        _machine(control, status),
+    )
+    for group in groups:
+        if group:
+            yield ""
+            yield from group
+
+
+def _sites(control: Control, status: Status) -> list[str]:
+    said = [
+        f"{site.host}: {answer}"
+        for site, answer in status.sites.items()
+        if len(status.sites) <= FEW or answer != health.OK
+    ]
+    if status.maintenance:
+        shown = ", ".join(status.maintenance)
+        said.append(
+            f"maintenance: visitors of {shown} see 503; backup, pack, watchdog wait: "
+            f"{control.script} maintenance off"
+        )
+    return said
+
+
+def _configuration(control: Control, status: Status) -> list[str]:
     script = control.script
     said = [f"configuration: {status.applied or 'none'} applied, {_current(status)}"]
     if status.current and status.applied != status.current:
@@ -29,36 +64,22 @@ def lines(control: Control, status: Status) -> list[str]:
     if status.drained:
         names = " ".join(status.drained)
         said.append(f"{names}: drained, no visitors: {script} ready {names}")
-    if status.maintenance:
-        shown = ", ".join(status.maintenance)
-        said.append(
-            f"maintenance: visitors of {shown} see 503; backup, pack, watchdog wait: "
-            f"{script} maintenance off"
-        )
-    said += counters.lines(status.counted)
-    said += [_job_line(control, one) for one in status.ages]
-    return said + _state(control, status) + _supervision(control, status)
+    return said
 
 
-def _state(control: Control, status: Status) -> list[str]:
-    said = [f"backup: FAILED: {text}" for text in status.backups]
+def _kept(control: Control, status: Status) -> list[str]:
+    said = [_job_line(control, one) for one in status.ages]
+    said += [f"backup: FAILED: {text}" for text in status.backups]
     said += [f"backup: WARNING: {text}" for text in guarding.left_out(status.stack)]
-    said += [
-        f"{site.host}: {answer}"
-        for site, answer in status.sites.items()
-        if answer != health.OK
-    ]
-    said += [f"disk: {text}" for text in status.disks]
+    return said + [f"disk: {text}" for text in status.disks]
+
+
+def _machine(control: Control, status: Status) -> list[str]:
+    said = [f"watchdog: {text}" for text in status.alerts]
     if status.files:
         said.append(f"open files: {status.files}")
-    said += [certificates.line(control, one) for one in status.certificates]
-    said += [f"watchdog: {text}" for text in status.alerts]
     said.append(f"after a reboot: {_boot(control)}")
-    return said + [f"boot: {text}" for text in status.boot]
-
-
-def _supervision(control: Control, status: Status) -> list[str]:
-    said = []
+    said += [f"boot: {text}" for text in status.boot]
     if not status.seen.answers:
         gone = "hangs" if status.seen.supervisor else "does not run"
         said.append(f"supervisord {gone}: {control.script} up")

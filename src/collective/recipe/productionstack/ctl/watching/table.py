@@ -26,29 +26,41 @@ def lines(
 ) -> Iterator[str]:
     """Yield the lines of a screen of that many characters, 0 for any.
 
+    A blank line stands where the ``group`` of a row is not that of the one before.
     ``paint(column, row, text)`` gives a text its colour.
     """
     full = dict.fromkeys(COLUMNS, "")
     shown = [{**full, **row} for row in rows]
-    below = [""] * len(rows)
+    below = _fitted(shown, width)
     columns = list(COLUMNS)
-    if width and _total(columns, shown) > width:
-        for number, row in enumerate(shown):
-            if len(row["health"]) > LONG:
-                below[number], row["health"] = row["health"], "not ok:"
-            row["address"] = shortened(row["address"], ADDRESS)
-        for name in SPARE:
-            if _total(columns, shown) > width:
-                columns.remove(name)
+    for name in SPARE:
+        if width and _total(columns, shown) > width:
+            columns.remove(name)
     widths = _widths(columns, shown)
     yield GAP.join(_padded(one, one, widths) for one in columns).rstrip()
+    group = shown[0].get("group") if shown else None
     for row, original, more in zip(shown, rows, below, strict=True):
+        if row.get("group") != group:
+            group = row.get("group")
+            yield ""
         cells = (
             paint(one, original, _padded(one, row[one], widths)) for one in columns
         )
         yield GAP.join(cells).rstrip()
         if more:
             yield paint("health", original, f"{GAP}{more}")
+
+
+def _fitted(rows: list[dict[str, str]], width: int) -> list[str]:
+    """Shorten what may be on a narrow screen; return what stands below each row."""
+    below = [""] * len(rows)
+    if not width or _total(COLUMNS, rows) <= width:
+        return below
+    for number, row in enumerate(rows):
+        if len(row["health"]) > LONG:
+            below[number], row["health"] = row["health"], "not ok:"
+        row["address"] = shortened(row["address"], ADDRESS)
+    return below
 
 
 def shortened(text: str, width: int) -> str:
