@@ -336,3 +336,44 @@ def test_whatever_starts_a_program_makes_the_folder_again(elsewhere: Elsewhere) 
     shutil.rmtree(elsewhere.folders.sockets)
     assert elsewhere.run("up").ok
     assert elsewhere.status()["ok"]
+
+
+def test_another_supervisor_that_runs_a_client_is_named_with_the_way_over(
+    bench: Bench,
+) -> None:
+    """Theirs would start it again, whoever stops it; ours then takes its place."""
+    one = bench.stack.zope.clients[0]
+    server = Path(__file__).parents[2] / "support/server.py"
+    conf = bench.folder / "theirs.conf"
+    conf.write_text(
+        f"[supervisord]\nnodaemon = true\nlogfile = {bench.folder}/theirs.log\n"
+        f"pidfile = {bench.folder}/theirs.pid\n[program:instance1]\n"
+        f"command = {sys.executable} {server} instance1 {one.address}\n"
+        f'environment = PRODUCTIONSTACK="{bench.folder}"\n'
+    )
+    theirs = subprocess.Popen(
+        (sys.executable, "-m", "supervisor.supervisord", "-c", str(conf)),
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        _wait_for(one.address.port)
+        said = bench.run("up")
+        assert said.status == 1
+        assert f"{one.address} (wanted by one) is in use by pid " in said.errors
+        assert f"supervisorctl -c {conf} shutdown" in said.errors
+        assert "port-base" not in said.errors
+        assert f"supervisorctl -c {conf} shutdown" in bench.run("check").errors
+    finally:
+        theirs.terminate()
+        theirs.wait(30)
+    bench.up()
+
+
+def _wait_for(port: int) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        with socket.socket() as one:
+            if one.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import pwd
 import socket
+from collections.abc import Iterable
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import pairwise
 
 from collective.recipe.productionstack.daemons import low_ports
+from collective.recipe.productionstack.errors import printable
 from collective.recipe.productionstack.machine import processes
 from collective.recipe.productionstack.machine import sockets
+from collective.recipe.productionstack.machine.processes import Table
 from collective.recipe.productionstack.model.address import Address
+from collective.recipe.productionstack.model.chain import LISTENERS
 from collective.recipe.productionstack.model.stack import Stack
 
 
@@ -50,6 +55,39 @@ def found(stack: Stack, ours: dict[str, set[int]]) -> list[Intruder]:
             pid = min(strangers, default=0)
             found.append(Intruder(address, name, pid, _who(pid, one.uid)))
     return list(dict.fromkeys(found))
+
+
+def remedy(stack: Stack, intruders: Iterable[Intruder]) -> str:
+    """Say what makes room: who to stop, and another port only where that helps."""
+    others, table = list(intruders), processes.table()
+    keepers = {one for it in others for one in _supervisors(table, it.pid)}
+    if keepers:
+        return "\n".join(map(_take_over, sorted(keepers)))
+    names = (name for each in LISTENERS.values() for name in each)
+    derived = {getattr(stack.chain, name) for name in names}
+    if all(one.address in derived for one in others):
+        return "Stop that or choose another port-base."
+    return "Stop that."
+
+
+def _supervisors(table: Table, pid: int) -> Iterator[int]:
+    """Yield the supervisord above a process, which would start it again."""
+    while one := table.get(pid):
+        if pid != 1 and "supervisord" in processes.command(pid):
+            yield pid
+        pid = one.parent
+
+
+def _take_over(pid: int) -> str:
+    words = processes.arguments(pid)
+    conf = next((after for word, after in pairwise(words) if word == "-c"), "")
+    shown = printable(conf) if conf else "its own configuration"
+    how = f"supervisorctl -c {shown} shutdown" if conf else f"kill {pid}"
+    return (
+        f"Another supervisord (pid {pid}, {shown}) keeps it running; only one can."
+        f" To let this stack take over: {how}. Take its part out of buildout.cfg, and "
+        "what starts it after a reboot out of your crontab."
+    )
 
 
 def unusable(stack: Stack, supervisord: int) -> Iterator[str]:

@@ -48,7 +48,7 @@ def lint(stack: Stack) -> Iterator[str]:
     seen = survey.take(stack, timeout=1)
     ours = {name: seen.pids(name) for name in seen.roots}
     for one in intruders.found(stack, ours):
-        yield f"{one}. Stop that or choose another port-base."
+        yield f"{one}. {intruders.remedy(stack, [one])}"
     yield from intruders.unusable(stack, seen.supervisor)
     listens = {
         one.path for program in stack.announced.programs for one in program.listens

@@ -123,8 +123,7 @@ def _refuse_intruders(control: Control, stack: Stack, seen: Survey) -> None:
         shown = "\n".join(f"    {one}" for one in found)
         message = (
             f"addresses of this stack are taken; nothing was started.\n{shown}\n"
-            "Stop that or choose another port-base, then run "
-            f"{control.script} up again."
+            f"{intruders.remedy(stack, found)}\nThen run {control.script} up again."
         )
         raise ControlError(message)
 
