@@ -85,18 +85,26 @@ def _from_here(place: Path, text: str) -> str:
     ours = shutil.ignore_patterns(".git", ".*_cache", "__pycache__", "*.egg-info")
     shutil.copytree(CHECKOUT, place / "productionstack", ignore=ours)
     site = sysconfig.get_path("purelib")
-    link = (
-        f"\nprintf '%s\\n' {site} > "
-        '"$(venv/bin/python -c "import sysconfig; print(sysconfig.get_path(\'purelib\'))")'
-        '/installed.pth"'
-    )
+    made = f"""
+echo {site} > "$(echo venv/lib/python3*/site-packages)/installed.pth"
+for one in pip:pip._internal.cli.main buildout:zc.buildout.buildout; do
+    printf '#!%s\\nfrom %s import main\\nraise SystemExit(main())\\n' \\
+        "$PWD/venv/bin/python" "${{one#*:}}" > "venv/bin/${{one%:*}}"
+    chmod +x "venv/bin/${{one%:*}}"
+done"""
     lines = [line for line in text.splitlines() if not line.startswith("git clone")]
     assert lines[0] == "python3 -m venv venv"
-    lines[0] = f"{sys.executable} -m venv venv{link}"
+    lines[0] = f"{sys.executable} -m venv --without-pip venv{made}"
     return "\n".join(lines)
 
 
 def _environment(place: Path) -> dict[str, str]:
+    """Return what somebody has who has just logged in; the index holds nothing."""
+    (place / ".buildout").mkdir(exist_ok=True)
+    (place / ".nothing").mkdir(exist_ok=True)
+    (place / ".buildout/default.cfg").write_text(
+        f"[buildout]\nindex = {place}/.nothing\n"
+    )
     return {
         "HOME": str(place),
         "PATH": os.environ["PATH"],
