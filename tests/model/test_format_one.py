@@ -14,9 +14,13 @@ from tests.support import samples
 def flat(stack: Stack) -> dict[str, Any]:
     """Return what format 1 held: the groups' values beside the others."""
     values: dict[str, Any] = json.loads(stack.to_json())
-    for group in ("chain", "zope", "data", "host", "announced"):
+    newer = ("trusted_proxies", "others", "workers")
+    for group in ("chain", "zope", "data"):
+        old = values.pop(group)
+        values |= {name: old[name] for name in old if name not in newer}
+    for group in ("host", "announced"):
         values |= values.pop(group)
-    del values["trusted_proxies"]  # is newer
+    del values["extras"]
     values["purge_by"] = values.pop("caching")["purge_by"]
     shown = values.pop("maintenance")
     values["maintenance_page"] = shown["page"]
