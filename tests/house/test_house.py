@@ -16,14 +16,14 @@ from collective.recipe.productionstack.options.parse import SERVICE_NAMES
 CHECKOUT = Path(__file__).parents[2]
 SOURCE = CHECKOUT / "src/collective/recipe/productionstack"
 MODULES = sorted(SOURCE.rglob("*.py"))
-TEMPLATES = sorted((SOURCE / "templates").rglob("*.j2"))
+TEMPLATES = sorted((SOURCE / "templates").rglob("*/*.j2"))
 EXECUTES = {"machine/run.py", "daemons/nginx/subreaper.py"}
 """The second is a program of its own that must need nothing of ours."""
 
 WRITES = {
     "daemons/systemd/control.py",
     "machine/files.py",
-    "reference.py",
+    "reference/pages.py",
     "tree/trees.py",
 }
 
@@ -116,7 +116,7 @@ def missing_pieces(service: str) -> list[str]:
 
 KNOWN = sorted(
     {path.parent.name for path in (SOURCE / "daemons").glob("*/config.py")}
-    | {path.name for path in (SOURCE / "templates").iterdir()}
+    | {path.name for path in (SOURCE / "templates").iterdir() if path.is_dir()}
     | set(SERVICE_NAMES)
 )
 

@@ -90,6 +90,7 @@ class Buildouts:
         (self.folder / "index").mkdir()
         (self.folder / "lean").mkdir()
         lean.link(self.folder / "lean")
+        lean.stand_ins(self.folder / "lean")
         path = (str(self.folder / "lean"), str(SOURCE))
         self.process = subprocess.Popen(
             (PYTHON, "-I", "-S", str(HERE / "zygote.py"), *path),

@@ -22,6 +22,26 @@ NEEDED = (
     "zc.recipe.egg",
 )
 
+OTHERS = (
+    "collective.recipe.supervisor",
+    "z3c.recipe.usercrontab",
+    "plone.recipe.varnish",
+    "collective.recipe.template",
+    "collective.recipe.cmd",
+)
+"""Recipes of buildouts that are there already; what they would make matters nowhere."""
+
+MAKES_NOTHING = """\
+class Recipe:
+    def __init__(self, buildout, name, options):
+        pass
+
+    def install(self):
+        return ()
+
+    update = install
+"""
+
 
 def closure(names: tuple[str, ...] = NEEDED) -> dict[str, metadata.Distribution]:
     """Return distributions and all that they require, by normalised name."""
@@ -57,6 +77,18 @@ def link(folder: Path) -> None:
                 continue  # editable: the source folder itself is on the path
             source = Path(str(distribution.locate_file("")))
             _link(folder, source, file.parts)
+
+
+def stand_ins(folder: Path) -> None:
+    """Let the recipes of others be found, as something that makes nothing."""
+    (folder / "makes_nothing.py").write_text(MAKES_NOTHING)
+    for name in OTHERS:
+        info = folder / f"{name}-1.0.dist-info"
+        info.mkdir()
+        text = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
+        (info / "METADATA").write_text(text)
+        points = "[zc.buildout]\ndefault = makes_nothing:Recipe\n"
+        (info / "entry_points.txt").write_text(points)
 
 
 def _link(folder: Path, source: Path, parts: tuple[str, ...]) -> None:

@@ -142,11 +142,12 @@ class Chooser:
             self._with_server(problem) for problem in self.facts.no_clients.values()
         ]
         if not self.facts.no_clients:
-            self.add(
-                "",
-                "no ZEO client is listed in parts",
-                "Add one with recipe = plone.recipe.zope2instance, zeo-client = true.",
+            remedy = (
+                "Add one with recipe = plone.recipe.zope2instance, zeo-client = true"
             )
+            if self.facts.storages:
+                remedy += "; or, on a machine for the ZEO server alone: remove sites"
+            self.add("", "no ZEO client is listed in parts", f"{remedy}.")
 
     def _with_server(self, problem: Problem) -> Problem:
         if problem.option != "zeo-client" or self.facts.storages:

@@ -41,7 +41,7 @@ EXAMPLE = "Write for example: solr command bin/solr-foreground health=127.0.0.1:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ProgramLine:
     """A line taken apart; nothing in it depends on the other parts yet."""
 
     name: str
@@ -109,7 +109,7 @@ def _problem(part: str, text: str, error: ValueError) -> Problem:
     )
 
 
-def _line(text: str) -> Line:
+def _line(text: str) -> ProgramLine:
     try:
         words = shlex.split(text)
     except ValueError:
@@ -130,7 +130,7 @@ def _line(text: str) -> Line:
             raise ValueError(f"{unsafe} cannot stand in a command")
     if kind == COMMAND and not command:
         raise ValueError("names no command")
-    return Line(name, kind, tuple(command), pairs)
+    return ProgramLine(name, kind, tuple(command), pairs)
 
 
 def _without_pairs(words: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
@@ -185,18 +185,18 @@ NAMES: dict[str, Callable[[str], Any]] = {
 }
 
 
-def _usual_start(line: Line) -> str:
+def _usual_start(line: ProgramLine) -> str:
     """Say when: what Plone asks is there before it, who asks Plone's database after."""
     return "after" if line.kind == WORKER else "before"
 
 
-def _refuse_taken(line: Line, names: Collection[str]) -> None:
+def _refuse_taken(line: ProgramLine, names: Collection[str]) -> None:
     if line.name in names:
         message = f"{line.name} is the name of another program of this stack"
         raise _RemedyError(message, "Choose another name.")
 
 
-def _client(line: Line, facts: Facts) -> Client | None:
+def _client(line: ProgramLine, facts: Facts) -> Client | None:
     """Return the part that a worker is, if it is one."""
     if line.kind != WORKER:
         return None
@@ -213,7 +213,7 @@ def _client(line: Line, facts: Facts) -> Client | None:
     return client
 
 
-def _program(line: Line, client: Client | None, facts: Facts) -> Program:
+def _program(line: ProgramLine, client: Client | None, facts: Facts) -> Program:
     if client and not line.command:
         made = replace(zope2instance.program(client), kind=line.kind)
     else:
