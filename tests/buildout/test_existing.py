@@ -347,8 +347,8 @@ def test_an_existing_buildout(name: str, site: Site) -> None:
 def with_lines(text: str, lines: dict[str, str]) -> str:
     """Write further lines into sections, as the error has said."""
     for section, line in lines.items():
-        name = re.escape(line.partition(" =")[0])
-        text = re.sub(rf"(?m)^{name} = .*\n", "", text)
+        if line.startswith("sites"):
+            text = re.sub(r"(?m)^sites = .*\n", "", text)
         if f"[{section}]\n" in text:
             text = text.replace(f"[{section}]\n", f"[{section}]\n{line}\n", 1)
         else:

@@ -138,7 +138,7 @@ class PloneSite:
             password=PASSWORD,
             parts=parts,
             sites=sites,
-            instance=instance,
+            instance=instance.format(folder=self.folder, base=self.base),
             stack=stack.format(folder=self.folder),
             clients=clients or self.clients,
         )

@@ -79,6 +79,10 @@ class Defaults:
         typed = {self.work.view(name).get("zeo-address", "") for name in clients}
         asked = {target for one in typed for target in one.split()}
         found = [name for name in servers if self.server_address(name) in asked]
+        if not asked:
+            # Clients that say nothing mean the one that says nothing either.
+            given = {name: sections.flat(self.buildout, name) for name in servers}
+            found = [name for name in servers if "zeo-address" not in given[name]]
         return found[0] if len(found) == 1 else ""
 
     def set_client_default(self, client: str, key: str, value: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ class Verification:
             known = self.compare(copy, report)
             if self.backup.blob_dir and copy.blobs is None:
                 add(report.troubles, [f"the blobs of {copy.date} are missing"])
-            add(report.troubles, [] if found else torn(data))
+            add(report.troubles, [] if found or self.is_unused(data) else torn(data))
             same = not root and not found and self.is_live(copy, data)
             judged = same and self.settings.live
             differs = self.compare_bytes(copy, data, report) if judged else []
@@ -103,6 +104,20 @@ class Verification:
         self.work.steps.done("manifest", f"{number} files compared")
         return known
 
+    @property
+    def is_beside(self) -> bool:
+        """Whether it backs up a database that the sites are not in."""
+        others = self.work.stack.data.others
+        return self.backup.data_file in {one.data_file for one in others}
+
+    def is_unused(self, data: Path) -> bool:
+        """Whether nothing was ever written, here and live, to a database beside."""
+        live = Path(self.backup.data_file)
+        with suppress(OSError, ValueError):
+            both = (filestorage.last_tid(data), filestorage.last_tid(live))
+            return self.is_beside and both == (0, 0)
+        return False
+
     def is_live(self, copy: Copy, data: Path) -> bool:
         """Whether the live Data.fs goes on from the restored one: no pack since."""
         live = Path(self.backup.data_file)
@@ -132,7 +147,8 @@ class Verification:
         live: bool,
     ) -> None:
         """Let the database's own Python read the scratch copy."""
-        sites = [one.path.split("/")[1] for one in self.work.stack.sites]
+        every = self.work.stack.sites if not self.is_beside else ()
+        sites = [one.path.split("/")[1] for one in every]
         result = asking.ask(
             self.work,
             self.settings.timeout,
