@@ -11,6 +11,7 @@ import pytest
 from collective.recipe.productionstack.daemons.cron import control as crontab
 from collective.recipe.productionstack.errors import ControlError
 from tests.support.bench import Bench
+from tests.support.crontab import emptied
 
 BEGIN, END = crontab.fences("/some where/b", "stack")
 BLOCK = f"{BEGIN}\n1 1 * * * true\n{END}\n"
@@ -102,3 +103,17 @@ def test_any_other_failure_of_crontab_refuses_to_write(
     assert result.status == 1
     assert "crontab -l failed: no" in result.errors
     assert not (tmp_path / "crontab.written").exists()
+
+
+def test_lines_that_do_the_same_are_named_by_up_and_by_who_installs(
+    bench: Bench,
+) -> None:
+    theirs = f"@reboot {bench.folder}/bin/one start"
+    with emptied():
+        crontab.write(f"{theirs}\n")
+        for words in (("up",), ("cron", "install"), ("boot", "install")):
+            result = bench.run(*words)
+            assert result.ok, result.text
+            said = [one for one in result.errors.splitlines() if "does the same" in one]
+            assert len(said) == 1
+            assert said[0].endswith(f"Delete it (crontab -e): {theirs}")

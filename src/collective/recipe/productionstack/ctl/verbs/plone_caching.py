@@ -22,6 +22,7 @@ import click
 
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.plone import ask
+from collective.recipe.productionstack.ctl.shell import refuse_together
 from collective.recipe.productionstack.ctl.traffic import pages
 from collective.recipe.productionstack.errors import printable
 from collective.recipe.productionstack.model.site import Site
@@ -56,6 +57,8 @@ NOTES = {
 def command(
     control: Control, *, dry_run: bool, undo: bool, proxies: tuple[str, ...]
 ) -> int:
+    refuse_together(undo=undo, dry_run=dry_run)
+    refuse_together(undo=undo, proxy=proxies)
     wanted = {
         "dry_run": dry_run,
         "undo": undo,

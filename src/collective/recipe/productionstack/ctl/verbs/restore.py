@@ -34,6 +34,7 @@ from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.jobs import task
 from collective.recipe.productionstack.ctl.jobs.task import Outcome
 from collective.recipe.productionstack.ctl.jobs.task import Task
+from collective.recipe.productionstack.ctl.shell import refuse_together
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.machine.files import megabytes
 from collective.recipe.productionstack.model.stack import Stack
@@ -81,8 +82,8 @@ def command(  # noqa: PLR0913 (one argument for each option)
     yes: bool,
     wait: float,
 ) -> int:
-    if sum((target is not None, bool(path), blobs)) > 1:
-        raise click.UsageError("--to, --object and --blobs do not go together.")
+    refuse_together(to=target, object=path, blobs=blobs)
+    refuse_together(unproven=unproven, blobs=blobs)
     stack = control.newest()
     source = source.resolve() if source else None
     asked = bringing.wanted(stack, path) if path else None

@@ -20,6 +20,7 @@ from typing import Any
 import click
 
 from collective.recipe.productionstack.ctl.control import Control
+from collective.recipe.productionstack.ctl.shell import refuse_together
 from collective.recipe.productionstack.ctl.watching import remarks
 from collective.recipe.productionstack.ctl.watching import table
 from collective.recipe.productionstack.ctl.watching.status import Status
@@ -37,6 +38,7 @@ COLOURS = {"running": "green", "stopped": "yellow", "drained": "yellow"}
 @click.option("--metrics", "as_metrics", is_flag=True, help="Print Prometheus metrics.")
 @click.pass_obj
 def command(control: Control, *, as_json: bool, as_metrics: bool) -> int:
+    refuse_together(json=as_json, metrics=as_metrics)
     status = look(control)
     if as_metrics:
         from collective.recipe.productionstack.ctl.watching import metrics

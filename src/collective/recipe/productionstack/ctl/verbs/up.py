@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -33,6 +34,8 @@ from collective.recipe.productionstack.ctl.lifecycle.survey import Survey
 from collective.recipe.productionstack.ctl.screen import Steps
 from collective.recipe.productionstack.ctl.traffic import pages
 from collective.recipe.productionstack.ctl.watching import troubles
+from collective.recipe.productionstack.daemons.cron import control as crontab
+from collective.recipe.productionstack.daemons.cron import rivals
 from collective.recipe.productionstack.daemons.supervisor.control import adopt
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.model.announced import Program
@@ -181,10 +184,17 @@ def _conclude(control: Control, stack: Stack, found: dict[str, list[str]]) -> No
             else ", nothing was to be started"
         )
     )
-    for hint in (*found["hints"], *boot.warnings(control)):
+    for hint in (*found["hints"], *boot.warnings(control), *_rivals(stack)):
         screen.warn(f"note: {hint}")
     if control.trees.applied() != control.trees.current():
         screen.warn(
             "note: what runs is not what buildout generated last: "
             f"run {control.script} reload"
         )
+
+
+def _rivals(stack: Stack) -> list[str]:
+    """Say what else of this user's crontab does the same."""
+    with suppress(ControlError):
+        return rivals.warnings(stack, crontab.read())
+    return []

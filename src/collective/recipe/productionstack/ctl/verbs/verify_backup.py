@@ -80,9 +80,15 @@ def command(
     wait: float,
     **given: object,
 ) -> int:
+    if part and not source:
+        raise click.UsageError("--part is for copies: add --from far.")
     settings = VerifySettings(**given)  # type: ignore[arg-type]
     control.screen.quiet |= as_json
-    if source and (every := _places(control.newest(), source)):
+    every = _places(control.newest(), source) if source else ()
+    if part and not every:
+        message = f"--part sums up what lies at a target; {source} is a folder here."
+        raise click.UsageError(message)
+    if every:
         return _prove(control, every, settings, wait, part=part, as_json=as_json)
     roots = _generations(Path(source).resolve()) if source else [None]
     reports: list[Report] = []
