@@ -39,6 +39,7 @@ from collective.recipe.productionstack.model.announced import Program
 from collective.recipe.productionstack.model.chain import Chain
 from collective.recipe.productionstack.model.clients import Client
 from collective.recipe.productionstack.model.clients import Zope
+from collective.recipe.productionstack.model.front import Front
 from collective.recipe.productionstack.model.site import Site
 from collective.recipe.productionstack.model.stack import Host
 from collective.recipe.productionstack.model.stack import Stack
@@ -334,6 +335,8 @@ class Stage:
                 )
             ),
             data=Data(storage=storage(Address(path=self.zeo.path), where.log)),
+            # Loads come from here; who is counted comes from another address.
+            front=Front(rate_limits_exempt=("127.0.0.1/32", "::1/128")),
             host=Host(versions=_versions()),
         )
         self.stack = announcing.complete(samples.changed(stack, **values))

@@ -65,6 +65,7 @@ recipe = collective.recipe.productionstack
 sites = {sites}
 clients = {clients}
 port-base = {base}
+rate-limits-exempt = 127.0.0.1
 {stack}
 """
 

@@ -17,6 +17,7 @@ from collective.recipe.productionstack.errors import Problem
 from collective.recipe.productionstack.options.balancing import BalancingOptions
 from collective.recipe.productionstack.options.caching import CachingOptions
 from collective.recipe.productionstack.options.core import CoreOptions
+from collective.recipe.productionstack.options.front import FrontOptions
 from collective.recipe.productionstack.options.keeping import KeepingOptions
 from collective.recipe.productionstack.options.programs import ProgramOptions
 from collective.recipe.productionstack.options.watching import WatchingOptions
@@ -27,6 +28,7 @@ class StackOptions(
     WatchingOptions,
     KeepingOptions,
     CachingOptions,
+    FrontOptions,
     ProgramOptions,
     BalancingOptions,
     CoreOptions,

@@ -15,6 +15,7 @@ from collective.recipe.productionstack.model.chain import NOBODY
 from collective.recipe.productionstack.model.chain import Chain
 from collective.recipe.productionstack.model.clients import Zope
 from collective.recipe.productionstack.model.folders import Folders
+from collective.recipe.productionstack.model.front import Front
 from collective.recipe.productionstack.model.site import Site
 from collective.recipe.productionstack.model.stack import Host
 from collective.recipe.productionstack.model.stack import Maintenance
@@ -123,6 +124,7 @@ class _Builder:
             data=data,
             caching=cached,
             maintenance=self.maintenance(),
+            front=self.front(zope),
             watching=options.watching,
             host=Host(
                 workers=max(1, self.facts.cores // 2), versions=self.facts.versions
@@ -221,6 +223,20 @@ class _Builder:
                 "templates", chosen, "no such folder", "Make it, or remove the option."
             )
         return places
+
+    def front(self, zope: Zope) -> Front:
+        """Return how visitors are treated; Zope must take what the front lets in."""
+        most = min((one.max_body for one in zope.clients), default=0)
+        if most and self.options.max_upload > most:
+            least = next(one for one in zope.clients if one.max_body == most)
+            self.add(
+                "max-upload",
+                str(self.options.max_upload),
+                f"[{least.name}] takes {most} bytes at most",
+                f"Write in [{least.name}]: max-request-body-size ="
+                f" {self.options.max_upload}",
+            )
+        return fill(Front, self.options)
 
     def maintenance(self) -> Maintenance:
         path = self.options.maintenance_page

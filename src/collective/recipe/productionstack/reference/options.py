@@ -43,6 +43,10 @@ TASKS = {
         *("cache-size", "cache-file-limit", "cache-rules", "grace", "session-cookies"),
         *("purge-by", "purge-allow"),
     ),
+    "Protect the front": (
+        *("rate-limits", "rate-limits-exempt", "max-upload", "zmi-allow", "hsts"),
+        *("csp", "log-format"),
+    ),
     "Work on a site": ("maintenance-page", "maintenance-allow"),
     "Back up and pack": (
         *("zeoserver", "backup", "backup-time", "pack-time", "verify-time"),

@@ -22,6 +22,12 @@ NEEDS: tuple[str, ...] = ("sites",)
 COLLECTS = ""
 VERSIONED = ("nginx", "-v")
 
+SHARED = (
+    *("nginx.conf", "guard.conf", "maps.conf", "limits.conf", "answers.conf"),
+    *("proxy.conf", "tls.conf"),
+)
+"""Files that every site includes."""
+
 SUBREAPER = str(Path(__file__).with_name("subreaper.py"))
 
 
@@ -32,13 +38,11 @@ def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
         "ids": _ids(stack.sites),
         "upstream": stack.upstream_of(WEB_SERVER),
         "beside": _beside(stack),
+        "has_cookie_flags": version >= (1, 19, 3),
         "can_reject": version >= (1, 19, 4),
         "http2_listen": " http2" if version < (1, 25, 1) else "",
     }
-    shared = (
-        (f"nginx/{name}", f"nginx/{name}.j2", common)
-        for name in ("nginx.conf", "guard.conf", "maps.conf", "proxy.conf", "tls.conf")
-    )
+    shared = ((f"nginx/{name}", f"nginx/{name}.j2", common) for name in SHARED)
     sites = (
         (
             f"nginx/sites/{_file_name(site)}.conf",
@@ -108,6 +112,7 @@ def checks(stack: Stack) -> tuple[Check, ...]:
                 (f'_log "{stack.folders.log}/', '_log "{scratch}/log/'),
                 (f'_path "{stack.folders.var}/', '_path "{scratch}/var/'),
                 (f'include "{stack.folders.var}/', 'include "{scratch}/var/'),
+                (f'root "{stack.folders.var}/', 'root "{scratch}/var/'),
                 (f'pid "{stack.folders.var}/', 'pid "{scratch}/var/'),
             ),
             complains=r"\[warn\].*conflicting server name",

@@ -1,0 +1,288 @@
+"""nginx: limits, what browsers are told, what is logged, and who manages Zope."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from collective.recipe.productionstack.daemons.nginx.control import Nginx
+from collective.recipe.productionstack.model.front import Front
+from tests.daemons import stage
+from tests.daemons.stage import HTML
+from tests.daemons.stage import Answer
+from tests.daemons.stage import Stage
+from tests.daemons.stage import ask
+from tests.daemons.stage import site
+
+pytestmark = pytest.mark.usefixtures("daemons")
+
+VISITOR = "127.0.0.7"
+"""One whose requests are counted; 127.0.0.1 is not."""
+
+EXEMPT = ("127.0.0.1/32",)
+
+
+def _front(**values: Any) -> Stage:
+    shown = Front(rate_limits_exempt=EXEMPT, **values)
+    return Stage(proxy_cache="none", load_balancer="none", front=shown)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Stage]:
+    with _front(zmi_allow=("127.0.0.9/32",), csp="frame", max_upload=5000) as one:
+        yield one.start("nginx")
+
+
+@pytest.fixture
+def front(running: Stage) -> Stage:
+    running.plone.forget()
+    return running
+
+
+LOGINS = (
+    *("/login", "/@@login", "/a/b/login", "/%6cogin", "/LOGIN", "/login/"),
+    *("/@login", "/++api++/@login", "/failsafe_login_form", "/++view++login"),
+    *("/passwordreset/xyz", "/mail_password", "/@@register", "/@users"),
+    *("/@users/me/reset-password", "/contact-info", "/sendto_form", "/@email-send"),
+)
+
+
+@pytest.mark.parametrize("path", LOGINS)
+def test_the_twelfth_password_of_an_address_is_refused(
+    front: Stage, path: str, request: pytest.FixtureRequest
+) -> None:
+    number = LOGINS.index(path)
+    source = f"127.0.1.{number + 1}"
+    said = [front.get(path, method="POST", body=b"x", source=source) for _ in range(12)]
+    assert [one.status for one in said] == [200] * 11 + [429]
+    last = said[-1]
+    assert (last["Retry-After"], last["Cache-Control"]) == ("60", "no-store")
+    if "api" not in path:
+        assert b"<h1>Too many requests</h1>" in last.body
+    # Pages, and people elsewhere, are not touched.
+    assert front.get(path, source=source).status == 200
+    other = f"127.0.2.{number + 1}"
+    assert front.get(path, method="POST", body=b"x", source=other).status == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/@login-renew", "/edit", "/login-help", "/a/loginx", "/@logout"]
+)
+def test_what_is_no_password_is_not_counted(front: Stage, path: str) -> None:
+    for _ in range(15):
+        one = front.get(path, method="POST", body=b"x", source="127.0.3.1")
+        assert one.status == 200
+
+
+def test_programs_are_refused_in_json(front: Stage) -> None:
+    asks = {"method": "POST", "body": b"{}", "source": "127.0.4.1"}
+    json_please = ("Accept", "application/json")
+    for _ in range(11):
+        front.get("/@login", json_please, **asks)
+    last = front.get("/@login", json_please, **asks)
+    assert (last.status, last["Content-Type"]) == (429, "application/json")
+    assert json.loads(last.body)["type"] == "TooManyRequests"
+
+
+def test_searches_have_a_limit_far_above_people(front: Stage) -> None:
+    paths = ("/@@search?SearchableText=x", "/%40%40search", "/a/@search", "/search_rss")
+    said = [
+        front.get(paths[number % 4], source="127.0.5.1").status for number in range(160)
+    ]
+    assert said[:100] == [200] * 100
+    assert 429 in said
+    assert front.get("/page", source="127.0.5.1").status == 200
+
+
+def test_who_is_exempt_and_who_is_only_noted() -> None:
+    with _front(rate_limits="log").start("nginx") as one:
+        for _ in range(20):
+            found = one.get("/login", method="POST", body=b"x", source=VISITOR)
+            assert found.status == 200
+        log = Path(one.stack.folders.log, "stack-nginx-error.log").read_text()
+        assert "limiting requests, dry run" in log
+        exempt = [one.get("/login", method="POST", body=b"x") for _ in range(20)]
+        assert {found.status for found in exempt} == {200}
+        assert "127.0.0.1" not in log
+
+
+def test_one_ipv6_customer_is_one_address() -> None:
+    """Its key is the first half of the address, however that is written."""
+    with _front().start("nginx") as one:
+        text = one.trees.applied()
+        assert text
+        shown = (text / "nginx/limits.conf").read_text()
+    assert '"~(?s)^(?<limited_net>.{8}).{8}$" $limited_net;' in shown
+
+
+def test_too_many_connections_of_one_address_leave_others_alone(front: Stage) -> None:
+    held: list[socket.socket] = []
+    try:
+        for _ in range(260):
+            one = stage.connect(front.stack.chain.http, "127.0.6.1")
+            one.sendall(
+                b"POST /x HTTP/1.1\r\nHost: www.example.com\r\n"
+                b"Content-Length: 10\r\n\r\nx"
+            )
+            held.append(one)
+        stage.until(
+            lambda: front.get("/page", source="127.0.6.1").status == 429,
+            10,
+        )
+        assert front.get("/page", source="127.0.6.2").status == 200
+    finally:
+        for one in held:
+            one.close()
+
+
+def test_zope_is_managed_from_allowed_addresses_alone(front: Stage) -> None:
+    for path in ("/manage_main", "/acl_users/manage_main", "/error_log/x", "/a/manage"):
+        assert front.get(path).status == 404
+        assert front.get(path, source="127.0.0.9").status == 200
+    for path in ("/virtual_hosting", "/VirtualHostBase/http/x:80/VirtualHostRoot"):
+        assert front.get(path, source="127.0.0.9").status == 404
+
+
+def test_pages_are_told_whom_they_may_obey_and_files_are_not(front: Stage) -> None:
+    front.plone.default = Answer((HTML,))
+    wanted = "frame-ancestors 'self'; base-uri 'self'; object-src 'none'; "
+    assert front.get("/a")["Content-Security-Policy"] == f"{wanted}form-action 'self'"
+    assert front.get("/a")["Strict-Transport-Security"] is None
+    front.plone.default = Answer((("Content-Type", "image/png"),))
+    assert front.get("/b")["Content-Security-Policy"] is None
+
+
+def test_a_body_that_is_too_large(front: Stage) -> None:
+    one = front.get("/x", method="POST", body=b"x" * 5001)
+    assert one.status == 413
+    assert b"<h1>Too large</h1>" in one.body
+    assert front.get("/x", method="POST", body=b"x" * 5000).status == 200
+    asked = front.get(
+        "/++api++/x", ("Accept", "application/json"), method="POST", body=b"x" * 5001
+    )
+    assert (asked.status, asked["Content-Type"]) == (413, "application/json")
+
+
+SECRETS = (
+    "/passwordreset/S3cret",
+    "/%70asswordreset/S3cret",
+    "/@@passwordreset/S3cret?userid=x",
+    "/x?auth_token=S3cret",
+    "/x?a=b&_authenticator=S3cret",
+    "/?__ac_password=S3cret",
+    "/x?came_from=/a?token=S3cret",
+    "/x?new_password=S3cret",
+)
+
+
+def test_no_secret_is_written_down(front: Stage) -> None:
+    for secret in SECRETS:
+        front.get(secret, ("Referer", f"http://www.example.com{secret}"))
+    front.get("/harmless?b_start=20", ("Referer", "http://www.example.com/a?b=c"))
+    path = Path(front.stack.folders.log, "stack-nginx-access.log")
+    stage.until(lambda: "/harmless?b_start=20" in path.read_text(), 5)
+    text = path.read_text()
+    assert "S3cret" not in text
+    assert "[FILTERED]" in text
+    assert '"http://www.example.com/a?b=c"' in text
+
+
+def test_a_request_has_one_name_on_every_hop(front: Stage) -> None:
+    front.get("/named")
+    name = front.plone.seen[-1]["X-Request-ID"]
+    assert name
+    assert len(name) == 32
+    path = Path(front.stack.folders.log, "stack-nginx-access.log")
+    stage.until(lambda: name in path.read_text(), 5)
+    front.get("/named", ("X-Request-ID", "claimed"))
+    assert front.plone.seen[-1]["X-Request-ID"] != "claimed"
+
+
+def test_a_log_for_programs() -> None:
+    with _front(log_format="json").start("nginx") as one:
+        one.get('/a"b?c=\\d', ("User-Agent", 'x"\\y'))
+        path = Path(one.stack.folders.log, "stack-nginx-access.log")
+        stage.until(lambda: "/a" in path.read_text(), 5)
+        (line,) = [text for text in path.read_text().splitlines() if "/a" in text]
+        values = json.loads(line)
+    assert values["status"] == 200
+    assert values["host"] == "www.example.com"
+    assert values["agent"] == 'x"\\y'
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    folder = tmp_path_factory.mktemp("certificate")
+    pair = str(folder / "cert.pem"), str(folder / "key.pem")
+    command = ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2")
+    named = ("-subj", "/CN=www.example.com", "-keyout", pair[1], "-out", pair[0])
+    subprocess.run((*command, *named), check=True, capture_output=True)
+    return pair
+
+
+def _reload(one: Stage) -> None:
+    nginx = Nginx(one.stack, 5)
+    nginx.reload(lambda: os.kill(nginx.master(), signal.SIGHUP))
+
+
+def test_tls_redirects_challenges_and_promises(certificate: tuple[str, str]) -> None:
+    names: dict[str, Any] = {"certificate": certificate[0], "key": certificate[1]}
+    seen: dict[str, Any] = {"scheme": "https", "url_port": 443}
+    sites = (site(aliases=("example.com",), **names, **seen),)
+    shown = Front(hsts=(63072000, True), rate_limits_exempt=EXEMPT)
+    values: dict[str, Any] = {"proxy_cache": "none", "load_balancer": "none"}
+    with Stage(sites=sites, tls=True, front=shown, **values).start("nginx") as one:
+        https = one.stack.chain.https
+        assert https
+        plain = one.get("/a?b")
+        assert (plain.status, plain["Location"]) == (301, "https://www.example.com/a?b")
+        form = one.get("/a", method="POST", body=b"x")
+        assert (form.status, form["Location"]) == (308, "https://www.example.com/a")
+        # Of no use without TLS, and RFC 6797 7.2 forbids it.
+        assert plain["Strict-Transport-Security"] is None
+
+        folder = Path(one.stack.folders.var, "acme/.well-known/acme-challenge")
+        folder.mkdir(parents=True)
+        (folder / "to-ken_1").write_text("the answer")
+        maintained = Path(one.stack.maintenance_file)
+        maintained.write_text("www.example.com 1;\nexample.com 1;\n")
+        _reload(one)
+        for host in ("www.example.com", "example.com"):
+            path = "/.well-known/acme-challenge/to-ken_1"
+            found = one.get(path, ("Host", host))
+            assert (found.status, found.body) == (200, b"the answer")
+        maintained.unlink()
+        _reload(one)
+
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+
+        def secure(host: str, path: str) -> stage.Reply:
+            return ask(
+                https,
+                "GET",
+                path,
+                (("Host", host),),
+                wrap=lambda sock: context.wrap_socket(sock, server_hostname=host),
+            )
+
+        promise = "max-age=63072000; includeSubDomains"
+        assert secure("www.example.com", "/").status == 200
+        for host in ("www.example.com", "example.com"):
+            assert secure(host, "/")["Strict-Transport-Security"] == promise
+        one.plone.default = Answer((HTML, ("Set-Cookie", "__ac=x; Path=/")))
+        cookie = secure("www.example.com", "/login")["Set-Cookie"]
+        assert cookie
+        for flag in ("secure", "httponly", "samesite=lax"):
+            assert flag in cookie.lower()
+        one.plone.default = Answer((HTML, ("Set-Cookie", "other=x; Path=/")))
+        assert secure("www.example.com", "/")["Set-Cookie"] == "other=x; Path=/"
