@@ -660,8 +660,11 @@ def test_a_trusted_proxy_names_the_visitor(
     assert seen["X-Forwarded-For"] == seen["X-Real-IP"] == visitor
     # What only somebody at this very machine sees.
     assert reply["X-Cache"] is None
-    log = Path(behind.stack.folders.log, "stack-nginx-access.log").read_text("utf-8")
-    assert log.splitlines()[-1].startswith(f"{visitor} ")
+    log = Path(behind.stack.folders.log, "stack-nginx-access.log")
+    # A line is written when the answer is gone.
+    stage.until(
+        lambda: log.read_text("utf-8").splitlines()[-1].startswith(f"{visitor} ")
+    )
 
 
 def test_in_maintenance_the_visitor_counts_not_the_proxy(behind: Stage) -> None:
