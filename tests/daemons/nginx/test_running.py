@@ -654,14 +654,18 @@ def test_a_trusted_proxy_names_the_visitor(
 ) -> None:
     behind.plone.forget()
     headers = [("X-Forwarded-For", claimed)] if claimed else []
-    reply = behind.get("/", *headers, source=source)
+    path = f"/{source}-{claimed.encode().hex()}"
+    reply = behind.get(path, *headers, source=source)
     assert reply.status == 200
     (seen,) = behind.plone.seen
     assert seen["X-Forwarded-For"] == seen["X-Real-IP"] == visitor
     # What only somebody at this very machine sees.
     assert reply["X-Cache"] is None
-    log = Path(behind.stack.folders.log, "stack-nginx-access.log").read_text("utf-8")
-    assert log.splitlines()[-1].startswith(f"{visitor} ")
+    log = Path(behind.stack.folders.log, "stack-nginx-access.log")
+    # A line is written when the answer is gone.
+    stage.until(lambda: f"{path} " in log.read_text("utf-8"))
+    line = next(one for one in log.read_text("utf-8").splitlines() if f"{path} " in one)
+    assert line.startswith(f"{visitor} ")
 
 
 def test_in_maintenance_the_visitor_counts_not_the_proxy(behind: Stage) -> None:
