@@ -18,7 +18,7 @@ CHAIN = dataclasses.replace(samples.CHAIN, https=Address("127.0.0.1", 8443))
 def one(line: str, **options: str) -> Site:
     """Return the site of a line."""
     chosen = StackOptions(sites=(line,), **options)  # type: ignore[arg-type]
-    found, problems = sites.lines("stack", chosen)
+    found, problems = sites.lines("stack", chosen, "/b")
     assert problems == []
     built, problems = sites.sites("stack", found, chosen, CHAIN)
     assert problems == []
@@ -28,7 +28,7 @@ def one(line: str, **options: str) -> Site:
 def fault(line: str, **options: str) -> str:
     """Return the one problem of a line."""
     chosen = StackOptions(sites=(line,), **options)  # type: ignore[arg-type]
-    found, problems = sites.lines("stack", chosen)
+    found, problems = sites.lines("stack", chosen, "/b")
     problems += sites.sites("stack", found, chosen, CHAIN)[1]
     (problem,) = problems
     return str(problem)

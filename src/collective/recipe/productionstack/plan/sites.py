@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from collective.recipe.productionstack.options.load import StackOptions
 from collective.recipe.productionstack.options.parse import choice
 from collective.recipe.productionstack.options.parse import file_path
 from collective.recipe.productionstack.options.parse import host_name
+from collective.recipe.productionstack.options.parse import lines as parse_lines
 from collective.recipe.productionstack.options.parse import port
 from collective.recipe.productionstack.options.parse import zodb_path
 from collective.recipe.productionstack.sources.reading import is_on
@@ -31,17 +33,54 @@ class Line:
     names: dict[str, Any]
 
 
-def lines(part: str, options: StackOptions) -> tuple[list[Line], list[Problem]]:
-    """Take every line apart; a faulty one becomes a problem and is left out."""
+FILE = "file:"
+"""What stands before the path of a file with more lines."""
+
+
+def lines(
+    part: str, options: StackOptions, directory: str
+) -> tuple[list[Line], list[Problem]]:
+    """Take every line apart; a faulty one becomes a problem and is left out.
+
+    Paths of files with lines count from the buildout's directory.
+    """
     good: list[Line] = []
-    problems: list[Problem] = []
-    for text in options.sites:
+    texts, problems = _all(part, options, directory)
+    for text in texts:
         try:
             good.append(_line(text))
         except ValueError as error:
             problems.append(_problem(part, text, str(error)))
     problems += _doubled(part, good)
     return good, problems
+
+
+def _all(
+    part: str, options: StackOptions, directory: str
+) -> tuple[list[str], list[Problem]]:
+    """Return the lines with those of files in their place."""
+    found: list[str] = []
+    problems: list[Problem] = []
+    for text in options.sites:
+        if not text.startswith(FILE):
+            found.append(text)
+            continue
+        path = Path(directory, text.removeprefix(FILE).strip())
+        try:
+            inside = parse_lines(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or "not UTF-8"
+            message, remedy = (
+                f"{path} cannot be read: {why}",
+                "Write it, a site per line.",
+            )
+            problems.append(_problem(part, text, message, remedy))
+            continue
+        if nested := [one for one in inside if one.startswith(FILE)]:
+            message = f"{path} names another file: {nested[0]}"
+            problems.append(_problem(part, text, message, "Name it in sites."))
+        found += [one for one in inside if one not in nested]
+    return found, problems
 
 
 def sites(

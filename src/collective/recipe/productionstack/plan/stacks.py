@@ -155,7 +155,7 @@ class _Builder:
     def sites_and_chain(self) -> tuple[tuple[Site, ...], Chain]:
         """Return the sites, and who stands before them."""
         name, options = self.part.name, self.options
-        found, problems = sites.lines(name, options)
+        found, problems = sites.lines(name, options, self.facts.directory)
         self.problems += problems
         chain = self.chain(with_tls=sites.has_certificate(found, options))
         made, problems = sites.sites(name, found, options, chain)
