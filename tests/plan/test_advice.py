@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -107,3 +109,43 @@ def test_a_sync_key_that_is_not_there(tmp_path: Path) -> None:
     assert line.startswith(f"[stack] sync-key = {key}: no such file")
     key.touch()
     assert said(keeping=Keeping(sync_key=str(key))) == []
+
+
+def _certificate(folder: Path, *more: str, name: str = "cert") -> str:
+    path = folder / f"{name}.pem"
+    command = ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes")
+    named = ("-subj", "/CN=ignored.example", "-keyout", str(folder / "key.pem"))
+    subprocess.run(
+        (*command, *named, "-out", str(path), *more), check=True, capture_output=True
+    )
+    return str(path)
+
+
+def test_a_certificate_for_other_hosts_or_times(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = "subjectAltName=DNS:www.example.com,DNS:*.example.org,IP:192.0.2.1,IP:::1"
+    good = _certificate(tmp_path, "-days", "9", "-addext", names)
+
+    def about(path: str, host: str, *aliases: str) -> list[str]:
+        one = dataclasses.replace(
+            samples.SITE, certificate=path, host=host, aliases=aliases
+        )
+        return said(sites=(one,), https=Address("0.0.0.0", 8443))
+
+    for host in ("www.example.com", "a.example.org", "192.0.2.1", "[::1]"):
+        assert about(good, host) == []
+    (line,) = about(good, "www.example.com", "a.b.example.org", "example.com")
+    assert line.startswith(f"[stack] certificate = {good}: it is for www.example.com, ")
+    assert "not for a.b.example.org, example.com. Get one" in line
+    later = time.time() + 20 * 86400
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "time", lambda: later)
+        (line,) = about(good, "www.example.com")
+    assert ": it ended on " in line
+    bare = _certificate(tmp_path, "-days", "9", name="bare")
+    (line,) = about(bare, "www.example.com")
+    assert "it is for no host, not for www.example.com" in line
+    broken = tmp_path / "broken.pem"
+    broken.write_text("-----BEGIN CERTIFICATE-----\nMDAw\n-----END CERTIFICATE-----\n")
+    assert about(str(broken), "www.example.com") == []

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import socket
 import ssl
+from collections.abc import Iterable
 from collections.abc import Iterator
 from datetime import datetime
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,9 @@ Chain = tuple[bytes, ...]
 
 PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 UTC_TIME, VERSION, LONG_LENGTH = 0x17, 0xA0, 0x80
+EXTENSIONS, DNS, IP = 0xA3, 0x82, 0x87
+ALTERNATIVE = bytes.fromhex("551d11")
+"""The object identifier of subjectAltName, 2.5.29.17."""
 
 
 def in_file(path: str) -> Chain:
@@ -70,6 +75,38 @@ def validity(certificate: bytes) -> tuple[float, float]:
         message = "it holds no certificate"
         raise ValueError(message) from error
     return begin, end
+
+
+def names(certificate: bytes) -> tuple[str, ...]:
+    """Return the host names and addresses that one is for (RFC 5280 4.2.1.6).
+
+    Raises ValueError for what is no certificate.
+    """
+    try:
+        ((_, whole),) = _items(certificate)
+        (_, inner), *_ = _items(whole)
+        more = (value for tag, value in _items(inner) if tag == EXTENSIONS)
+        found = [tuple(_items(one)) for value in more for one in _inside(value)]
+        values = [parts[-1][1] for parts in found if parts[0][1] == ALTERNATIVE]
+    except IndexError as error:
+        message = "it holds no certificate"
+        raise ValueError(message) from error
+    listed = [pair for value in values for pair in _items(next(_items(value))[1])]
+    hosts = (one.decode("ascii", "replace") for tag, one in listed if tag == DNS)
+    addresses = (str(ip_address(one)) for tag, one in listed if tag == IP)
+    return (*map(str.lower, hosts), *addresses)
+
+
+def _inside(value: bytes) -> list[bytes]:
+    """Return the items of each sequence in a value."""
+    return [one for _, several in _items(value) for _, one in _items(several)]
+
+
+def covers(names: Iterable[str], host: str) -> bool:
+    """Whether a host is among names; a star stands for one label (RFC 9525 6.3)."""
+    bare = host.strip("[]").lower()
+    above = bare.partition(".")[2]
+    return any(one == bare or (above and one == f"*.{above}") for one in names)
 
 
 def _items(der: bytes) -> Iterator[tuple[int, bytes]]:
