@@ -93,12 +93,13 @@ def environment(pid: int) -> dict[str, str]:
 
 
 def arguments(pid: int) -> list[str]:
-    """Return the words of a process' command line; none when it has ended."""
+    """Return the words of a process' command line; none before it has any, or after."""
     try:
         data = (PROC / str(pid) / "cmdline").read_bytes()
     except OSError:
         return []
-    return os.fsdecode(data).rstrip("\0").split("\0")
+    text = os.fsdecode(data).rstrip("\0")
+    return text.split("\0") if text else []
 
 
 def command(pid: int) -> str:
