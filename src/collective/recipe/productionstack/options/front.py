@@ -78,11 +78,10 @@ class FrontOptions:
         default=(),
         shown="none",
     )
-    max_upload: int = option(
+    max_upload: int | None = option(
         "The largest body of a request. What is larger gets 413.",
         in_bytes,
         example="500M",
-        default=0,
         shown="what the clients take (`max-request-body-size`, 1G)",
     )
     log_format: str = option(

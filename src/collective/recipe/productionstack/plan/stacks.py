@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import replace
+from ipaddress import IPv4Network
+from ipaddress import IPv6Network
+from ipaddress import ip_network
 from pathlib import Path
 
 from collective.recipe.productionstack.daemons import registry
@@ -34,6 +37,8 @@ from collective.recipe.productionstack.plan import programs
 from collective.recipe.productionstack.plan import sites
 from collective.recipe.productionstack.plan.clients import Chooser
 from collective.recipe.productionstack.plan.facts import Facts
+
+Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +82,10 @@ def stacks(
         built[part.name] = (announcing.complete(stack), options)
     problems += listeners.clashes(wanted)
     return built, problems
+
+
+def _overlap(one: Network, other: Network) -> bool:
+    return one.version == other.version and one.overlaps(other)
 
 
 class _Builder:
@@ -226,17 +235,32 @@ class _Builder:
 
     def front(self, zope: Zope) -> Front:
         """Return how visitors are treated; Zope must take what the front lets in."""
-        most = min((one.max_body for one in zope.clients), default=0)
-        if most and self.options.max_upload > most:
+        wanted = self.options.max_upload or 0
+        most = min((one.max_body for one in zope.clients), default=wanted)
+        if wanted > most:
             least = next(one for one in zope.clients if one.max_body == most)
             self.add(
                 "max-upload",
-                str(self.options.max_upload),
+                str(wanted),
                 f"[{least.name}] takes {most} bytes at most",
-                f"Write in [{least.name}]: max-request-body-size ="
-                f" {self.options.max_upload}",
+                f"Write in [{least.name}]: max-request-body-size = {wanted}",
             )
-        return fill(Front, self.options)
+        self.refuse_proxies_among()
+        return fill(Front, self.options, max_upload=wanted)
+
+    def refuse_proxies_among(self) -> None:
+        """See that nobody who may claim any address has rights of an address."""
+        trusted = [ip_network(one) for one in self.options.trusted_proxies]
+        for option in ("zmi_allow", "rate_limits_exempt", "maintenance_allow"):
+            for one in getattr(self.options, option):
+                wide = [t for t in trusted if _overlap(t, ip_network(one))]
+                if wide and wide[0].num_addresses > 1:
+                    self.add(
+                        option.replace("_", "-"),
+                        one,
+                        f"is among trusted-proxies ({wide[0]}): they claim any address",
+                        "Name the proxies alone there: trusted-proxies = 10.0.0.1",
+                    )
 
     def maintenance(self) -> Maintenance:
         path = self.options.maintenance_page

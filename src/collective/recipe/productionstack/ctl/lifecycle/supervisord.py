@@ -130,6 +130,8 @@ def make_folders(stack: Stack) -> None:
     var = Path(stack.folders.var)
     var.mkdir(parents=True, exist_ok=True, mode=0o700)
     var.chmod(0o700)
+    # Where certbot and lego lay down what the certificate's issuer asks for.
+    (var / "acme").mkdir(exist_ok=True, mode=0o750)
     Path(stack.folders.log).mkdir(parents=True, exist_ok=True, mode=0o750)
     if stack.folders.sockets != stack.folders.var:
         make_private(Path(stack.folders.sockets))

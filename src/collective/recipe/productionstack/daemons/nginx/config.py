@@ -24,7 +24,7 @@ VERSIONED = ("nginx", "-v")
 
 SHARED = (
     *("nginx.conf", "guard.conf", "maps.conf", "limits.conf", "answers.conf"),
-    *("proxy.conf", "tls.conf"),
+    *("headers.conf", "proxy.conf", "tls.conf"),
 )
 """Files that every site includes."""
 
