@@ -69,13 +69,25 @@ def stacks(
         options, found = load(part.name, part.section)
         problems += found
         faulty = frozenset(problem.option for problem in found)
-        builder = _Builder(part, options, facts, faulty)
+        builder = _Builder(part, options, _without_others(part, parts, facts), faulty)
         stack = builder.build()
         problems += builder.problems
         wanted += listeners.of_stack(stack, options, faulty)
         built[part.name] = (announcing.complete(stack), options)
     problems += listeners.clashes(wanted)
     return built, problems
+
+
+def _without_others(part: Part, parts: list[Part], facts: Facts) -> Facts:
+    """Leave out the ZEO servers that another whole stack names as its own."""
+    theirs = {
+        one.section.get("zeoserver", "").strip()
+        for one in parts
+        if one is not part and not one.alone
+    }
+    theirs.discard(part.section.get("zeoserver", "").strip())
+    left = {name: one for name, one in facts.storages.items() if name not in theirs}
+    return replace(facts, storages=left)
 
 
 class _Builder:
