@@ -8,7 +8,6 @@ from tests.support.bench import Bench
 
 ODD = [
     (("status", "--json", "--metrics"), "--json and --metrics do not go together"),
-    (("plone-caching", "--undo", "--dry-run"), "--undo and --dry-run do not go"),
     (
         ("plone-caching", "--undo", "--proxy", "http://10.0.0.2:8003"),
         "--undo and --proxy do not go together",

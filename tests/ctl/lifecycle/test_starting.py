@@ -183,7 +183,7 @@ def test_a_foreign_listener_stops_up_before_anything_starts(bench: Bench) -> Non
     )
     # Another port-base would not move a client.
     assert result.errors.splitlines()[-2:] == [
-        "Stop that.",
+        "Stop that, or choose another address in its part.",
         "Then run bin/stack up again.",
     ]
     assert is_running(str(bench.folder), "stack", roles.UNMARKED) == []
@@ -276,7 +276,7 @@ def test_control_c_ends_with_one_line_and_frees_the_lock(bench: Bench) -> None:
         time.sleep(0.2)
     time.sleep(1)
     os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=10)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
     assert errors.decode().strip().splitlines() == [
         "Error: interrupted. Run bin/stack status to see what runs now."

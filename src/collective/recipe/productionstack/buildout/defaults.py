@@ -142,15 +142,47 @@ class Defaults:
         if len(servers) < 2:  # noqa: PLR2004 (the usual one)
             self.add_backup(before)
             return
-        known = {self.data_file(name) for name in self.work.parts}
         for server in servers:
-            made = self.backup_section(server)
-            name = "backup" if server == self.main else f"backup-{server}"
-            if made.get("datafs") in known or name in self.buildout._raw:  # noqa: SLF001
-                continue
-            self.buildout._raw[name] = made  # noqa: SLF001
-            self.work.parts.insert(self.work.parts.index(before), name)
-            logger.info("added [%s] (collective.recipe.backup) to the parts", name)
+            self.add_backup_of(server, before)
+
+    def add_backup_of(self, server: str, before: str) -> None:
+        """See that one of several ZEO servers has a listed backup part of its own."""
+        raw, made = self.buildout._raw, self.backup_section(server)  # noqa: SLF001
+        name = "backup" if server == self.main else f"backup-{server}"
+        ours = [one for one in raw if self.data_file(one) == made.get("datafs")]
+        listed = [one for one in ours if one in self.work.parts]
+        if not ours and name in raw:
+            self.note_taken(name)
+            return
+        if not ours:
+            raw[name] = made
+        chosen = (listed or ours or [name])[0]
+        self.name_sources(chosen, made)
+        if not listed:
+            self.work.parts.insert(self.work.parts.index(before), chosen)
+            logger.info("added [%s] (collective.recipe.backup) to the parts", chosen)
+
+    def note_taken(self, name: str) -> None:
+        """Note that something else has the name of a backup part."""
+        self.work.problem(
+            name,
+            "recipe",
+            sections.flat(self.buildout, name).get("recipe", ""),
+            "the stack needs a backup part, and this name is taken",
+            "Rename this part, or add one with recipe = collective.recipe.backup.",
+        )
+
+    def name_sources(self, part: str, made: dict[str, str]) -> None:
+        """Name database and blobs: that recipe would take those of the first server."""
+        given = sections.flat(self.buildout, part)
+        if "datafs" not in given and "datafs" in made:
+            self.work.set_default(part, "datafs", made["datafs"])
+        blobs = {"blob_storage", "blob-storage", "backup_blobs", "backup-blobs"}
+        if blobs & {*given}:
+            return
+        for key in ("blob_storage", "backup_blobs"):
+            if key in made:
+                self.work.set_default(part, key, made[key])
 
     def data_file(self, name: str) -> str:
         """Return what a part backs up, nothing where it is for something else."""
@@ -173,13 +205,7 @@ class Defaults:
             return
         servers = sections.listed_with(self.buildout, zeoserver.RECIPE)
         if not defined and "backup" in raw:
-            self.work.problem(
-                "backup",
-                "recipe",
-                sections.flat(self.buildout, "backup").get("recipe", ""),
-                "the stack needs a backup part, and this name is taken",
-                "Rename this part, or add one with recipe = collective.recipe.backup.",
-            )
+            self.note_taken("backup")
             return
         if not defined and len(servers) != 1:
             return

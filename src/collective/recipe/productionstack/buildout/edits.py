@@ -42,7 +42,7 @@ class Preparation:
         self.said.setdefault((key, value), []).append(section)
 
     def add_line(self, section: str, key: str, line: str) -> bool:
-        """Add a line to an option, unless its first word stands there already.
+        """Add a line to an option, unless it stands there already.
 
         Return False where the user's text is one that it cannot be added to: ZConfig's
         sections must all be closed in it.
@@ -51,8 +51,7 @@ class Preparation:
         if given is None:
             self.set_default(section, key, line)
             return True
-        first = line.split(maxsplit=1)[0]
-        if any(one.split()[:1] == [first] for one in given.splitlines()):
+        if any(one.split() == line.split() for one in given.splitlines()):
             return True
         if len(OPENED.findall(given)) != len(CLOSED.findall(given)):
             return False

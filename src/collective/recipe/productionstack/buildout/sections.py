@@ -79,14 +79,16 @@ def listed(buildout: Any) -> list[str]:
         if name in doing or name in found:
             return
         for value in flat(buildout, name).values():
-            for section in dict.fromkeys(REFERENCE.findall(value)):
-                if recipe_of(buildout, section[0]):
-                    add(section[0], doing | {name})
+            for section, _ in dict.fromkeys(REFERENCE.findall(value)):
+                if section != "buildout":
+                    add(section, doing | {name})
         found[name] = None
 
-    for name in buildout["buildout"].get("parts", "").split():
+    typed = buildout["buildout"].get("parts", "").split()
+    for name in typed:
         add(name, frozenset())
-    return list(found)
+    # A section without a recipe only leads to others.
+    return [name for name in found if name in typed or recipe_of(buildout, name)]
 
 
 def listed_with(buildout: Any, recipe: str) -> list[str]:

@@ -39,9 +39,12 @@ def _is_given(folder: str) -> bool:
     with suppress(OSError):
         if os.getxattr(run.find("nginx") or "", "security.capability"):
             return True
-    texts = (
-        one.read_text(errors="replace")
-        for one in UNITS.glob("*.service")
-        if one.is_file()
-    )
+    texts = (_text(one) for one in UNITS.glob("*.service"))
     return any("CAP_NET_BIND_SERVICE" in text and folder in text for text in texts)
+
+
+def _text(unit: Path) -> str:
+    """Return what a unit says, nothing of one that is not ours to read."""
+    with suppress(OSError):
+        return unit.read_text(errors="replace")
+    return ""

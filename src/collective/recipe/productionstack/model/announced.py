@@ -73,6 +73,7 @@ class Program:
     start_seconds: int = 2
     start_retries: int = 10
     reload: str = ""
+    environment: tuple[tuple[str, str], ...] = ()
     tree_files: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
 

@@ -19,6 +19,7 @@ class Client:
     zeo_addresses: tuple[Address, ...]
     max_body: int
     fast_listen: bool
+    environment: tuple[tuple[str, str], ...] = ()
     files: tuple[str, ...] = ()
     logs: tuple[Log, ...] = ()
 

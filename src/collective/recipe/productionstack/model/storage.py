@@ -22,6 +22,7 @@ class Storage:
     blob_dir: str
     quiet_log: bool
     pack_script: str
+    environment: tuple[tuple[str, str], ...] = ()
     files: tuple[str, ...] = ()
     logs: tuple[Log, ...] = ()
 

@@ -168,12 +168,13 @@ def _client_warnings(client: Client) -> Iterator[str]:
 
 
 def _blob_warnings(stack: Stack) -> Iterator[str]:
-    storage, parts = stack.data.storage, stack.data.backups
-    if storage is None or not storage.blob_dir or not parts or stack.alone:
-        return
-    if not any(one.blobs for one in parts):
+    parts = stack.data.backups
+    copied = {one.blob_dir for one in parts if one.blobs}
+    without = next((one.name for one in parts if not one.blobs), "")
+    left = [one for one in stack.data.storages if one.blob_dir not in {*copied, ""}]
+    if without and left and not stack.alone:
         yield (
-            f"[{parts[0].name}] backup_blobs = false: the site's files and images are "
+            f"[{without}] backup_blobs = false: the site's files and images are "
             "in no backup. Remove the option, unless something else copies them"
         )
 

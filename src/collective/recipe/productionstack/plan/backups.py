@@ -10,6 +10,7 @@ from collective.recipe.productionstack.errors import SECRET
 from collective.recipe.productionstack.errors import Problem
 from collective.recipe.productionstack.machine.files import secret_trouble
 from collective.recipe.productionstack.model.storage import RESTIC
+from collective.recipe.productionstack.model.storage import Backup
 from collective.recipe.productionstack.model.storage import Data
 from collective.recipe.productionstack.model.storage import Keeping
 from collective.recipe.productionstack.model.storage import Storage
@@ -27,15 +28,15 @@ def data(part: str, options: StackOptions, facts: Facts) -> tuple[Data, list[Pro
     ]
     storage, more = _storage(part, options.zeoserver, facts)
     others = tuple(one for one in facts.storages.values() if storage and one != storage)
+    names = [one for one in options.backup or facts.backups if one in facts.backups]
+    named = [facts.backups[one] for one in names]
     backups = tuple(
-        backup.beside(facts.backups[name], storage, facts.directory)
-        for name in options.backup or facts.backups
-        if name in facts.backups
+        backup.beside(one, _of(one, storage, others), facts.directory) for one in named
     )
     made = Data(
         storage=storage, others=others, backups=backups, keeping=options.keeping
     )
-    problems += [*more, *_shared(made), *_not_backed_up(made)]
+    problems += [*more, *_shared(made), *_not_backed_up(part, made, facts)]
     return made, [*problems, *_repositories(part, options.keeping)]
 
 
@@ -59,11 +60,31 @@ def _shared(data: Data) -> Iterator[Problem]:
             seen[value] = one.name
 
 
-def _not_backed_up(data: Data) -> Iterator[Problem]:
-    """Yield the ZEO servers beside the main one that no part backs up."""
+def _of(
+    backup: Backup, storage: Storage | None, others: tuple[Storage, ...]
+) -> Storage | None:
+    """Return the ZEO server whose database a part names, by itself the main one."""
+    named = (one for one in others if one.data_file == backup.data_file)
+    return next(named, storage)
+
+
+def _not_backed_up(part: str, data: Data, facts: Facts) -> Iterator[Problem]:
+    """Yield those of several ZEO servers that no part backs up."""
     known = {one.data_file for one in data.backups}
-    for one in data.others if data.backups else ():
-        if one.data_file not in known:
+    there = {one.data_file: name for name, one in facts.backups.items()}
+    for one in data.storages if data.backups and data.others else ():
+        if one.data_file in known:
+            continue
+        if name := there.get(one.data_file):
+            typed = " ".join((*(two.name for two in data.backups), name))
+            yield Problem(
+                part=part,
+                option="backup",
+                value=" ".join(two.name for two in data.backups),
+                message=f"leaves the database of [{one.name}] in no backup",
+                remedy=f"Write: backup = {typed}",
+            )
+        else:
             blobs = f"blob_storage = {one.blob_dir}" if one.blob_dir else ""
             blobs = blobs or "backup_blobs = false"
             yield Problem(

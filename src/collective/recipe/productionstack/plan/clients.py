@@ -15,7 +15,10 @@ from collective.recipe.productionstack.options.load import StackOptions
 from collective.recipe.productionstack.plan import programs
 from collective.recipe.productionstack.plan.facts import Facts
 
-BY_NAME = re.compile(r"debug|reserve|spare|worker|async|ftp|cron", re.IGNORECASE)
+BY_NAME = re.compile(
+    r"(?:^|[-_.\d])(debug|reserve|spare|worker|async|ftp|cron)(?:$|[-_.\d])",
+    re.IGNORECASE,
+)
 """In the names of clients that are there for something else than visitors."""
 
 
@@ -32,11 +35,12 @@ def set_aside(debugs: Mapping[str, bool]) -> dict[str, str]:
     ``debugs`` tells of each client whether its debug mode is on. Where all of them
     look so, none does: somebody has to serve.
     """
-    found = {name: "its debug-mode is on" for name, on in debugs.items() if on}
+    debugging = {name: "its debug-mode is on" for name, on in debugs.items() if on}
+    found = dict(debugging)
     for name in debugs:
         if named := BY_NAME.search(name):
-            found.setdefault(name, f'"{named[0]}" in its name')
-    return found if len(found) < len(debugs) else {}
+            found.setdefault(name, f'"{named[1]}" in its name')
+    return next((one for one in (found, debugging) if len(one) < len(debugs)), {})
 
 
 def guess(part: str, options: StackOptions, facts: Facts) -> str:

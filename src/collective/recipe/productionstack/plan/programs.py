@@ -36,6 +36,7 @@ SIGNALS = ("TERM", "INT", "QUIT", "HUP", "USR1", "USR2")
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 URL_PATH = re.compile(r"/[A-Za-z0-9._~!&'()*+,;=:@/?-]*")
+REDIRECTION = re.compile(r"[0-9&]?[<>]")
 OF_SHELL = frozenset(["|", "||", "&&", "&", ";", ">", ">>", "<", "2>&1"])
 EXAMPLE = "Write for example: solr command bin/solr-foreground health=127.0.0.1:8983"
 
@@ -61,8 +62,16 @@ class Chosen:
 
 def worker_names(options: StackOptions) -> frozenset[str]:
     """Return the names of the workers, which get no visitors."""
-    found = (text.split()[:2] for text in options.programs)
-    return frozenset(words[0] for words in found if words[1:] == [WORKER])
+    found = (_words(text) for text in options.programs)
+    return frozenset(words[0] for words in found if words[1:2] == [WORKER])
+
+
+def _words(text: str) -> list[str]:
+    """Return the words of a line; none where a quotation mark is not closed."""
+    try:
+        return shlex.split(text)
+    except ValueError:
+        return []
 
 
 def choose(
@@ -110,20 +119,19 @@ def _problem(part: str, text: str, error: ValueError) -> Problem:
 
 
 def _line(text: str) -> ProgramLine:
-    try:
-        words = shlex.split(text)
-    except ValueError:
-        raise ValueError("a quotation mark is not closed") from None
-    name, kind, *rest = [*words, "", ""] if len(words) < 2 else words  # noqa: PLR2004
+    words = _words(text)
+    if not words:
+        raise ValueError("a quotation mark is not closed")
+    name, kind, *rest = words if words[1:] else [*words, ""]
     if not NAME.fullmatch(name):
         raise ValueError(f"{name!r} is no name for a program")
     if kind not in KINDS:
         near = difflib.get_close_matches(kind, KINDS, n=1)
         shown = f"did you mean {near[0]}" if near else f"there are {', '.join(KINDS)}"
         raise ValueError(f"{kind!r} is no kind of program ({shown})")
-    command, pairs = _without_pairs([one for one in rest if one])
+    command, pairs = _without_pairs(rest)
     for word in command:
-        if word in OF_SHELL:
+        if word in OF_SHELL or REDIRECTION.match(word):
             message = f"no shell reads this line, so {word} would be an argument"
             raise _RemedyError(message, "Write a script, and name that here.")
         if unsafe := unsafe_in(word):

@@ -75,7 +75,7 @@ def stacks(
         options, found = load(part.name, part.section)
         problems += found
         faulty = frozenset(problem.option for problem in found)
-        builder = _Builder(part, options, facts, faulty)
+        builder = _Builder(part, options, _without_others(part, parts, facts), faulty)
         stack = builder.build()
         problems += builder.problems
         wanted += listeners.of_stack(stack, options, faulty)
@@ -86,6 +86,18 @@ def stacks(
 
 def _overlap(one: Network, other: Network) -> bool:
     return one.version == other.version and one.overlaps(other)
+
+
+def _without_others(part: Part, parts: list[Part], facts: Facts) -> Facts:
+    """Leave out the ZEO servers that another whole stack names as its own."""
+    theirs = {
+        one.section.get("zeoserver", "").strip()
+        for one in parts
+        if one is not part and not one.alone
+    }
+    theirs.discard(part.section.get("zeoserver", "").strip())
+    left = {name: one for name, one in facts.storages.items() if name not in theirs}
+    return replace(facts, storages=left)
 
 
 class _Builder:

@@ -34,6 +34,18 @@ class Places:
         return str(PurePosixPath(base or self.directory) / path)
 
 
+NAME = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
+
+
+def environment(value: str) -> tuple[tuple[str, str], ...]:
+    """Return the names that a value takes from the environment, with what they are.
+
+    Who runs with another one than buildout's has to be given them.
+    """
+    names = sorted({*NAME.findall(value)})
+    return tuple((one, os.environ[one]) for one in names if one in os.environ)
+
+
 def expanded(value: str) -> str:
     """Put the environment's values for ``$(NAME)``, as ZConfig does at each start.
 
@@ -47,7 +59,7 @@ def expanded(value: str) -> str:
             message = f"{name[0]} is not set where buildout runs"
             raise ValueError(message) from None
 
-    return re.sub(r"\$\(([A-Za-z_][A-Za-z0-9_]*)\)", found, value)
+    return NAME.sub(found, value)
 
 
 def listener(value: str, default_host: str) -> Address:

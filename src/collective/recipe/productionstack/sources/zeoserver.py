@@ -18,6 +18,7 @@ from collective.recipe.productionstack.model.announced import Program
 from collective.recipe.productionstack.model.storage import Storage
 from collective.recipe.productionstack.sources.reading import Places
 from collective.recipe.productionstack.sources.reading import UnreadableError
+from collective.recipe.productionstack.sources.reading import environment
 from collective.recipe.productionstack.sources.reading import listener
 
 RECIPE = "plone-recipe-zeoserver"
@@ -43,6 +44,7 @@ def read(name: str, section: Mapping[str, str], places: Places) -> Storage:
         blob_dir=places.absolute(blobs, var) if blobs else "",
         quiet_log=_is_quiet(section),
         pack_script=f"{places.bin}/{section.get('zeopack-script-name', 'zeopack')}",
+        environment=environment(section.get("zeo-address", "")),
         files=(section.get("zeo-conf") or f"{location}/etc/zeo.conf",),
         logs=_logs(name, section, var),
     )
@@ -60,6 +62,7 @@ def program(storage: Storage) -> Program:
         stop_seconds=60,
         start_seconds=3,
         start_retries=10,
+        environment=storage.environment,
         files=storage.files,
     )
 

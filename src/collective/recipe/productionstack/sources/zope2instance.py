@@ -19,6 +19,7 @@ from collective.recipe.productionstack.model.clients import Client
 from collective.recipe.productionstack.sources.reading import Places
 from collective.recipe.productionstack.sources.reading import UnreadableError
 from collective.recipe.productionstack.sources.reading import addresses
+from collective.recipe.productionstack.sources.reading import environment
 from collective.recipe.productionstack.sources.reading import is_on
 from collective.recipe.productionstack.sources.reading import whole_number
 
@@ -41,6 +42,7 @@ def read(name: str, section: Mapping[str, str], places: Places) -> Client:
         zeo_addresses=zeo_addresses(section),
         max_body=whole_number(section, "max-request-body-size", "1073741824"),
         fast_listen=section.get("http-fast-listen", "on").lower() in {"on", "true"},
+        environment=environment(section.get("zeo-address", "")),
         files=_files(name, section, places),
         logs=_logs(name, section, places),
     )
@@ -89,6 +91,7 @@ def program(client: Client, *, debug: bool = False) -> Program:
         stop_seconds=30,
         start_seconds=10,
         start_retries=3,
+        environment=client.environment,
         files=client.files,
     )
 

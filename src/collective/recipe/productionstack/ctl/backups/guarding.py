@@ -172,17 +172,15 @@ def refuse_odd(backup: Backup) -> None:
 
 def left_out(stack: Stack) -> list[str]:
     """Say what of the site no backup part backs up, though it was meant so."""
-    storage, parts = stack.data.storage, stack.data.backups
-    if storage is None or not storage.blob_dir or not parts:
-        return []
-    if any(one.blobs for one in parts):
-        return []
-    names = ", ".join(f"[{one.name}]" for one in parts)
-    text = (
-        f"the site's files and images ({storage.blob_dir}) are in no backup: {names} "
+    parts = stack.data.backups
+    copied = {one.blob_dir for one in parts if one.blobs}
+    names = ", ".join(f"[{one.name}]" for one in parts if not one.blobs)
+    return [
+        f"the site's files and images ({one.blob_dir}) are in no backup: {names} "
         "backup_blobs = false. Remove that option, unless something else copies them"
-    )
-    return [text]
+        for one in stack.data.storages
+        if parts and names and one.blob_dir and one.blob_dir not in copied
+    ]
 
 
 def refuse_unknown(stack: Stack) -> None:

@@ -38,11 +38,15 @@ DAY = 24 * 3600
 def choose(stack: Stack, asked: VerifySettings) -> Chosen:
     """Return the backup of each part that is to be put in place.
 
-    Raises ControlError where a part has no such backup.
+    A database beside that of the sites may be younger than the backups: without a copy
+    it is left out. Raises ControlError where another part has no such backup.
     """
     chosen, date = [], verifying.padded(asked.date)
+    beside = {one.data_file for one in stack.data.others}
     for one in making.of(stack):
         copy = repozo.find(one, date, asked.root, unproven=asked.unproven)
+        if copy is None and one.data_file in beside:
+            continue
         if copy is None:
             known = ", ".join(repozo.dates(one, asked.root)[-5:]) or "none"
             message = f"[{one.name}] has no such backup. There are: {known} (UTC)."

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import PurePath
 
 from collective.recipe.productionstack.daemons import low_ports
 from collective.recipe.productionstack.errors import printable
@@ -32,6 +33,10 @@ class Intruder:
     def __str__(self) -> str:
         """Name both."""
         return f"{self.address} (wanted by {self.program}) is in use by {self.who}"
+
+
+KEEPERS = frozenset(["supervisord", "supervisor.supervisord"])
+"""The last part of a word by which supervisord is started."""
 
 
 def found(stack: Stack, ours: dict[str, set[int]]) -> list[Intruder]:
@@ -60,33 +65,46 @@ def found(stack: Stack, ours: dict[str, set[int]]) -> list[Intruder]:
 def remedy(stack: Stack, intruders: Iterable[Intruder]) -> str:
     """Say what makes room: who to stop, and another port only where that helps."""
     others, table = list(intruders), processes.table()
-    keepers = {one for it in others for one in _supervisors(table, it.pid)}
-    if keepers:
-        return "\n".join(map(_take_over, sorted(keepers)))
+    folder = f"{stack.folders.buildout}/"
+    # What belongs to another folder is another site, which nobody is to stop for this.
+    ours = [it for it in others if folder in _commands(table, it.pid)]
+    keepers = {one for it in ours for one in _supervisors(table, it.pid)}
+    if keepers and len(ours) == len(others):
+        return "\n".join(_take_over(one, folder) for one in sorted(keepers))
     names = (name for each in LISTENERS.values() for name in each)
     derived = {getattr(stack.chain, name) for name in names}
     if all(one.address in derived for one in others):
         return "Stop that or choose another port-base."
-    return "Stop that."
+    return "Stop that, or choose another address in its part."
+
+
+def _commands(table: Table, pid: int) -> str:
+    """Return the command lines of a process and of the supervisord above it."""
+    every = (pid, *_supervisors(table, pid))
+    return "\n".join(processes.command(one) for one in every)
 
 
 def _supervisors(table: Table, pid: int) -> Iterator[int]:
     """Yield the supervisord above a process, which would start it again."""
     while one := table.get(pid):
-        if pid != 1 and "supervisord" in processes.command(pid):
+        words = processes.arguments(pid)
+        if pid != 1 and any(PurePath(word).name in KEEPERS for word in words):
             yield pid
         pid = one.parent
 
 
-def _take_over(pid: int) -> str:
+def _take_over(pid: int, folder: str) -> str:
     words = processes.arguments(pid)
     conf = next((after for word, after in pairwise(words) if word == "-c"), "")
     shown = printable(conf) if conf else "its own configuration"
-    how = f"supervisorctl -c {shown} shutdown" if conf else f"kill {pid}"
+    client = f"supervisorctl -c {shown}" if conf else "supervisorctl"
+    # One that is of this folder alone may go; another keeps others' programs too.
+    alone = folder in processes.command(pid)
+    what = "shutdown" if alone else "stop PROGRAM (status names it)"
     return (
         f"Another supervisord (pid {pid}, {shown}) keeps it running; only one can."
-        f" To let this stack take over: {how}. Take its part out of buildout.cfg, and "
-        "what starts it after a reboot out of your crontab."
+        f" To let this stack take over: {client} {what}. Take that out of its "
+        "configuration, and what starts it after a reboot out of your crontab."
     )
 
 

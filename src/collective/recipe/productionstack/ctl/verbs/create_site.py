@@ -46,9 +46,6 @@ def command(control: Control, /, **asked: Any) -> int:
         # A site may be made before it is served.
         stack = control.generated()
         sites = _chosen(stack, asked["path"])
-        if asked["title"] and len(sites) > 1:
-            message = "--title would be that of every site. Name one with --id."
-            raise click.UsageError(message)
         client = ask.client(control, stack)
         wanted = _wanted(sites, asked)
         if asked["as_json"]:

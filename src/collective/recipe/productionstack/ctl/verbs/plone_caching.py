@@ -57,7 +57,6 @@ NOTES = {
 def command(
     control: Control, *, dry_run: bool, undo: bool, proxies: tuple[str, ...]
 ) -> int:
-    refuse_together(undo=undo, dry_run=dry_run)
     refuse_together(undo=undo, proxy=proxies)
     wanted = {
         "dry_run": dry_run,

@@ -25,6 +25,7 @@ from pathlib import Path
 import click
 
 from collective.recipe.productionstack.ctl.backups import bringing
+from collective.recipe.productionstack.ctl.backups import making
 from collective.recipe.productionstack.ctl.backups import mending
 from collective.recipe.productionstack.ctl.backups import restoring
 from collective.recipe.productionstack.ctl.backups.exchange import Swap
@@ -149,6 +150,13 @@ def _ask(*, yes: bool) -> None:
 
 
 def _show(control: Control, chosen: Chosen, target: Path | None) -> None:
+    there = {backup.name for backup, _ in chosen}
+    for one in making.of(control.newest()):
+        if one.name not in there:
+            control.screen.warn(
+                f"Backup {one.name}: LEFT OUT, it has no copy of that time; "
+                f"{one.data_file} stays as it is"
+            )
     for backup, copy in chosen:
         size = f"{megabytes(copy.size)} of data"
         if copy.is_unproven:

@@ -35,7 +35,8 @@ def jobs(stack: Stack) -> list[str]:
 
 def names(script: str, text: str) -> bool:
     """Whether a text names a script in a ``bin`` folder, or a program of that name."""
-    return bool(re.search(rf"(?:^|[\s/]){re.escape(script)}(?=[\s;&|)]|$)", text))
+    around = rf"(?:^|[\s/'\"]){re.escape(script)}(?=[\s;&|)>'\"]|$)"
+    return bool(re.search(around, text))
 
 
 def lines(stack: Stack, text: str) -> list[str]:
@@ -50,6 +51,8 @@ def lines(stack: Stack, text: str) -> list[str]:
         ours = (ours or line.startswith(BEGIN)) and not line.startswith(END)
         if ours or line.startswith("#") or not here.search(line):
             continue
+        if names(stack.name, line):
+            continue  # a verb of ours, which takes the lock
         starts = (*programs(stack), "supervisord") if AT_BOOT in line else ()
         if any(names(one, line) for one in (*jobs(stack), *starts)):
             found.append(line.strip())
