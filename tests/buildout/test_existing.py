@@ -344,6 +344,18 @@ def test_an_existing_buildout(name: str, site: Site) -> None:
     assert "nothing has changed." in site.built().output
 
 
+def test_what_the_environment_says_reaches_the_clients(site: Site) -> None:
+    """supervisord keeps next to nothing of it, and ZConfig wants it at each start."""
+    site.environment["ZEO_HOST"] = "10.1.2.3"
+    site.write(CASES["the-environment-says-where-zeo-is"].text, "existing.cfg")
+    site.write(
+        block().replace("[buildout]\n", "[buildout]\nextends = existing.cfg\n", 1)
+    )
+    site.built()
+    conf = (site.etc / "supervisor/supervisord.conf").read_text("utf-8")
+    assert conf.count(',ZEO_HOST="10.1.2.3"') == 2
+
+
 def with_lines(text: str, lines: dict[str, str]) -> str:
     """Write further lines into sections, as the error has said."""
     for section, line in lines.items():

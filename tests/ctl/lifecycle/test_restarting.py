@@ -94,6 +94,25 @@ def test_one_that_does_not_answer_is_no_success(more: Bench) -> None:
     assert not more.status()["ok"]
 
 
+def test_that_somebody_else_answers_is_no_success(more: Bench) -> None:
+    """A client answers where the engine should: that is no engine."""
+    more.up()
+    (program,) = more.extras.before
+    address = more.stack.zope.clients[0].address
+    fooled = Program(
+        name=program.name,
+        kind=program.kind,
+        command=(sys.executable, "-c", "'import time; time.sleep(0.5)'"),
+        health=Health(address=address, opens=True),
+    )
+    more.extras = Extras(before=(fooled,), after=more.extras.after)
+    more.generate()
+    more.run("reload")
+    result = more.run("restart", "engine", "--start-timeout", "20")
+    assert result.status == 1, result.text
+    assert "engine is " in result.errors
+
+
 def test_nothing_is_sent_to_a_worker(more: Bench) -> None:
     more.up()
     for verb in ("drain", "ready", "remove"):

@@ -342,16 +342,17 @@ def test_whatever_starts_a_program_makes_the_folder_again(elsewhere: Elsewhere) 
     assert elsewhere.status()["ok"]
 
 
-def test_another_supervisor_that_runs_a_client_is_named_with_the_way_over(
-    bench: Bench,
+@pytest.mark.parametrize("inside", [True, False])
+def test_another_supervisor_is_named_with_the_way_over_where_it_is_of_this_site(
+    bench: Bench, tmp_path: Path, *, inside: bool
 ) -> None:
-    """Theirs would start it again, whoever stops it; ours then takes its place."""
+    """Theirs would start it again, whoever stops it; another site's is left alone."""
     one = bench.stack.zope.clients[0]
     server = Path(__file__).parents[2] / "support/server.py"
-    conf = bench.folder / "theirs.conf"
+    conf = (bench.folder if inside else tmp_path) / "theirs.conf"
     conf.write_text(
         f"[supervisord]\nnodaemon = true\nlogfile = {bench.folder}/theirs.log\n"
-        f"pidfile = {bench.folder}/theirs.pid\n[program:instance1]\n"
+        f"pidfile = {conf.parent}/theirs.pid\n[program:instance1]\n"
         f"command = {sys.executable} {server} instance1 {one.address}\n"
         f'environment = PRODUCTIONSTACK="{bench.folder}"\n'
     )
@@ -364,9 +365,11 @@ def test_another_supervisor_that_runs_a_client_is_named_with_the_way_over(
         said = bench.run("up")
         assert said.status == 1
         assert f"{one.address} (wanted by one) is in use by pid " in said.errors
-        assert f"supervisorctl -c {conf} shutdown" in said.errors
+        way = f"supervisorctl -c {conf} shutdown"
+        assert (way in said.errors) == inside
+        assert ("supervisorctl" in said.errors) == inside
         assert "port-base" not in said.errors
-        assert f"supervisorctl -c {conf} shutdown" in bench.run("check").errors
+        assert (way in bench.run("check").errors) == inside
     finally:
         theirs.terminate()
         theirs.wait(30)

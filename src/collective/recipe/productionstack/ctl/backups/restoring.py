@@ -52,6 +52,9 @@ def choose(stack: Stack, asked: VerifySettings) -> Chosen:
             message = f"[{one.name}] has no such backup. There are: {known} (UTC)."
             raise ControlError(message)
         chosen.append((one, copy))
+    if not chosen:
+        message = f"[{stack.name}] has no backup of that time at all."
+        raise ControlError(message)
     return chosen
 
 

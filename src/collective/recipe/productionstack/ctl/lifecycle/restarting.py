@@ -16,8 +16,8 @@ from collective.recipe.productionstack.model.stack import Stack
 
 def restart(
     control: Control, stack: Stack, program: Program, steps: Steps, seconds: float
-) -> None:
-    """Restart one program.
+) -> Starter:
+    """Restart one program; return who has started it.
 
     Raises ControlError where it does not answer within so many seconds.
     """
@@ -27,4 +27,6 @@ def restart(
     running = survey.connect(stack)
     adopt(running)
     deadline = time.monotonic() + seconds
-    Starter(control, stack, running, steps, deadline).start([program])
+    starter = Starter(control, stack, running, steps, deadline)
+    starter.start([program])
+    return starter

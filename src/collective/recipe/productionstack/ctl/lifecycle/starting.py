@@ -82,9 +82,10 @@ class Starter:
             "HAProxy finds no client that answers its health check",
         )
 
-    def settle(self) -> None:
-        """Wait until supervisor has watched all long enough to call them running."""
-        wanted = [one for one in self.stack.announced.programs if not one.standby]
+    def settle(self, programs: Sequence[Program] = ()) -> None:
+        """Wait until supervisor has watched them, or all, and calls them running."""
+        every = (one for one in self.stack.announced.programs if not one.standby)
+        wanted = list(programs) or list(every)
         for _ in waiting.tries():
             infos = self.supervisor.infos()
             left = [one for one in wanted if infos[one.name].state != "RUNNING"]

@@ -102,7 +102,9 @@ def _restart(control: Control, extras: Sequence[Program], seconds: float) -> Non
     stack = supervised(control)
     with control.screen.steps() as steps:
         for program in extras:
-            restarting.restart(control, stack, program, steps, seconds)
+            # Somebody else may answer at its address: it has to stay up itself.
+            done = restarting.restart(control, stack, program, steps, seconds)
+            done.settle([program])
     shown = ", ".join(one.name for one in extras)
     control.screen.say(f"restart: {shown} restarted")
 

@@ -1,0 +1,74 @@
+"""Several ZEO servers, and several stacks, in one buildout."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from collective.recipe.productionstack.ctl.backups import restoring
+from collective.recipe.productionstack.ctl.backups.report import VerifySettings
+from collective.recipe.productionstack.daemons import registry
+from collective.recipe.productionstack.errors import ControlError
+from collective.recipe.productionstack.model.address import Address
+from collective.recipe.productionstack.model.storage import Storage
+from collective.recipe.productionstack.plan import stacks
+from collective.recipe.productionstack.plan.facts import Facts
+from collective.recipe.productionstack.plan.stacks import Part
+from tests.support import samples
+
+
+def storage(name: str) -> Storage:
+    base = samples.STACK.data.storage
+    assert base is not None
+    return dataclasses.replace(
+        base,
+        name=name,
+        address=Address(path=f"/s/{name}.sock"),
+        data_file=f"/b/var/filestorage/{name}.fs",
+        blob_dir=f"/b/var/blobs-{name}",
+        pack_script=f"/b/bin/zeopack-{name}",
+    )
+
+
+def test_a_stack_does_not_run_the_database_of_another() -> None:
+    clients = {one.name: one for one in (samples.client(1), samples.client(2))}
+    facts = Facts(
+        directory="/b",
+        bin="/b/bin",
+        clients=clients,
+        storages={name: storage(name) for name in ("zeoa", "zeob")},
+    )
+    parts = [
+        Part(
+            name=name,
+            entry=registry.WHOLE,
+            section={
+                "sites": f"{name}.example.com /{name}",
+                "clients": client,
+                "zeoserver": server,
+                "port-base": base,
+            },
+        )
+        for name, client, server, base in (
+            ("a", "instance1", "zeoa", "9000"),
+            ("b", "instance2", "zeob", "9100"),
+        )
+    ]
+    built, problems = stacks.stacks(parts, facts)
+    assert problems == []
+    for name, ours, theirs in (("a", "zeoa", "zeob"), ("b", "zeob", "zeoa")):
+        names = {one.name for one in built[name][0].announced.programs}
+        assert ours in names
+        assert theirs not in names
+
+
+def test_a_restore_goes_on_without_a_database_beside_but_never_without_any() -> None:
+    main, beside = samples.BACKUP, storage("media")
+    other = dataclasses.replace(main, name="backup-media", data_file=beside.data_file)
+    stack = samples.changed(others=(beside,), backups=(other,))
+    with pytest.raises(ControlError, match="no backup of that time at all"):
+        restoring.choose(stack, VerifySettings())
+    both = samples.changed(others=(beside,), backups=(other, main))
+    with pytest.raises(ControlError, match=r"\[backup\] has no such backup"):
+        restoring.choose(both, VerifySettings())
