@@ -202,6 +202,15 @@ CASES = {
         + "cmds = echo ${instance:http-address}\n",
         "instance",
     ),
+    "parts-that-another-depends-on": Case(
+        parts("control")
+        + SERVER
+        + "zeo-address = 127.0.0.1:9100\n"
+        + client("instance", 9080, "zeo-address = 127.0.0.1:9100")
+        + "[control]\nrecipe = collective.recipe.cmd\n"
+        + "<part-dependencies> = zeoserver instance\n",
+        "instance",
+    ),
     "a-second-database": Case(
         parts("zeoserver catalog instance")
         + SERVER

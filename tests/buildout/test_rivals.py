@@ -38,6 +38,12 @@ def test_another_supervisor_of_the_same_programs(buildout: Any) -> None:
     (line,) = said(buildout, recipe=recipe, programs=programs)
     assert line.startswith(f"[other] programs: {CLIENT}, {ZEO} would run under two")
     assert "drop [other] from [buildout] parts" in line
+    by_parts = f"""
+        10 zeo ${{{ZEO}:location}}/bin/runzeo true plone
+        20 one ${{buildout:directory}}/parts/{CLIENT}/bin/interpreter true plone
+    """
+    (line,) = said(buildout, recipe=recipe, programs=by_parts)
+    assert line.startswith(f"[other] programs: {CLIENT}, {ZEO} would run under two")
     alone = "30 solr /opt/solr/bin/solr [start -f] true plone"
     assert said(buildout, recipe=recipe, programs=alone) == []
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from collective.recipe.productionstack.buildout import sections
 from collective.recipe.productionstack.daemons.cron import rivals
+from collective.recipe.productionstack.daemons.logrotate import rivals as rotating
 from collective.recipe.productionstack.model.stack import Stack
 
 SUPERVISOR = "collective-recipe-supervisor"
@@ -39,11 +40,12 @@ def found(buildout: Any, stack: Stack) -> Iterator[str]:
                     f"[{name}] makes another {title} than the stack's. Drop it from"
                     f" [buildout] parts, or write in [{stack.name}]: {option} = none"
                 )
+    yield from rotating.warnings(stack)
 
 
 def _supervisor(buildout: Any, name: str, stack: Stack) -> Iterator[str]:
     text = sections.view(buildout, name).get("programs", "")
-    shared = [one for one in rivals.programs(stack) if rivals.names(one, text)]
+    shared = [one for one in rivals.programs(stack) if rivals.starts(one, text)]
     if shared:
         yield (
             f"[{name}] programs: {', '.join(shared)} would run under two supervisors."
@@ -63,7 +65,7 @@ def _crontab(buildout: Any, name: str, stack: Stack) -> Iterator[str]:
             f" bin/{stack.name} cron install does it"
         )
     begun = (*rivals.programs(stack), "supervisord")
-    starts = [one for one in begun if rivals.names(one, text)]
+    starts = [one for one in begun if rivals.starts(one, text)]
     if values.get("times", "").strip() == rivals.AT_BOOT and starts:
         yield (
             f"[{name}] command: {starts[0]} would be started twice after a reboot. Drop"

@@ -14,6 +14,9 @@ OURS = "collective-recipe-productionstack"
 
 REFERENCE = re.compile(r"(?<!\$)\$\{([^:{}]*):([^{}]*)\}")
 
+DEPENDENCIES = "<part-dependencies>"
+"""The option by which a part names others that it needs (zc.buildout's own)."""
+
 
 def distribution(recipe: str) -> str:
     """Return the normalised distribution of a ``recipe`` value.
@@ -71,17 +74,21 @@ def recipe_of(buildout: Any, name: str) -> str:
 def listed(buildout: Any) -> list[str]:
     """Return the parts that this run installs, in their order, each once.
 
-    A part that another one refers to is installed too, before it, as buildout does.
+    A part that another one refers to, or names as one that it depends on, is installed
+    too, before it, as buildout does.
     """
     found: dict[str, None] = {}
 
     def add(name: str, doing: frozenset[str]) -> None:
         if name in doing or name in found:
             return
-        for value in flat(buildout, name).values():
-            for section, _ in dict.fromkeys(REFERENCE.findall(value)):
-                if section != "buildout":
-                    add(section, doing | {name})
+        values = flat(buildout, name)
+        referred = [
+            one for text in values.values() for one, _ in REFERENCE.findall(text)
+        ]
+        for section in (*referred, *values.get(DEPENDENCIES, "").split()):
+            if section != "buildout":
+                add(section, doing | {name})
         found[name] = None
 
     typed = buildout["buildout"].get("parts", "").split()

@@ -18,6 +18,7 @@ import click
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.daemons.cron import control as crontab
 from collective.recipe.productionstack.daemons.cron import rivals
+from collective.recipe.productionstack.daemons.logrotate import rivals as rotating
 from collective.recipe.productionstack.errors import ControlError
 
 MAILTO = re.compile(r"^MAILTO=(.*)$", re.MULTILINE)
@@ -49,7 +50,8 @@ def install(control: Control) -> None:
     Example: bin/stack cron install
     """
     _edit(control, block(control), "installed")
-    for text in rivals.warnings(control.generated(), crontab.read()):
+    stack = control.generated()
+    for text in (*rivals.warnings(stack, crontab.read()), *rotating.warnings(stack)):
         control.screen.warn(text)
 
 

@@ -39,6 +39,17 @@ def names(script: str, text: str) -> bool:
     return bool(re.search(around, text))
 
 
+def starts(program: str, text: str) -> bool:
+    """Whether a text starts a program: by its script, or by what its part holds.
+
+    A part's own commands are those that its script calls: `parts/zeoserver/bin/runzeo`,
+    `${instance:location}/bin/interpreter`.
+    """
+    part = re.escape(program)
+    inside = rf"(?:/parts/{part}|\$\{{{part}:location\}})/bin/"
+    return names(program, text) or bool(re.search(inside, text))
+
+
 def lines(stack: Stack, text: str) -> list[str]:
     """Return the lines of a crontab that do what the stack does, not being ours.
 
@@ -53,8 +64,9 @@ def lines(stack: Stack, text: str) -> list[str]:
             continue
         if names(stack.name, line):
             continue  # a verb of ours, which takes the lock
-        starts = (*programs(stack), "supervisord") if AT_BOOT in line else ()
-        if any(names(one, line) for one in (*jobs(stack), *starts)):
+        begun = (*programs(stack), "supervisord") if AT_BOOT in line else ()
+        same = any(names(one, line) for one in (*jobs(stack), "logrotate"))
+        if same or any(starts(one, line) for one in begun):
             found.append(line.strip())
     return found
 
