@@ -98,3 +98,16 @@ def test_the_stack_is_read_back_with_them() -> None:
         "instance0",
     ]
     assert dataclasses.replace(stack) == stack
+
+
+@pytest.mark.parametrize(
+    ("text", "command", "signal"),
+    [
+        ("bin/x log=a -- stop-signal=INT", ("/b/bin/x", "log=a"), "INT"),
+        ("bin/x stop-signal=INT --", ("/b/bin/x", "stop-signal=INT"), "TERM"),
+        ("bin/x -- a=b", ("/b/bin/x", "--", "a=b"), "TERM"),
+    ],
+)
+def test_two_dashes_part_them(text: str, command: tuple[str, ...], signal: str) -> None:
+    found = made(f"x command {text}")
+    assert (found.command, found.stop_signal) == (command, signal)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from collective.recipe.productionstack.ctl.control import Control
+from collective.recipe.productionstack.ctl.lifecycle import stopping
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.announced import COMMAND
 from collective.recipe.productionstack.model.announced import WORKER
@@ -44,6 +47,27 @@ def more(daemons: None) -> Iterator[Bench]:
         one.extras = Extras(before=(engine,), after=(worker,))
         one.generate()
         yield one
+
+
+def test_an_engine_has_time_to_save_when_the_machine_goes_down(more: Bench) -> None:
+    saved = more.folder / "saved"
+    script = more.folder / "engine.sh"
+    script.write_text(
+        f"trap 'sleep 2; echo all > {saved}; exit' TERM\nwhile :; do sleep 0.1; done\n"
+    )
+    engine = Program(
+        name="engine", kind=COMMAND, command=("/bin/sh", str(script)), health=NOWHERE
+    )
+    more.extras = Extras(before=(engine,))
+    more.generate()
+    more.up()
+    control = Control(more.folder, "stack", quiet=True)
+    # So late that the clients may take no more time.
+    deadline = time.monotonic() + stopping.INNER_RESERVE + 10
+    with control.screen.steps() as steps:
+        stopping.everything(control, more.stack, steps, deadline)
+    assert saved.read_text() == "all\n"
+    assert more.survey().roots == {}
 
 
 def test_what_is_asked_starts_before_the_clients_and_ends_after_them(

@@ -18,7 +18,8 @@ class ProgramOptions:
         " NAME is its `plone.recipe.zope2instance` part), and `command`, any other"
         " program that stays in the foreground. Further names: `health` (an address,"
         " with a path where it speaks HTTP), `stop-signal`, `stop-seconds`, `start`"
-        " (`before` or `after` the clients), `log` (a file to rotate).",
+        " (`before` or `after` the clients), `log` (a file to rotate). A lone `--`"
+        " before them ends a command whose last words look like these.",
         lines,
         example="solr command bin/solr-foreground health=127.0.0.1:8983/solr/",
         default=(),

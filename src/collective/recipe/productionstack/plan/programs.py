@@ -142,7 +142,10 @@ def _line(text: str) -> ProgramLine:
 
 
 def _without_pairs(words: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
-    """Take the names of ours from the end; a command may hold ``a=b`` of its own."""
+    """Take the names of ours from the end; a command may hold ``a=b`` of its own.
+
+    A lone ``--`` parts the two where such a word could be either.
+    """
     command, found = list(words), dict[str, Any]()
     while command and (pair := re.fullmatch(r"([a-z][a-z-]*)=(.*)", command[-1])):
         name, value = pair.groups()
@@ -157,6 +160,8 @@ def _without_pairs(words: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
             found[name] = NAMES[name](value)
         except ValueError as error:
             raise ValueError(f"{name}={value}: {error}") from None
+        command.pop()
+    if command and command[-1] == "--":
         command.pop()
     return command, found
 

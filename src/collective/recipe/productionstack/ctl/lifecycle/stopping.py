@@ -28,8 +28,10 @@ REQUESTS_SECONDS = 30.0
 SHUTDOWN_SECONDS = 20.0
 LEFT_OVER_SECONDS = 30
 STORAGE_RESERVE = 10
+INNER_RESERVE = 20
 OUTER_RESERVE = 40
-"""Seconds before a deadline: to end supervisord in, and storages and supervisord."""
+"""Seconds before a deadline: to end supervisord in; storages and it; what stands before
+the clients (an engine of searches, say), storages and it."""
 
 
 def everything(
@@ -45,13 +47,26 @@ def everything(
         control.screen.warn(f"supervisord (pid {seen.supervisor}) hangs: killing it")
         survey.end([seen.supervisor], "KILL", 5)
         seen = survey.take(stack)
-    for group in groups(stack, seen):
+    for group in (ordered := groups(stack, seen)):
         if group[0].kind == stack.chain.load_balancer:
             _let_requests_end(control, stack, deadline - OUTER_RESERVE)
-        reserve = STORAGE_RESERVE if group[0].is_storage else OUTER_RESERVE
-        seen = survey.take(stack)
-        programs(control, stack, seen, group, steps, deadline=deadline - reserve)
+        until = _until(stack, group[0], ordered, deadline)
+        programs(control, stack, survey.take(stack), group, steps, deadline=until)
     supervisord(control, stack, survey.take(stack))
+
+
+def _until(
+    stack: Stack, first: Program, ordered: list[list[Program]], deadline: float
+) -> float:
+    """Return until when a group may take: what stands behind it needs its time too."""
+    if first.is_storage:
+        return deadline - STORAGE_RESERVE
+    if first not in stack.extras.before:
+        return deadline - OUTER_RESERVE
+    waiting_too = [group for group in ordered if group[0] in stack.extras.before]
+    left = len(waiting_too) - waiting_too.index([first])
+    now = time.monotonic()
+    return now + max(0.0, deadline - INNER_RESERVE - now) / left
 
 
 def groups(stack: Stack, seen: Survey) -> list[list[Program]]:
