@@ -52,12 +52,18 @@ def test_an_unknown_verb_is_a_usage_error(bench: Bench) -> None:
 
 @pytest.mark.parametrize(
     ("typed", "meant"),
-    [("statu", "status"), ("verify", "verify-backup"), ("fly", "")],
+    [
+        ("statu", "status"),
+        ("verify", "verify-backup"),
+        ("cron instal", "install"),
+        ("maintenance of", "off"),
+        ("fly", ""),
+    ],
 )
 def test_a_verb_that_is_nearly_one_is_named(
     bench: Bench, typed: str, meant: str
 ) -> None:
-    said = bench.run(typed)
+    said = bench.run(*typed.split())
     assert said.status == 2
     assert (f"Did you mean {meant}?" in said.errors) == bool(meant)
 

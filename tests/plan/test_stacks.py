@@ -70,5 +70,5 @@ def test_a_restore_goes_on_without_a_database_beside_but_never_without_any() -> 
     with pytest.raises(ControlError, match="no backup of that time at all"):
         restoring.choose(stack, VerifySettings())
     both = samples.changed(others=(beside,), backups=(other, main))
-    with pytest.raises(ControlError, match=r"\[backup\] has no such backup"):
+    with pytest.raises(ControlError, match=r"\[backup\] has no backup yet"):
         restoring.choose(both, VerifySettings())

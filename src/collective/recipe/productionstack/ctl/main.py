@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import NoReturn
 
 import click
 
+from collective.recipe.productionstack.ctl.shell import Guessing
 from collective.recipe.productionstack.ctl.shell import variable
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.errors import StackError
@@ -33,7 +33,7 @@ VERBS = (
 HIDDEN = frozenset({"supervisord"})
 
 
-class Verbs(click.Group):
+class Verbs(Guessing):
     """The verbs, found without importing any of them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -49,22 +49,6 @@ class Verbs(click.Group):
         module = import_module(f"{__package__}.verbs.{_module(cmd_name)}")
         command: click.Command = module.command
         return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the verb.
-
-        Raises UsageError that names the one which may be meant.
-        """
-        try:
-            return super().resolve_command(ctx, args)
-        except click.UsageError as error:
-            near = get_close_matches(args[0], self.list_commands(ctx), 1)
-            if near and near[0] not in error.message:
-                text = f"{error.message} Did you mean {near[0]}?"
-                raise click.UsageError(text, ctx) from error
-            raise
 
     def format_commands(
         self, ctx: click.Context, formatter: click.HelpFormatter

@@ -1,8 +1,30 @@
-"""What a shell asks for: completions, and flags that go together."""
+"""What a shell asks for: completions, words that are meant, flags that go together."""
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+
 import click
+
+
+class Guessing(click.Group):
+    """A group that says which of its commands a mistyped one may be."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command.
+
+        Raises UsageError that names the one which may be meant.
+        """
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            near = get_close_matches(args[0], self.list_commands(ctx), 1)
+            if near and near[0] not in error.message:
+                text = f"{error.message} Did you mean {near[0]}?"
+                raise click.UsageError(text, ctx) from error
+            raise
 
 
 def refuse_together(**given: object) -> None:

@@ -48,14 +48,19 @@ def choose(stack: Stack, asked: VerifySettings) -> Chosen:
         if copy is None and one.data_file in beside:
             continue
         if copy is None:
-            known = ", ".join(repozo.dates(one, asked.root)[-5:]) or "none"
-            message = f"[{one.name}] has no such backup. There are: {known} (UTC)."
-            raise ControlError(message)
+            raise ControlError(_missing(stack, one, repozo.dates(one, asked.root)))
         chosen.append((one, copy))
     if not chosen:
         message = f"[{stack.name}] has no backup of that time at all."
         raise ControlError(message)
     return chosen
+
+
+def _missing(stack: Stack, part: Backup, dates: Sequence[str]) -> str:
+    if not dates:
+        return f"[{part.name}] has no backup yet. Make one: bin/{stack.name} backup"
+    known = ", ".join(dates[-5:])
+    return f"[{part.name}] has no such backup. There are: {known} (UTC)."
 
 
 def refuse_running(control: Control, stack: Stack) -> None:

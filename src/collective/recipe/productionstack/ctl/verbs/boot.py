@@ -14,13 +14,14 @@ import click
 
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.lifecycle import boot
+from collective.recipe.productionstack.ctl.shell import Guessing
 from collective.recipe.productionstack.daemons.cron import control as crontab
 from collective.recipe.productionstack.daemons.cron import rivals
 from collective.recipe.productionstack.daemons.systemd.control import linger
 from collective.recipe.productionstack.daemons.systemd.control import user
 
 
-@click.group("boot", help=__doc__, invoke_without_command=True)
+@click.group("boot", cls=Guessing, help=__doc__, invoke_without_command=True)
 @click.pass_context
 def command(ctx: click.Context) -> None:
     if ctx.invoked_subcommand is None:

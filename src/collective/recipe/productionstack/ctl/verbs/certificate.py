@@ -15,6 +15,7 @@ import click
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.lifecycle import reloading
 from collective.recipe.productionstack.ctl.lifecycle import survey
+from collective.recipe.productionstack.ctl.shell import Guessing
 from collective.recipe.productionstack.ctl.watching.certificates import line
 from collective.recipe.productionstack.daemons import certificates
 
@@ -22,7 +23,7 @@ BUSY_SECONDS = 600.0
 """Another verb may be at work when the crontab's turn comes."""
 
 
-@click.group("certificate", help=__doc__, invoke_without_command=True)
+@click.group("certificate", cls=Guessing, help=__doc__, invoke_without_command=True)
 @click.pass_context
 def command(ctx: click.Context) -> int | None:
     return _show(ctx.obj) if ctx.invoked_subcommand is None else None

@@ -16,6 +16,7 @@ import re
 import click
 
 from collective.recipe.productionstack.ctl.control import Control
+from collective.recipe.productionstack.ctl.shell import Guessing
 from collective.recipe.productionstack.daemons.cron import control as crontab
 from collective.recipe.productionstack.daemons.cron import rivals
 from collective.recipe.productionstack.daemons.logrotate import rivals as rotating
@@ -25,7 +26,7 @@ MAILTO = re.compile(r"^MAILTO=(.*)$", re.MULTILINE)
 FILE = "crontab"
 
 
-@click.group("cron", help=__doc__)
+@click.group("cron", cls=Guessing, help=__doc__)
 def command() -> None:
     """Hold show, install and remove."""
 

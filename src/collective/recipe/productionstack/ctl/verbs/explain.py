@@ -22,7 +22,8 @@ from collective.recipe.productionstack.ctl.watching.topology import topology
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.model.stack import Stack
 
-ORIGIN = re.compile(r"\[[^\]\s]+\] [a-z][a-z-]*")
+ORIGIN = re.compile(r"\[[^\]\s]+\] (?!in buildout[.]cfg)[a-z][a-z-]*")
+"""Where a line comes from; not the head of a file, which names the part alone."""
 PLACE = re.compile(r"(?P<file>.*?)(?::(?P<line>\d+))?")
 
 

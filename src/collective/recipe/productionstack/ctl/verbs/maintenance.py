@@ -17,13 +17,14 @@ from collections.abc import Sequence
 import click
 
 from collective.recipe.productionstack.ctl.control import Control
+from collective.recipe.productionstack.ctl.shell import Guessing
 from collective.recipe.productionstack.ctl.traffic import maintenance
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.model.site import Site
 from collective.recipe.productionstack.model.stack import Stack
 
 
-@click.group("maintenance", help=__doc__)
+@click.group("maintenance", cls=Guessing, help=__doc__)
 def command() -> None:
     """Hold on, off and show."""
 

@@ -123,8 +123,9 @@ def _places(stack: Stack, source: str) -> tuple[str, ...]:
     if source in known and not Path(source).is_dir():
         return (source,)
     if not Path(source).is_dir():
-        places = ", ".join((FAR, *known) if known else ("a folder",))
-        message = f"--from {source}: {source} is no folder here. There are: {places}."
+        places = ", ".join((FAR, *known))
+        remedy = f"There are: {places}." if known else "Name a folder with copies."
+        message = f"--from {source}: {source} is no folder here. {remedy}"
         raise ControlError(message)
     return ()
 
