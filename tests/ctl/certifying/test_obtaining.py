@@ -102,3 +102,48 @@ def _age(bench: Certified, *days: int) -> None:
     certify(folder, (days[0], days[1]), (HOST, ALIAS))
     for name in ("fullchain.pem", "key.pem"):
         shutil.copy(folder / name, bench.pair / name)
+
+
+def lies(bench: Certified) -> tuple[str, str]:
+    return tuple((bench.pair / one).read_text() for one in ("fullchain.pem", "key.pem"))  # type: ignore[return-value]
+
+
+def job(bench: Certified) -> dict[str, object]:
+    return next(one for one in bench.status()["jobs"] if one["name"] == "certificate")
+
+
+def test_a_challenge_that_nobody_answers(
+    bench: Certified, authority: Authority
+) -> None:
+    before = lies(bench)
+    authority.lead(ALIAS, "127.0.0.9")
+    try:
+        done = bench.run("certificate", "obtain")
+        assert done.status == 1
+        assert f"got no certificate for {HOST}, {ALIAS}" in done.errors
+        assert f"http://{HOST}/.well-known/acme-challenge/" in done.errors
+        assert "Traceback" not in done.text
+        assert lies(bench) == before
+        assert tls.is_self_signed(bench.shown()[0])
+        assert not job(bench)["ok"]
+        assert "certificate: FAILED" in bench.run("status").output
+    finally:
+        authority.lead(ALIAS, "127.0.0.1")
+    assert bench.run("certificate", "renew").ok
+    assert job(bench)["ok"]
+    assert not tls.is_self_signed(bench.shown()[0])
+
+
+def test_a_ca_that_is_away_does_no_harm(bench: Certified, authority: Authority) -> None:
+    _age(bench, -70, 20)
+    assert bench.run("reload").ok
+    before, shown = lies(bench), bench.shown()
+    authority.stop()
+    try:
+        done = bench.run("--quiet", "certificate", "renew")
+        assert done.status == 1
+        assert "what there was serves on" in done.errors
+        assert (lies(bench), bench.shown()) == (before, shown)
+        assert not job(bench)["ok"]
+    finally:
+        authority.start()

@@ -32,6 +32,11 @@ KINDS = {
 }
 """The object identifiers of public keys (RFC 3279 2.3), by OpenSSL's name for them."""
 
+OTHER_KIND = "NO_CERTIFICATE_ASSIGNED"
+"""What OpenSSL says of an RSA certificate with an ECDSA key, or the other way."""
+
+STRANGER = "the key belongs to another certificate"
+
 
 def in_file(path: str) -> Chain:
     """Return what a PEM file holds, the visitors' certificate first.
@@ -125,15 +130,22 @@ def is_self_signed(certificate: bytes) -> bool:
 
 def pair_trouble(certificate: str, key: str) -> str:
     """Say where a key was made for another certificate; empty where that is unknown."""
+    trouble = unusable(certificate, key)
+    return trouble if trouble.startswith(STRANGER) else ""
+
+
+def unusable(certificate: str, key: str) -> str:
+    """Say why nobody can serve with a certificate and a key; empty where one can."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
         # A key with a password is not asked for it: that would wait for a person.
         context.load_cert_chain(certificate, key, password=lambda: "")
     except ssl.SSLError as error:
-        if "MISMATCH" in (error.reason or ""):
-            return f"the key {key} belongs to another certificate"
-    except (OSError, ValueError):
-        pass
+        if "MISMATCH" in (error.reason or "") or error.reason == OTHER_KIND:
+            return f"{STRANGER}: {key}"
+        return f"{error.reason or error}".lower().replace("_", " ")
+    except (OSError, ValueError) as error:
+        return getattr(error, "strerror", None) or str(error)
     return ""
 
 

@@ -10,7 +10,6 @@ from collective.recipe.productionstack.options.parse import SERVICE_NAMES
 from collective.recipe.productionstack.options.parse import address
 from collective.recipe.productionstack.options.parse import choice
 from collective.recipe.productionstack.options.parse import file_path
-from collective.recipe.productionstack.options.parse import file_paths
 from collective.recipe.productionstack.options.parse import host_name
 from collective.recipe.productionstack.options.parse import lines
 from collective.recipe.productionstack.options.parse import networks
@@ -21,6 +20,7 @@ from collective.recipe.productionstack.options.parse import port
 from collective.recipe.productionstack.options.parse import port_base
 from collective.recipe.productionstack.options.parse import proxies
 from collective.recipe.productionstack.options.parse import service_names
+from collective.recipe.productionstack.options.tls import file_paths
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -122,17 +122,6 @@ def file_path(value: str) -> str:
     return value
 
 
-def file_paths(value: str) -> tuple[str, ...]:
-    """Parse paths of files with commas between them.
-
-    Raises ValueError for what no path can hold, or for none between two commas.
-    """
-    found = tuple(file_path(one.strip()) for one in value.split(","))
-    if not all(found):
-        raise ValueError("there is no path between two commas")
-    return found
-
-
 def choice(*allowed: str) -> Callable[[str], str]:
     """Return a parser for one of the given words."""
 

@@ -25,6 +25,17 @@ def acme_client(value: str) -> str:
     return choice(*CLIENTS, "off")(value)
 
 
+def file_paths(value: str) -> tuple[str, ...]:
+    """Parse paths of files with commas between them.
+
+    Raises ValueError for what no path can hold, or for none between two commas.
+    """
+    found = tuple(file_path(one.strip()) for one in value.split(","))
+    if not all(found):
+        raise ValueError("there is no path between two commas")
+    return found
+
+
 def mail_address(value: str) -> str:
     """Parse one mail address.
 

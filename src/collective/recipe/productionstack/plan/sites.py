@@ -18,11 +18,11 @@ from collective.recipe.productionstack.model.site import Site
 from collective.recipe.productionstack.model.site import folder_name
 from collective.recipe.productionstack.options.load import StackOptions
 from collective.recipe.productionstack.options.parse import choice
-from collective.recipe.productionstack.options.parse import file_paths
 from collective.recipe.productionstack.options.parse import host_name
 from collective.recipe.productionstack.options.parse import lines as parse_lines
 from collective.recipe.productionstack.options.parse import port
 from collective.recipe.productionstack.options.parse import zodb_path
+from collective.recipe.productionstack.options.tls import file_paths
 from collective.recipe.productionstack.sources.reading import is_on
 
 EXAMPLE = "Write for example: www.example.com,example.com /Plone"

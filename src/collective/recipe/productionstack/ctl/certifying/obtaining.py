@@ -129,7 +129,7 @@ def _judge(site: Site, folder: Path) -> None:
     except (OSError, ValueError) as error:
         trouble = str(error)
     else:
-        trouble = tls.pair_trouble(str(chain), str(key))
+        trouble = tls.unusable(str(chain), str(key))
         if left := [one for one in site.hosts if not tls.covers(names, one)]:
             trouble = f"it is for {', '.join(names)}, not for {', '.join(left)}"
         elif not begins <= time.time() < ends:
