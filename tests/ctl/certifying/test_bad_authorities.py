@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+from http.server import HTTPServer
 from pathlib import Path
 
 import pytest
 
+from collective.recipe.productionstack.ctl.control import Control
+from collective.recipe.productionstack.ctl.watching.certificates import line
+from collective.recipe.productionstack.daemons.certificates import Certificate
 from collective.recipe.productionstack.machine import locks
 from collective.recipe.productionstack.machine import tls
 from collective.recipe.productionstack.machine.run import Result
 from collective.recipe.productionstack.model.front import Acme
+from collective.recipe.productionstack.model.stack import Watching
 from tests.support.authority import ALIAS
 from tests.support.authority import Certified
 from tests.support.authority import certify
@@ -136,6 +144,52 @@ def test_both_come_back_where_the_daemon_refuses(bench: Certified) -> None:
         assert not asked.exists(), "in vain, and a CA counts"
     finally:
         guard.write_text(text)
+
+
+def test_a_renewal_that_fails_is_told_once(one: Certified) -> None:
+    told: list[bytes] = []
+
+    class Told(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            told.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Told) as server, Certified() as bench:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        bench.acme = one.acme
+        bench.watching = Watching(webhook=f"http://127.0.0.1:{server.server_port}/")
+        (bench.folder / "ca").mkdir()
+        certify(bench.folder / "ca", hosts=(HOST, ALIAS))
+        bench.generate()
+        said = bench.up().errors
+        assert (
+            f"{HOST}: the certificate is self-signed until bin/stack certificate"
+            in (said)
+        )
+        env = program(bench, "exit 1")
+        for _ in range(2):
+            assert bench.run("--quiet", "certificate", "renew", env=env).status == 1
+        server.shutdown()
+        assert len(told) == 1
+        assert b"certificate failed: www.example.com: certbot got no" in told[0]
+
+
+def test_a_stand_in_is_red_for_everybody(bench: Certified) -> None:
+    found = Certificate(path="/c", hosts=(HOST,), begins=0, ends=9e9, ours=True)
+    assert found.ok
+    found = dataclasses.replace(found, self_signed=True)
+    assert found.ok
+    control = Control(bench.folder, bench.name)
+    assert "SELF-SIGNED" not in line(control, found)
+    found = dataclasses.replace(found, public=True)
+    assert not found.ok
+    assert "SELF-SIGNED until one is obtained: bin/stack certificate" in line(
+        control, found
+    )
 
 
 def test_killed_on_the_way(bench: Certified) -> None:

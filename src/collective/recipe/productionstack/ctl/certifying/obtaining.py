@@ -11,6 +11,7 @@ from collective.recipe.productionstack.ctl.lifecycle import reloading
 from collective.recipe.productionstack.daemons import acme
 from collective.recipe.productionstack.daemons import pairs
 from collective.recipe.productionstack.daemons.acme import Order
+from collective.recipe.productionstack.daemons.pairs import OwnPair
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.machine import openssl
 from collective.recipe.productionstack.machine import run
@@ -61,18 +62,23 @@ def obtain(control: Control, stack: Stack, site: Site, lock: int) -> None:
         openssl.request(folder, site.hosts, REQUEST, KEY_FILE)
         _ask(stack, site, folder, lock)
         _judge(site, folder)
-        pair = pairs.of(stack, site)
-        before = pair.install(folder)
-    with control.lock(BUSY_SECONDS):
-        try:
-            reloading.take_certificates(control)
-        except ControlError as error:
-            if before is None:
-                raise
-            pair.use(before)
-            _again(control)
-            message = f"{error}\nThe certificate before lies there again and serves on."
-            raise ControlError(message) from error
+        # No reload may read the chain before that and the key after it.
+        with control.lock(BUSY_SECONDS):
+            before = pairs.of(stack, site).install(folder)
+            _take_in(control, pairs.of(stack, site), before)
+
+
+def _take_in(control: Control, pair: OwnPair, before: Path | None) -> None:
+    """Let visitors have what was installed; the version before where that fails."""
+    try:
+        reloading.take_certificates(control)
+    except ControlError as error:
+        if before is None:
+            raise
+        pair.use(before)
+        _again(control)
+        message = f"{error}\nThe certificate before lies there again and serves on."
+        raise ControlError(message) from error
 
 
 def _again(control: Control) -> None:

@@ -62,7 +62,7 @@ def get(
             # Looked at inside: another may have got them while we waited.
             chosen = due(stack) if wanted is None else wanted
             _get(control, stack, chosen, lock)
-    except ControlError as error:
+    except (ControlError, OSError) as error:
         task.failed(control, stack, CERTIFICATE, begun, str(error), told=told)
         raise
     if not due(stack):
