@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -15,21 +16,21 @@ from tests.support import samples
 CHAIN = dataclasses.replace(samples.CHAIN, https=Address("127.0.0.1", 8443))
 
 
-def one(line: str, **options: str) -> Site:
+def one(line: str, **options: Any) -> Site:
     """Return the site of a line."""
-    chosen = StackOptions(sites=(line,), **options)  # type: ignore[arg-type]
+    chosen = StackOptions(sites=(line,), **options)
     found, problems = sites.lines("stack", chosen, "/b")
     assert problems == []
-    built, problems = sites.sites("stack", found, chosen, CHAIN)
+    built, problems = sites.sites("stack", found, chosen, CHAIN, samples.FOLDERS)
     assert problems == []
     return built[0]
 
 
-def fault(line: str, **options: str) -> str:
+def fault(line: str, **options: Any) -> str:
     """Return the one problem of a line."""
-    chosen = StackOptions(sites=(line,), **options)  # type: ignore[arg-type]
+    chosen = StackOptions(sites=(line,), **options)
     found, problems = sites.lines("stack", chosen, "/b")
-    problems += sites.sites("stack", found, chosen, CHAIN)[1]
+    problems += sites.sites("stack", found, chosen, CHAIN, samples.FOLDERS)[1]
     (problem,) = problems
     return str(problem)
 
@@ -76,19 +77,21 @@ def test_hosts() -> None:
 
 def test_shared_certificate() -> None:
     """A site without a certificate has the stack's, with its key."""
-    site = one("a.example /Plone", certificate="/all.pem", key="/all.key")
+    site = one("a.example /Plone", certificate=("/all.pem",), key=("/all.key",))
     assert (site.certificate, site.key) == ("/all.pem", "/all.key")
     site = one(
         "a.example /Plone certificate=/a.pem key=/a.key",
-        certificate="/all.pem",
-        key="/all.key",
+        certificate=("/all.pem",),
+        key=("/all.key",),
     )
     assert (site.certificate, site.key) == ("/a.pem", "/a.key")
 
 
 def test_own_certificate_needs_own_key() -> None:
     """The shared key does not fit another certificate."""
-    said = fault("a.example /P certificate=/a.pem", certificate="/x", key="/x.key")
+    said = fault(
+        "a.example /P certificate=/a.pem", certificate=("/x",), key=("/x.key",)
+    )
     assert "a certificate and a key belong together" in said
 
 

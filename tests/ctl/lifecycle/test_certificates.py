@@ -78,6 +78,56 @@ def secure(daemons: None) -> Iterator[Secure]:
         yield one
 
 
+class Twice(Secure):
+    """A site with an RSA and an ECDSA certificate."""
+
+    @property
+    def second(self) -> tuple[str, str]:
+        return f"{self.folder}/rsa.pem", f"{self.folder}/rsa-key.pem"
+
+    @property
+    def stack(self) -> Stack:
+        plain = super().stack
+        site = dataclasses.replace(plain.sites[0], more_certificates=(self.second,))
+        return dataclasses.replace(plain, sites=(site,))
+
+    def renew_second(self) -> None:
+        certificate, key = self.second
+        command = ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days")
+        named = ("9", "-subj", f"/CN={HOST}", "-out", certificate, "-keyout", key)
+        subprocess.run((*command, *named), check=True, capture_output=True)
+
+
+def test_each_kind_is_looked_at_and_taken_in(daemons: None) -> None:
+    with Twice(tiers=("nginx",)) as one:
+        one.renew()
+        one.renew_second()
+        lines = "".join(
+            f"        ssl_certificate {pem};\n        ssl_certificate_key {key};\n"
+            for pem, key in one.stack.sites[0].pairs
+        )
+        one.extra = (
+            f"    server {{ listen {one.https} ssl; server_name {HOST};\n{lines}"
+            "        return 200; }\n"
+        )
+        one.generate()
+        one.up()
+        both = one.status()["certificates"]
+        assert {Path(each["file"]).name for each in both} == {"cert.pem", "rsa.pem"}
+        one.wait(
+            lambda: all(each["loaded"] for each in one.status()["certificates"]),
+            "that each is asked for",
+        )
+        one.renew_second()
+        done = one.run("certificate", "renew")
+        assert done.output == f"visitors get what lies in {one.second[0]}\n"
+        (there,) = tls.shown(one.https, HOST, 2, "RSA")
+        assert (there,) == tls.in_file(one.second[0])
+        assert tls.shown(one.https, HOST, 2, "ECDSA") == tls.in_file(
+            str(one.certificate)
+        )
+
+
 def shown(bench: Secure) -> bytes:
     """Return what a visitor gets."""
     context = ssl._create_unverified_context()

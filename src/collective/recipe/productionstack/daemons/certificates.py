@@ -8,10 +8,14 @@ from dataclasses import dataclass
 
 from collective.recipe.productionstack.machine import asking
 from collective.recipe.productionstack.machine import tls
+from collective.recipe.productionstack.model.site import Site
 from collective.recipe.productionstack.model.stack import Stack
 
 LATE = 0.2
 """Who renews does so after two thirds of the lifetime: below that nobody did."""
+
+DUE = 1 / 3
+"""The part of the lifetime that is left when ours are renewed, as CAs advise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +24,8 @@ class Certificate:
 
     ``loaded`` is whether visitors get what lies there, None where nothing answers;
     the times are of what they get. ``trouble`` says why there is no such thing.
+    Nobody vouches for one that is ``self_signed``. One of ``ours`` (ACME) ``lacks`` the
+    hosts that it is not for; ``public`` is whether other machines reach the listener.
     """
 
     path: str
@@ -28,6 +34,15 @@ class Certificate:
     ends: float = 0.0
     loaded: bool | None = None
     trouble: str = ""
+    self_signed: bool = False
+    ours: bool = False
+    lacks: tuple[str, ...] = ()
+    public: bool = False
+
+    @property
+    def is_stand_in(self) -> bool:
+        """Whether it serves only until the first real one has come."""
+        return self.ours and self.self_signed
 
     @property
     def left(self) -> float:
@@ -41,8 +56,20 @@ class Certificate:
 
     @property
     def ok(self) -> bool:
-        """Whether it lasts: neither over nor so near its end that a renewal is due."""
-        return not self.trouble and self.rest >= LATE
+        """Whether visitors may get it: not over, nor near its end, nor a stand-in."""
+        wrong = self.trouble or self.lacks or (self.is_stand_in and self.public)
+        return not wrong and self.rest >= LATE
+
+    @property
+    def due(self) -> str:
+        """Why one of ours is to be got anew; empty where it is not."""
+        if self.trouble:
+            return self.trouble
+        if self.self_signed:
+            return "there is only a self-signed one"
+        if self.lacks:
+            return f"it is not for {', '.join(self.lacks)}"
+        return f"{self.rest:.0%} of its lifetime is left" if self.rest < DUE else ""
 
 
 def look(stack: Stack, timeout: float) -> list[Certificate]:
@@ -63,12 +90,16 @@ def behind(stack: Stack, timeout: float = 2.0) -> list[str]:
     return [one.path for one in look(stack, timeout) if one.loaded is False]
 
 
+def of_site(stack: Stack, site: Site) -> Certificate:
+    """Look at what lies there for a site; nobody is asked what visitors get."""
+    return _made(stack, site.certificate, site.hosts, (), ours=site.acme)
+
+
 def _hosts(stack: Stack) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for site in stack.sites if stack.chain.has_web_server else ():
-        if site.certificate:
-            before = found.get(site.certificate, ())
-            found[site.certificate] = (*before, *site.hosts)
+        for certificate, _ in site.pairs:
+            found[certificate] = (*found.get(certificate, ()), *site.hosts)
     return found
 
 
@@ -76,19 +107,43 @@ def _one(
     stack: Stack, path: str, hosts: tuple[str, ...], timeout: float
 ) -> Certificate:
     https = stack.chain.https
-    there = tls.shown(https, hosts[0], timeout) if https else ()
+    site = next(one for one in stack.sites if hosts[0] in one.hosts)
+    kind = _kind(path) if len(site.pairs) > 1 else ""
+    there = tls.shown(https, hosts[0], timeout, kind) if https else ()
+    return _made(stack, path, hosts, there, ours=site.acme)
+
+
+def _kind(path: str) -> str:
+    try:
+        return tls.kind(tls.in_file(path)[0])
+    except (OSError, ValueError):
+        return ""
+
+
+def _made(
+    stack: Stack, path: str, hosts: tuple[str, ...], there: tls.Chain, *, ours: bool
+) -> Certificate:
+    """Judge what visitors get, else what lies there."""
+    https = stack.chain.https
     try:
         lies = tls.in_file(path)
-        begins, ends = tls.validity((there or lies)[0])
+        first = (there or lies)[0]
+        begins, ends = tls.validity(first)
+        names = tls.names(first)
+        alone = tls.is_self_signed(first)
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)
-        return Certificate(path=path, hosts=hosts, trouble=f"{why}")
+        return Certificate(path=path, hosts=hosts, trouble=f"{why}", ours=ours)
     return Certificate(
         path=path,
         hosts=hosts,
         begins=begins,
         ends=ends,
         loaded=there == lies if there else None,
+        self_signed=alone,
+        ours=ours,
+        lacks=tuple(one for one in hosts if ours and not tls.covers(names, one)),
+        public=bool(https and https.is_public),
     )
 
 
@@ -97,6 +152,12 @@ def warnings(found: list[Certificate]) -> Iterator[tuple[Certificate, str]]:
     for one in found:
         if one.trouble:
             yield one, f"{one.path}: {one.trouble}"
+        elif one.is_stand_in:
+            if one.public:
+                yield one, f"the certificate of {one.hosts[0]} is self-signed"
+        elif one.lacks:
+            left = ", ".join(one.lacks)
+            yield one, f"the certificate of {one.hosts[0]} is not for {left}"
         elif one.left < 0:
             yield one, f"the certificate of {one.hosts[0]} has ended: {one.path}"
         elif not one.ok:

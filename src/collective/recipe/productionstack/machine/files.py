@@ -40,6 +40,26 @@ def write_atomically(path: Path, text: str, mode: int = 0o640) -> bool:
     return True
 
 
+def link_atomically(link: Path, target: str) -> None:
+    """Let a link lead elsewhere in one rename: it is never missing."""
+    if link.is_symlink() and str(link.readlink()) == target:
+        return
+    fresh = link.with_name(f".{link.name}-{os.getpid()}")
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(target)
+    fresh.replace(link)
+    settle(link.parent)
+
+
+def settle(path: Path) -> None:
+    """See that a file or folder is on the disk before we go on."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def make_private(folder: Path) -> None:
     """Make a folder that may lie where others write too, and trust only our own.
 

@@ -23,6 +23,20 @@ EXTENSIONS, DNS, IP = 0xA3, 0x82, 0x87
 ALTERNATIVE = bytes.fromhex("551d11")
 """The object identifier of subjectAltName, 2.5.29.17."""
 
+ISSUER, VALIDITY, SUBJECT, PUBLIC_KEY = 2, 3, 4, 5
+"""Where they stand in a certificate, its version left out (RFC 5280 4.1)."""
+
+KINDS = {
+    bytes.fromhex("2a864886f70d010101"): "RSA",
+    bytes.fromhex("2a8648ce3d0201"): "ECDSA",
+}
+"""The object identifiers of public keys (RFC 3279 2.3), by OpenSSL's name for them."""
+
+OTHER_KIND = "NO_CERTIFICATE_ASSIGNED"
+"""What OpenSSL says of an RSA certificate with an ECDSA key, or the other way."""
+
+STRANGER = "the key belongs to another certificate"
+
 
 def in_file(path: str) -> Chain:
     """Return what a PEM file holds, the visitors' certificate first.
@@ -37,11 +51,17 @@ def in_file(path: str) -> Chain:
     return found
 
 
-def shown(address: Address, host: str, timeout: float) -> Chain:
-    """Return what a listener shows to visitors of a host; nothing where it refuses."""
+def shown(address: Address, host: str, timeout: float, of_kind: str = "") -> Chain:
+    """Return what a listener shows to visitors of a host; nothing where it refuses.
+
+    Of several certificates the one ``of_kind``: with TLS 1.2 the cipher says which.
+    """
     context = ssl.create_default_context()
     context.check_hostname = False  # expired or not, it is to be seen
     context.verify_mode = ssl.CERT_NONE
+    if of_kind:
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(f"a{of_kind}")
     target = address.to_connect
     try:
         with (
@@ -67,14 +87,66 @@ def validity(certificate: bytes) -> tuple[float, float]:
     Raises ValueError for what is no certificate (RFC 5280 4.1).
     """
     try:
-        ((_, whole),) = _items(certificate)
-        (_, inner), *_ = _items(whole)
-        fields = [value for tag, value in _items(inner) if tag != VERSION]
-        begin, end = (_time(tag, value) for tag, value in _items(fields[3]))
+        fields = _fields(certificate)
+        begin, end = (_time(tag, value) for tag, value in _items(fields[VALIDITY]))
     except (IndexError, UnicodeDecodeError) as error:
         message = "it holds no certificate"
         raise ValueError(message) from error
     return begin, end
+
+
+def _fields(certificate: bytes) -> list[bytes]:
+    ((_, whole),) = _items(certificate)
+    (_, inner), *_ = _items(whole)
+    return [value for tag, value in _items(inner) if tag != VERSION]
+
+
+def kind(certificate: bytes) -> str:
+    """Return the kind of a certificate's key: RSA, ECDSA, or nothing for another.
+
+    Raises ValueError for what is no certificate.
+    """
+    try:
+        (_, algorithm), *_ = _items(_fields(certificate)[PUBLIC_KEY])
+        (_, identifier), *_ = _items(algorithm)
+    except IndexError as error:
+        message = "it holds no certificate"
+        raise ValueError(message) from error
+    return KINDS.get(identifier, "")
+
+
+def is_self_signed(certificate: bytes) -> bool:
+    """Whether nobody else vouches for one.
+
+    Raises ValueError for what is no certificate.
+    """
+    try:
+        fields = _fields(certificate)
+        return fields[ISSUER] == fields[SUBJECT]
+    except IndexError as error:
+        message = "it holds no certificate"
+        raise ValueError(message) from error
+
+
+def pair_trouble(certificate: str, key: str) -> str:
+    """Say where a key was made for another certificate; empty where that is unknown."""
+    trouble = unusable(certificate, key)
+    return trouble if trouble.startswith(STRANGER) else ""
+
+
+def unusable(certificate: str, key: str) -> str:
+    """Say why nobody can serve with a certificate and a key; empty where one can."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        # A key with a password is not asked for it: that would wait for a person.
+        context.load_cert_chain(certificate, key, password=lambda: "")
+    except ssl.SSLError as error:
+        if "MISMATCH" in (error.reason or "") or error.reason == OTHER_KIND:
+            return f"{STRANGER}: {key}"
+        return f"{error.reason or error}".lower().replace("_", " ")
+    except (OSError, ValueError) as error:
+        return getattr(error, "strerror", None) or str(error)
+    return ""
 
 
 def names(certificate: bytes) -> tuple[str, ...]:

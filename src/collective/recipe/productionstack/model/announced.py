@@ -125,7 +125,8 @@ class Check:
     an empty folder; ``package`` is where it is in another one than its name says;
     ``replace`` is applied to every file of the copy, so that
     the check neither writes nor binds anything real. ``remedies`` are pairs: what a
-    complaint holds, and what to do about it.
+    complaint holds, and what to do about it. ``made_later`` are certificates and their
+    keys that may not be there yet.
     """
 
     service: str
@@ -138,6 +139,7 @@ class Check:
     complains: str = ""
     harmless: tuple[str, ...] = ()
     remedies: tuple[tuple[str, str], ...] = ()
+    made_later: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,23 @@
-"""What the web server refuses, limits, tells browsers and writes down."""
+"""What the web server refuses, limits, tells and writes down; who certifies it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acme:
+    """Which program gets certificates, and from whom (RFC 8555); nobody when off."""
+
+    acme: str = "off"
+    acme_email: str = ""
+    acme_directory: str = ""
+    acme_ca_file: str = ""
+
+    @property
+    def is_on(self) -> bool:
+        """Whether sites without a certificate of their own get one."""
+        return self.acme != "off"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

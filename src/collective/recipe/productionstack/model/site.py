@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+CHAIN_FILE = "fullchain.pem"
+KEY_FILE = "key.pem"
+"""Names in the folder of a certificate that is ours."""
+
+
+def folder_name(host: str) -> str:
+    """Return the name of a folder or file that is a host's."""
+    return host.strip("[]").replace(":", "_")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
@@ -19,6 +28,21 @@ class Site:
     certificate: str = ""
     key: str = ""
     own_certificate: bool = False
+    more_certificates: tuple[tuple[str, str], ...] = ()
+    acme: bool = False
+
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Every certificate with its key: of one kind (RSA, ECDSA) each."""
+        first = ((self.certificate, self.key),) if self.certificate else ()
+        return (*first, *self.more_certificates)
+
+    @property
+    def certified_by(self) -> tuple[str, str]:
+        """The options that its certificate and its key come from."""
+        if self.acme:
+            return "acme", "acme"
+        return ("sites", "sites") if self.own_certificate else ("certificate", "key")
 
     @property
     def hosts(self) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from collective.recipe.productionstack.model.clients import Zope
 from collective.recipe.productionstack.model.codec import revive
 from collective.recipe.productionstack.model.folders import Folders
 from collective.recipe.productionstack.model.format_one import grouped
+from collective.recipe.productionstack.model.front import Acme
 from collective.recipe.productionstack.model.front import Front
 from collective.recipe.productionstack.model.site import Site
 from collective.recipe.productionstack.model.storage import Data
@@ -74,6 +75,7 @@ class Stack:
     caching: Caching = Caching()
     maintenance: Maintenance = Maintenance()
     front: Front = Front()
+    acme: Acme = Acme()
     watching: Watching = Watching()
     host: Host = Host()
     announced: Announced = Announced()

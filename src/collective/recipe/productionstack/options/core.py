@@ -20,6 +20,7 @@ from collective.recipe.productionstack.options.parse import port
 from collective.recipe.productionstack.options.parse import port_base
 from collective.recipe.productionstack.options.parse import proxies
 from collective.recipe.productionstack.options.parse import service_names
+from collective.recipe.productionstack.options.tls import file_paths
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,18 +60,19 @@ class CoreOptions:
         default="",
         shown="the part that the clients are made from, else none",
     )
-    certificate: str = option(
-        "The TLS certificate chain (PEM) of all sites that have none of their own.",
-        file_path,
+    certificate: tuple[str, ...] = option(
+        "The TLS certificate chain (PEM) of all sites that have none of their own. An"
+        " RSA and an ECDSA one may stand there, with a comma between them.",
+        file_paths,
         example="/etc/ssl/example.com/fullchain.pem",
-        default="",
+        default=(),
         shown="none",
     )
-    key: str = option(
-        "The private key of `certificate` (PEM).",
-        file_path,
+    key: tuple[str, ...] = option(
+        "The private key of `certificate` (PEM); of several each, in their order.",
+        file_paths,
         example="/etc/ssl/example.com/privkey.pem",
-        default="",
+        default=(),
         shown="none",
     )
     zeoserver: str = option(
@@ -118,7 +120,7 @@ class CoreOptions:
         "Where nginx answers TLS.",
         address,
         example="127.0.0.1:8001",
-        shown="`bind`:`port-base` + 1 when a certificate is given",
+        shown="`bind`:`port-base` + 1 when there is a certificate or `acme`",
     )
     cache_address: Address | None = option(
         "Where Varnish answers visitors' requests over TCP; nginx itself uses a Unix"

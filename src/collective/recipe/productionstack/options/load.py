@@ -20,6 +20,7 @@ from collective.recipe.productionstack.options.core import CoreOptions
 from collective.recipe.productionstack.options.front import FrontOptions
 from collective.recipe.productionstack.options.keeping import KeepingOptions
 from collective.recipe.productionstack.options.programs import ProgramOptions
+from collective.recipe.productionstack.options.tls import TlsOptions
 from collective.recipe.productionstack.options.watching import WatchingOptions
 
 
@@ -29,6 +30,7 @@ class StackOptions(
     KeepingOptions,
     CachingOptions,
     FrontOptions,
+    TlsOptions,
     ProgramOptions,
     BalancingOptions,
     CoreOptions,

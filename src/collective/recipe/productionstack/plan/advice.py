@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import os
-import stat
-import time
 from collections.abc import Callable
 from collections.abc import Iterator
 from pathlib import Path
 
 from collective.recipe.productionstack.daemons import low_ports
-from collective.recipe.productionstack.machine import tls
 from collective.recipe.productionstack.model.chain import LISTENERS
 from collective.recipe.productionstack.model.chain import NOBODY
 from collective.recipe.productionstack.model.chain import ROLES
 from collective.recipe.productionstack.model.clients import Client
 from collective.recipe.productionstack.model.stack import Stack
 from collective.recipe.productionstack.model.storage import Storage
+from collective.recipe.productionstack.plan import certificates
 
 WHAT = {
     "cache": "pages past the web server's refusals",
@@ -41,7 +39,7 @@ def warnings(stack: Stack, *, given: Callable[[str, str], bool]) -> Iterator[str
     yield from _listeners(stack)
     yield from _fronts(stack)
     yield from _secrets(stack)
-    yield from _certificates(stack)
+    yield from certificates.warnings(stack)
     yield from _missing_programs(stack)
     yield from _low_ports(stack)
 
@@ -110,36 +108,8 @@ def _missing_programs(stack: Stack) -> Iterator[str]:
             )
 
 
-def _certificates(stack: Stack) -> Iterator[str]:
-    """Yield what is wrong with the certificates that are there already."""
-    for site in (one for one in stack.sites if one.certificate):
-        what = f"[{stack.name}] certificate = {site.certificate}"
-        try:
-            first = tls.in_file(site.certificate)[0]
-            begins, ends = tls.validity(first)
-            names = tls.names(first)
-        except (OSError, ValueError):
-            continue  # the web server itself says so
-        now = time.time()
-        if not begins <= now <= ends:
-            day = time.strftime("%Y-%m-%d", time.gmtime(ends if now > ends else begins))
-            word = "ended on" if now > ends else "does not begin before"
-            yield f"{what}: it {word} {day}: visitors are warned. Renew it"
-        if left := [one for one in site.hosts if not tls.covers(names, one)]:
-            yield (
-                f"{what}: it is for {', '.join(names) or 'no host'}, not for "
-                f"{', '.join(left)}. Get one that names them all"
-            )
-
-
 def _secrets(stack: Stack) -> Iterator[str]:
-    """Yield the keys that others may read, or that are not there."""
-    for path in sorted({site.key for site in stack.sites if site.key}):
-        if Path(path).is_file() and Path(path).stat().st_mode & stat.S_IROTH:
-            yield (
-                f"[{stack.name}] key = {path}: every user of this machine can read it."
-                f" Run: chmod o-rwx {path}"
-            )
+    """Yield the key that is not there."""
     key = stack.data.keeping.sync_key
     if key and not Path(key).is_file():
         yield (

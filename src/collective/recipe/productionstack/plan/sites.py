@@ -11,14 +11,18 @@ from urllib.parse import urlsplit
 
 from collective.recipe.productionstack.errors import Problem
 from collective.recipe.productionstack.model.chain import Chain
+from collective.recipe.productionstack.model.folders import Folders
+from collective.recipe.productionstack.model.site import CHAIN_FILE
+from collective.recipe.productionstack.model.site import KEY_FILE
 from collective.recipe.productionstack.model.site import Site
+from collective.recipe.productionstack.model.site import folder_name
 from collective.recipe.productionstack.options.load import StackOptions
 from collective.recipe.productionstack.options.parse import choice
-from collective.recipe.productionstack.options.parse import file_path
 from collective.recipe.productionstack.options.parse import host_name
 from collective.recipe.productionstack.options.parse import lines as parse_lines
 from collective.recipe.productionstack.options.parse import port
 from collective.recipe.productionstack.options.parse import zodb_path
+from collective.recipe.productionstack.options.tls import file_paths
 from collective.recipe.productionstack.sources.reading import is_on
 
 EXAMPLE = "Write for example: www.example.com,example.com /Plone"
@@ -84,19 +88,20 @@ def _all(
 
 
 def sites(
-    part: str, found: list[Line], options: StackOptions, chain: Chain
+    part: str, found: list[Line], options: StackOptions, chain: Chain, folders: Folders
 ) -> tuple[tuple[Site, ...], list[Problem]]:
     """Build the sites; certificates and addresses come from the other options."""
-    built = tuple(_site(line, options, chain) for line in found)
+    built = tuple(_site(line, options, chain, folders) for line in found)
     problems = [
         _problem(
             part,
-            f"{site.host} {site.path}",
+            f"{line.hosts[0]} {line.path}",
             "a certificate and a key belong together",
-            "Give both or neither: certificate=/path/chain.pem key=/path/key.pem",
+            "Give both or neither, and as many of each: "
+            "certificate=/path/chain.pem key=/path/key.pem",
         )
-        for site in built
-        if bool(site.certificate) != bool(site.key)
+        for line in found
+        if len(set(map(len, _files(line, options)))) > 1
     ]
     problems += [
         _problem(
@@ -113,9 +118,8 @@ def sites(
 
 def has_certificate(found: list[Line], options: StackOptions) -> bool:
     """Whether any site is served over TLS."""
-    return bool(options.certificate) or any(
-        "certificate" in line.names for line in found
-    )
+    of_all = bool(options.certificate) or (bool(found) and options.acme != "off")
+    return of_all or any("certificate" in line.names for line in found)
 
 
 def _line(text: str) -> Line:
@@ -175,17 +179,31 @@ def _url(value: str) -> tuple[str, str, int]:
 NAMES: dict[str, Any] = {
     "redirect": _switch,
     "url": _url,
-    "certificate": file_path,
-    "key": file_path,
+    "certificate": file_paths,
+    "key": file_paths,
     "frontend": choice("classic"),
 }
 
 
-def _site(line: Line, options: StackOptions, chain: Chain) -> Site:
-    certificate = line.names.get("certificate", options.certificate)
-    key = line.names.get("key", "" if "certificate" in line.names else options.key)
+def _files(
+    line: Line, options: StackOptions
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the certificates and the keys that the user names for a site."""
+    own = "certificate" in line.names
+    certificates = line.names.get("certificate", options.certificate)
+    return certificates, line.names.get("key", () if own else options.key)
+
+
+def _site(line: Line, options: StackOptions, chain: Chain, folders: Folders) -> Site:
+    certificates, keys = _files(line, options)
+    acme = options.acme != "off" and not (certificates or keys)
+    if acme:
+        certificates, keys = (
+            (f"{folders.certificates}/{folder_name(line.hosts[0])}/{name}",)
+            for name in (CHAIN_FILE, KEY_FILE)
+        )
     scheme, host, port = line.names.get("url") or _seen(
-        line, chain, tls=bool(certificate)
+        line, chain, tls=bool(certificates)
     )
     return Site(
         host=line.hosts[0],
@@ -195,9 +213,11 @@ def _site(line: Line, options: StackOptions, chain: Chain) -> Site:
         scheme=scheme,
         url_host=host,
         url_port=port,
-        certificate=certificate,
-        key=key,
+        certificate=next(iter(certificates), ""),
+        key=next(iter(keys), ""),
         own_certificate="certificate" in line.names,
+        more_certificates=tuple(zip(certificates[1:], keys[1:], strict=False)),
+        acme=acme,
     )
 
 

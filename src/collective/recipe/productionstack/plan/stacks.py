@@ -18,6 +18,7 @@ from collective.recipe.productionstack.model.chain import NOBODY
 from collective.recipe.productionstack.model.chain import Chain
 from collective.recipe.productionstack.model.clients import Zope
 from collective.recipe.productionstack.model.folders import Folders
+from collective.recipe.productionstack.model.front import Acme
 from collective.recipe.productionstack.model.front import Front
 from collective.recipe.productionstack.model.site import Site
 from collective.recipe.productionstack.model.stack import Host
@@ -30,6 +31,7 @@ from collective.recipe.productionstack.options.load import load
 from collective.recipe.productionstack.plan import announcing
 from collective.recipe.productionstack.plan import backups
 from collective.recipe.productionstack.plan import caching
+from collective.recipe.productionstack.plan import certificates
 from collective.recipe.productionstack.plan import folders
 from collective.recipe.productionstack.plan import listeners
 from collective.recipe.productionstack.plan import pools
@@ -146,6 +148,7 @@ class _Builder:
             caching=cached,
             maintenance=self.maintenance(),
             front=self.front(zope),
+            acme=fill(Acme, options),
             watching=options.watching,
             host=Host(
                 workers=max(1, self.facts.cores // 2), versions=self.facts.versions
@@ -179,9 +182,11 @@ class _Builder:
         found, problems = sites.lines(name, options, self.facts.directory)
         self.problems += problems
         chain = self.chain(with_tls=sites.has_certificate(found, options))
-        made, problems = sites.sites(name, found, options, chain)
+        places = folders.of(self.facts.directory, self.facts.bin, name)
+        made, problems = sites.sites(name, found, options, chain, places)
         if not self.faulty & {"certificate", "key"}:
             self.problems += problems
+            self.problems += certificates.problems(self.part, options, made, places)
         needed = self.part.needs("sites") and not self.is_storage_alone
         if needed and not self.part.names("sites"):
             self.add("sites", "", "no site is named", sites.EXAMPLE)

@@ -23,7 +23,10 @@ from collective.recipe.productionstack.plan.stacks import Part
 from collective.recipe.productionstack.reference.words import codes
 
 TASKS = {
-    "Name the sites": ("sites", "certificate", "key"),
+    "Name the sites": (
+        *("sites", "certificate", "key", "acme", "acme-email", "acme-directory"),
+        "acme-ca-file",
+    ),
     "Say who serves them": (
         *("clients", "client-port-base", "debug-client", "threads", "programs"),
     ),

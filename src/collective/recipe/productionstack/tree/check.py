@@ -11,10 +11,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from collective.recipe.productionstack.machine import openssl
 from collective.recipe.productionstack.machine import run
 from collective.recipe.productionstack.machine import scratch as scratches
 from collective.recipe.productionstack.machine.run import Result
 from collective.recipe.productionstack.model.announced import Check
+from collective.recipe.productionstack.model.site import CHAIN_FILE
+from collective.recipe.productionstack.model.site import KEY_FILE
 from collective.recipe.productionstack.model.stack import Stack
 from collective.recipe.productionstack.tree import trees
 
@@ -55,6 +58,9 @@ def _verdict(check: Check, folder: Path) -> Verdict:
     old = _too_old(check, program)
     if old:
         return Verdict(service=check.service, state="old", text=old)
+    if check.made_later and run.find(openssl.PROGRAM) is None:
+        hint = openssl.PACKAGE_HINT
+        return Verdict(service=check.service, state="missing", text=hint)
     return _ask(check, program, folder)
 
 
@@ -81,7 +87,10 @@ def _ask(check: Check, program: str, folder: Path) -> Verdict:
         trees.copy(
             folder / check.service,
             copied / check.service,
-            [(old, _fill(new, places)) for old, new in check.replace],
+            [
+                *((old, _fill(new, places)) for old, new in check.replace),
+                *_stand_ins(check, scratch),
+            ],
         )
         command = (program, *(_fill(word, places) for word in check.command[1:]))
         result = run.run(command, timeout=60, cwd=scratch)
@@ -95,6 +104,16 @@ def _ask(check: Check, program: str, folder: Path) -> Verdict:
         text += _origin(complaint, copied, check.service)
         text += "".join(f"\n{what}" for word, what in check.remedies if word in text)
         return Verdict(service=check.service, state="refused", text=text)
+
+
+def _stand_ins(check: Check, scratch: Path) -> Iterator[tuple[str, str]]:
+    """Yield what stands for certificates that `up` makes, or that have to be got."""
+    absent = [one for one in check.made_later if not Path(one[0]).exists()]
+    if absent:
+        openssl.self_signed(scratch, ("localhost",), CHAIN_FILE, KEY_FILE)
+    for chain, key in absent:
+        yield chain, str(scratch / CHAIN_FILE)
+        yield key, str(scratch / KEY_FILE)
 
 
 def _complaint(check: Check, result: Result) -> str:

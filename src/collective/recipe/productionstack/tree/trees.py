@@ -16,6 +16,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from collective.recipe.productionstack.machine.files import link_atomically
+from collective.recipe.productionstack.machine.files import settle
+
 STAGED = ".new-"
 
 
@@ -105,15 +108,15 @@ class Trees:
         except BaseException:
             shutil.rmtree(staged, ignore_errors=True)
             raise
-        _sync(self.kept)
+        settle(self.kept)
         self.switch_to(folder)
 
     def switch_to(self, folder: Path) -> None:
         """Make a kept tree the current one and remember the one before."""
         before = self.current()
         if before is not None and before != folder.resolve():
-            _link(self.previous_link, before.name)
-        _link(self.live, os.path.relpath(folder, self.live.parent))
+            link_atomically(self.previous_link, before.name)
+        link_atomically(self.live, os.path.relpath(folder, self.live.parent))
         self.prune()
 
     def apply(self, folder: Path | None = None) -> None:
@@ -126,7 +129,7 @@ class Trees:
             raise FileNotFoundError(self.live)
         self.applied_link.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         base = self.applied_link.parent.resolve()
-        _link(self.applied_link, os.path.relpath(current, base))
+        link_atomically(self.applied_link, os.path.relpath(current, base))
 
     def prune(self) -> None:
         """Delete the trees that are neither current, applied nor previous."""
@@ -192,24 +195,6 @@ def files_in(folder: Path) -> list[Path]:
 
 def _target(link: Path) -> Path | None:
     return link.resolve() if link.is_symlink() and link.is_dir() else None
-
-
-def _link(link: Path, target: str) -> None:
-    if link.is_symlink() and str(link.readlink()) == target:
-        return
-    fresh = link.with_name(f".{link.name}-{os.getpid()}")
-    fresh.unlink(missing_ok=True)
-    fresh.symlink_to(target)
-    fresh.replace(link)
-    _sync(link.parent)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _free_name(path: Path) -> Path:

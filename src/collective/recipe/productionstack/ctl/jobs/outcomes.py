@@ -16,7 +16,8 @@ LOCK = "maintenance.lock"
 
 HOUR = 3600
 WEEK_HOURS = 7 * 24
-DAILY = ("backup", "sync")
+CERTIFICATE = "certificate"
+DAILY = ("backup", "sync", CERTIFICATE)
 UP = "up"
 """The stamp of the first ``up``: a fresh stack has had no time for a backup."""
 
@@ -75,6 +76,7 @@ def names(stack: Stack) -> list[str]:
         "sync": "backup" in planned and bool(stack.data.keeping.sync_target),
         "verify": "verify" in planned,
         "pack": "pack" in planned,
+        CERTIFICATE: CERTIFICATE in planned and any(one.acme for one in stack.sites),
     }
     # Who runs one from elsewhere wants to see it too.
     return [name for name in wanted if wanted[name] or load(stack, name)]

@@ -116,31 +116,43 @@ def run(
                 verdict = work(Task(control, stack, steps, lock))
     except ControlError as error:
         if stamped:
-            _failed(control, stack, name, begun, str(error))
+            failed(control, stack, name, begun, str(error))
         raise
     except Exception as error:
         what = f"{type(error).__name__}: {error}" if str(error) else repr(error)
         message = f"{name} failed: {what}. Mend that, then run it again."
         if stamped:
-            _failed(control, stack, name, begun, message)
+            failed(control, stack, name, begun, message)
         raise ControlError(message) from error
     if stamped:
-        outcomes.save(stack, _stamp(name, begun, verdict, ok=True))
+        outcomes.save(stack, stamp(name, begun, verdict, ok=True))
     control.screen.say(f"{name}: {verdict.text}")
     return 0
 
 
-def _failed(control: Control, stack: Stack, name: str, begun: float, said: str) -> None:
+def failed(  # noqa: PLR0913 (as many as there are to say)
+    control: Control,
+    stack: Stack,
+    name: str,
+    begun: float,
+    said: str,
+    *,
+    told: bool = True,
+) -> None:
+    """Write down that a job failed, and tell it as the options say."""
     text = printable(said, limit=2000)
     first = text.strip().splitlines()[0] if text.strip() else "no reason was given"
-    outcomes.save(stack, _stamp(name, begun, Outcome(first), ok=False))
+    outcomes.save(stack, stamp(name, begun, Outcome(first), ok=False))
+    if not told:
+        return
     post = Post(lambda _: None)
     post.send(stack, Alert(f"{name} failed: {first}", text))
     if post.waiting:
         control.screen.fail("The alert about this could not be delivered.")
 
 
-def _stamp(name: str, begun: float, verdict: Outcome, *, ok: bool) -> Stamp:
+def stamp(name: str, begun: float, verdict: Outcome, *, ok: bool) -> Stamp:
+    """Return how a job that began then ends now."""
     now = time.time()
     return Stamp(
         name=name,

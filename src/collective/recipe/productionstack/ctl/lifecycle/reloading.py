@@ -14,6 +14,7 @@ from collective.recipe.productionstack.ctl.lifecycle.survey import Survey
 from collective.recipe.productionstack.ctl.screen import Steps
 from collective.recipe.productionstack.daemons import certificates
 from collective.recipe.productionstack.daemons import health
+from collective.recipe.productionstack.daemons import pairs
 from collective.recipe.productionstack.daemons.supervisor import control as supervisor
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.machine import waiting
@@ -35,6 +36,7 @@ def reload(control: Control) -> int:
         return _reload_alone(control, stack)
     seen = survey.take(control.newest())
     _refuse_stopped(control, seen)
+    pairs.make_missing(stack)
     before = control.trees.applied()
     renewed = certificates.behind(stack)
     if renewed or before != control.trees.current():
@@ -56,9 +58,7 @@ def take_certificates(control: Control) -> list[str]:
     folder = control.trees.applied()
     if not renewed or folder is None:
         return []
-    verdicts = [one for one in check.verdicts(stack, folder) if one.state == "refused"]
-    if verdicts:
-        shown = "\n".join(f"{one.service}: {one.text}" for one in verdicts)
+    if shown := refused_as_it_runs(control, stack):
         message = (
             f"what was renewed is refused; the old certificate serves on.\n{shown}"
         )
@@ -68,6 +68,15 @@ def take_certificates(control: Control) -> list[str]:
             signalling.reload(stack, program)
     _see_certificates(stack)
     return renewed
+
+
+def refused_as_it_runs(control: Control, stack: Stack) -> str:
+    """Return what daemons have against the applied configuration, else nothing."""
+    folder = control.trees.applied()
+    verdicts = check.verdicts(stack, folder) if folder else ()
+    return "\n".join(
+        f"{one.service}: {one.text}" for one in verdicts if one.state == "refused"
+    )
 
 
 def _see_certificates(stack: Stack) -> None:

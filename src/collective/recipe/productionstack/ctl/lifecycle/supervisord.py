@@ -11,6 +11,7 @@ from pathlib import Path
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.lifecycle import boot
 from collective.recipe.productionstack.ctl.lifecycle import survey
+from collective.recipe.productionstack.daemons import pairs
 from collective.recipe.productionstack.daemons.supervisor.control import Supervisor
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.machine import own_processes
@@ -131,7 +132,8 @@ def make_folders(stack: Stack) -> None:
     var.mkdir(parents=True, exist_ok=True, mode=0o700)
     var.chmod(0o700)
     # Where certbot and lego lay down what the certificate's issuer asks for.
-    (var / "acme").mkdir(exist_ok=True, mode=0o750)
+    Path(stack.folders.challenges).mkdir(exist_ok=True, mode=0o750)
+    pairs.make_missing(stack)
     Path(stack.folders.log).mkdir(parents=True, exist_ok=True, mode=0o750)
     if stack.folders.sockets != stack.folders.var:
         make_private(Path(stack.folders.sockets))

@@ -34,6 +34,7 @@ from collective.recipe.productionstack.ctl.lifecycle.survey import Survey
 from collective.recipe.productionstack.ctl.screen import Steps
 from collective.recipe.productionstack.ctl.traffic import pages
 from collective.recipe.productionstack.ctl.watching import troubles
+from collective.recipe.productionstack.daemons import certificates
 from collective.recipe.productionstack.daemons.cron import control as crontab
 from collective.recipe.productionstack.daemons.cron import rivals
 from collective.recipe.productionstack.daemons.supervisor.control import adopt
@@ -184,13 +185,28 @@ def _conclude(control: Control, stack: Stack, found: dict[str, list[str]]) -> No
             else ", nothing was to be started"
         )
     )
-    for hint in (*found["hints"], *boot.warnings(control), *_rivals(stack)):
+    hints = (*found["hints"], *_stand_ins(control, stack))
+    for hint in (*hints, *boot.warnings(control), *_rivals(stack)):
         screen.warn(f"note: {hint}")
     if control.trees.applied() != control.trees.current():
         screen.warn(
             "note: what runs is not what buildout generated last: "
             f"run {control.script} reload"
         )
+
+
+def _stand_ins(control: Control, stack: Stack) -> list[str]:
+    """Say who waits for a first certificate: browsers warn of what serves till then."""
+    waiting = [
+        site.host
+        for site in stack.sites
+        if site.acme and certificates.of_site(stack, site).is_stand_in
+    ]
+    if not waiting:
+        return []
+    more = f" and {len(waiting) - 1} more" if waiting[1:] else ""
+    get = f"{control.script} certificate obtain"
+    return [f"{waiting[0]}{more}: the certificate is self-signed until {get}"]
 
 
 def _rivals(stack: Stack) -> list[str]:

@@ -95,6 +95,7 @@ VERBS = {
     "verify": "verify-backup",
     "sync": "sync-backup",
     "far": "verify-backup --from far",
+    "certificate": "certificate renew",
 }
 """The verbs that do jobs of other names."""
 

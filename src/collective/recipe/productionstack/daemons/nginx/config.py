@@ -14,6 +14,7 @@ from collective.recipe.productionstack.model.announced import Program
 from collective.recipe.productionstack.model.announced import nothing
 from collective.recipe.productionstack.model.chain import WEB_SERVER
 from collective.recipe.productionstack.model.site import Site
+from collective.recipe.productionstack.model.site import folder_name
 from collective.recipe.productionstack.model.stack import Stack
 
 NAME = "nginx"
@@ -121,6 +122,9 @@ def checks(stack: Stack) -> tuple[Check, ...]:
                 "could not open error log file",
                 "worker_connections",
             ),
+            made_later=tuple(
+                pair for site in stack.sites if site.acme for pair in site.pairs
+            ),
         ),
     )
 
@@ -151,4 +155,4 @@ def _ids(sites: tuple[Site, ...]) -> tuple[str, ...]:
 
 
 def _file_name(site: Site) -> str:
-    return site.host.strip("[]").replace(":", "_")
+    return folder_name(site.host)

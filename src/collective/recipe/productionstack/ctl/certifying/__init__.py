@@ -1,0 +1,1 @@
+"""Certificates got from a CA: asked for, judged, taken in, taken back."""
