@@ -68,7 +68,8 @@ def _hosts(stack: Stack) -> dict[str, tuple[str, ...]]:
     for site in stack.sites if stack.chain.has_web_server else ():
         if site.certificate:
             before = found.get(site.certificate, ())
-            found[site.certificate] = (*before, *site.hosts)
+            both = dict.fromkeys((*before, *site.hosts))
+            found[site.certificate] = tuple(both)
     return found
 
 

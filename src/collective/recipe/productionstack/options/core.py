@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.options.declare import option
+from collective.recipe.productionstack.options.names import host_name
 from collective.recipe.productionstack.options.parse import SERVICE_NAMES
 from collective.recipe.productionstack.options.parse import address
 from collective.recipe.productionstack.options.parse import choice
 from collective.recipe.productionstack.options.parse import file_path
-from collective.recipe.productionstack.options.parse import host_name
 from collective.recipe.productionstack.options.parse import lines
 from collective.recipe.productionstack.options.parse import networks
 from collective.recipe.productionstack.options.parse import number_or_part_names

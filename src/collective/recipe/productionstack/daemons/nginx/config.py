@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from collective.recipe.productionstack.daemons.nginx import ids
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.announced import Check
 from collective.recipe.productionstack.model.announced import Health
@@ -23,8 +24,8 @@ COLLECTS = ""
 VERSIONED = ("nginx", "-v")
 
 SHARED = (
-    *("nginx.conf", "guard.conf", "maps.conf", "limits.conf", "answers.conf"),
-    *("headers.conf", "proxy.conf", "tls.conf"),
+    *("nginx.conf", "guard.conf", "maps.conf", "ids.conf", "limits.conf"),
+    *("answers.conf", "headers.conf", "proxy.conf", "tls.conf"),
 )
 """Files that every site includes."""
 
@@ -35,7 +36,8 @@ def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
     """Return path in the tree, template and further values of each file."""
     version = stack.version(NAME)
     common = {
-        "ids": _ids(stack.sites),
+        "ids": ids.patterns(_ids(stack.sites)),
+        "has_stars": any("*" in host for site in stack.sites for host in site.hosts),
         "upstream": stack.upstream_of(WEB_SERVER),
         "beside": _beside(stack),
         "has_cookie_flags": version >= (1, 19, 3),
@@ -43,13 +45,16 @@ def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
         "http2_listen": " http2" if version < (1, 25, 1) else "",
     }
     shared = ((f"nginx/{name}", f"nginx/{name}.j2", common) for name in SHARED)
+    hosts: dict[str, list[Site]] = {}
+    for site in stack.sites:
+        hosts.setdefault(site.host, []).append(site)
     sites = (
         (
-            f"nginx/sites/{_file_name(site)}.conf",
+            f"nginx/sites/{_file_name(host)}.conf",
             "nginx/sites/site.conf.j2",
-            {**common, "site": site},
+            {**common, "site": some[0], "sites": some},
         )
-        for site in stack.sites
+        for host, some in hosts.items()
     )
     return (*shared, *sites)
 
@@ -143,12 +148,10 @@ def _beside(stack: Stack) -> Address | None:
     return None
 
 
-def _ids(sites: tuple[Site, ...]) -> tuple[str, ...]:
+def _ids(sites: tuple[Site, ...]) -> set[str]:
     """Return every id on the way to a site: acquisition would find them all."""
-    return tuple(
-        sorted({one for site in sites for one in site.path.strip("/").split("/")})
-    )
+    return {one for site in sites for one in site.path.strip("/").split("/")}
 
 
-def _file_name(site: Site) -> str:
-    return site.host.strip("[]").replace(":", "_")
+def _file_name(host: str) -> str:
+    return host.strip("[]").replace(":", "_")
