@@ -76,7 +76,8 @@ def _readable(label: str) -> str:
         found = label.removeprefix("xn--").encode("ascii").decode("punycode")
     except UnicodeError:
         return label
-    return found if label.startswith("xn--") and found.isprintable() else label
+    good = label.startswith("xn--") and found and found.isprintable()
+    return found if good else label
 
 
 def an_example(host: str) -> str:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from collective.recipe.productionstack.daemons.nginx import ids
+from collective.recipe.productionstack.daemons import words
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.announced import Check
 from collective.recipe.productionstack.model.announced import Health
@@ -36,7 +36,7 @@ def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
     """Return path in the tree, template and further values of each file."""
     version = stack.version(NAME)
     common = {
-        "ids": ids.patterns(_ids(stack.sites)),
+        "ids": words.patterns(_ids(stack.sites)),
         "has_stars": any("*" in host for site in stack.sites for host in site.hosts),
         "upstream": stack.upstream_of(WEB_SERVER),
         "beside": _beside(stack),

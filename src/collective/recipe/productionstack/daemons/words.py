@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from itertools import groupby
 
 LONGEST = 3000
-"""nginx takes no word of 4096 bytes or more in its configuration."""
+"""Bytes; nginx takes no word of 4096 or more in its configuration."""
 
 
 def patterns(words: Iterable[str]) -> tuple[str, ...]:
