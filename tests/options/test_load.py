@@ -11,9 +11,9 @@ from collective.recipe.productionstack.options.load import OPTIONS
 from collective.recipe.productionstack.options.load import RESERVED
 from collective.recipe.productionstack.options.load import StackOptions
 from collective.recipe.productionstack.options.load import load
+from collective.recipe.productionstack.options.names import host_name
 from collective.recipe.productionstack.options.parse import address
 from collective.recipe.productionstack.options.parse import file_path
-from collective.recipe.productionstack.options.parse import host_name
 from collective.recipe.productionstack.options.parse import zodb_path
 
 

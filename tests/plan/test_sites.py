@@ -10,6 +10,7 @@ import pytest
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.site import Site
 from collective.recipe.productionstack.options.load import StackOptions
+from collective.recipe.productionstack.plan import hosts
 from collective.recipe.productionstack.plan import sites
 from tests.support import samples
 
@@ -52,6 +53,16 @@ def fault(line: str, **options: Any) -> str:
             "a.example /one/two/ url=http://b.example:8080/",
             "http://b.example:8080",
             "/VirtualHostBase/http/b.example:8080/one/two/VirtualHostRoot",
+        ),
+        (
+            "a.example/x/y /Plone url=https://b.example",
+            "https://b.example/x/y",
+            "/VirtualHostBase/https/b.example:443/Plone/VirtualHostRoot/_vh_x/_vh_y",
+        ),
+        (
+            "a.example/ /Plone",
+            "http://a.example:8000",
+            "/VirtualHostBase/http/a.example:8000/Plone/VirtualHostRoot",
         ),
         (
             "a.example /Plone certificate=/c.pem key=/c.key",
@@ -103,6 +114,16 @@ def test_own_certificate_needs_own_key() -> None:
         ("a.example //", "the whole database must not be public"),
         ("a.example,a.example /P", "a host name stands there twice"),
         ("a.example, /P", "'' is no host name"),
+        ("*.example /P", "write it first, as in www.example,*.example"),
+        ("* /P", "'*' is no host name"),
+        ("a.*.example /P", "'a.*.example' is no host name"),
+        ("*.127.0.0.1,a.example /P", "is no host name"),
+        ("a.example/manage /P", "'manage' cannot be a folder"),
+        ("a.example/ACL_users/x /P", "'ACL_users' cannot be a folder"),
+        ("a.example/x/../y /P", "'..' is no folder"),
+        ("a.example/@@x /P", "'@@x' is no folder"),
+        ("a.example/a%20b /P", "'a%20b' is no folder"),
+        ("a.example,b.example/x /P", "the folder stands with the first host"),
         ("a.example /P redirect=on redirect=off", "a name stands there twice"),
         ("a.example /P key", "is not name=value of a site"),
         ("a.example /P url=https://a.example/path", "only scheme, host and port"),
@@ -121,3 +142,80 @@ def test_faults(line: str, said: str) -> None:
 def test_ipv6_host() -> None:
     """A site may be an address of either kind."""
     assert one("[::1],127.0.0.1 /Plone").hosts == ("[::1]", "127.0.0.1")
+
+
+def several(*lines: str) -> tuple[list[Site], list[str]]:
+    """Return the sites of lines, and what is wrong with them together."""
+    chosen = StackOptions(sites=lines)
+    found, problems = sites.lines("stack", chosen, "/b")
+    built, more = sites.sites("stack", found, chosen, CHAIN)
+    return list(built), [str(one) for one in (*problems, *more)]
+
+
+def test_one_line_speaks_for_its_host() -> None:
+    """Aliases, certificate and the like hold for every folder, whichever names them."""
+    lines = (
+        "a.example/x /X",
+        "a.example,b.example,*.c.example /A redirect=off certificate=/c key=/k",
+        "a.example/y /Y",
+    )
+    found, problems = several(*lines)
+    assert problems == []
+    assert [one.name for one in found] == ["a.example/x", "a.example", "a.example/y"]
+    for one in found:
+        assert one.aliases == ("b.example", "*.c.example")
+        assert (one.redirect, one.certificate, one.scheme) == (False, "/c", "https")
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (("a.example/x /A", "a.example/x /B"), "a.example/x already belongs to /A"),
+        (("a.example/x /A", "a.example/x/y /B"), "lies in, or around, a.example/x"),
+        (("a.example/x/y /A", "a.example/x /B"), "lies in, or around, a.example/x/y"),
+        (
+            ("a.example,c.example /A", "a.example/x,d.example /B"),
+            "aliases and names of a.example stand with a.example already",
+        ),
+        (
+            ("a.example,b.example /A", "b.example/x /B"),
+            "the host b.example already belongs to /A",
+        ),
+        (
+            ("a.example,*.b.example /A", "c.example,*.B.example /B"),
+            "the host *.b.example already belongs to /A",
+        ),
+    ],
+)
+def test_what_two_lines_cannot_say(lines: tuple[str, ...], said: str) -> None:
+    _, problems = several(*lines)
+    (problem,) = problems
+    assert said in problem
+
+
+def test_folders_of_other_hosts_do_not_meet() -> None:
+    _, problems = several("a.example/x /A", "b.example/x/y /B", "a.example/xy /C")
+    assert problems == []
+
+
+def test_many_names_with_an_address_of_their_own() -> None:
+    """The canonical host is the one that links are made with."""
+    found = one("*.example.com /Plone url=https://www.example.com")
+    assert found.host == "www.example.com"
+    assert found.aliases == ("*.example.com",)
+
+
+def test_the_more_special_name_wins_and_that_is_said() -> None:
+    found = hosts.covered(
+        {
+            "www.example.com": "www",
+            "*.example.com": "www",
+            "shop.example.com": "shop",
+            "*.shop.example.com": "shop",
+            "notexample.com": "other",
+        }
+    )
+    assert list(found) == [
+        ("*.example.com", "*.shop.example.com"),
+        ("*.example.com", "shop.example.com"),
+    ]

@@ -372,13 +372,16 @@ class PloneSite:
 class Editor:
     """Somebody who logs in with the form and keeps the cookies, through nginx."""
 
-    def __init__(self, site: PloneSite, name: str, password: str) -> None:
+    def __init__(
+        self, site: PloneSite, name: str, password: str, folder: str = ""
+    ) -> None:
         self.site = site
         self.cookies: dict[str, str] = {}
-        form = self.form("/login", "__ac_name")
+        login = f"{folder}/login"
+        form = self.form(login, "__ac_name")
         form.fields["__ac_name"] = name
         form.fields["__ac_password"] = password
-        answer = self.submit("/login", form, "buttons.login")
+        answer = self.submit(login, form, "buttons.login")
         assert answer.status in {302, 303}, answer.text
         assert "__ac" in self.cookies, answer.headers
 

@@ -99,7 +99,8 @@ def _hosts(stack: Stack) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for site in stack.sites if stack.chain.has_web_server else ():
         for certificate, _ in site.pairs:
-            found[certificate] = (*found.get(certificate, ()), *site.hosts)
+            both = dict.fromkeys((*found.get(certificate, ()), *site.hosts))
+            found[certificate] = tuple(both)
     return found
 
 

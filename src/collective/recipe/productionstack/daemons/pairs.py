@@ -20,7 +20,7 @@ from collective.recipe.productionstack.machine import openssl
 from collective.recipe.productionstack.model.site import CHAIN_FILE
 from collective.recipe.productionstack.model.site import KEY_FILE
 from collective.recipe.productionstack.model.site import Site
-from collective.recipe.productionstack.model.site import folder_name
+from collective.recipe.productionstack.model.site import host_folder
 from collective.recipe.productionstack.model.stack import Stack
 
 KEPT = ".kept"
@@ -81,7 +81,7 @@ class OwnPair:
 
 def of(stack: Stack, site: Site) -> OwnPair:
     """Return where the certificate of a site lies that has none of its own."""
-    return OwnPair(Path(stack.folders.certificates), folder_name(site.host))
+    return OwnPair(Path(stack.folders.certificates), host_folder(site.host))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ KEY_FILE = "key.pem"
 """Names in the folder of a certificate that is ours."""
 
 
-def folder_name(host: str) -> str:
+def host_folder(host: str) -> str:
     """Return the name of a folder or file that is a host's."""
     return host.strip("[]").replace(":", "_")
 
@@ -19,6 +19,7 @@ class Site:
     """Host names and the Plone site in the ZODB that they show."""
 
     host: str
+    folder: str = ""
     aliases: tuple[str, ...] = ()
     path: str
     redirect: bool = True
@@ -45,8 +46,19 @@ class Site:
         return ("sites", "sites") if self.own_certificate else ("certificate", "key")
 
     @property
+    def name(self) -> str:
+        """Host and folder: what tells it from other sites."""
+        return f"{self.host}{self.folder}"
+
+    @property
+    def shown(self) -> str:
+        """Its name for people, in its own script too where that is another."""
+        own = readable(self.host)
+        return self.name if own == self.host else f"{self.name} ({own})"
+
+    @property
     def hosts(self) -> tuple[str, ...]:
-        """Every host name, the canonical one first."""
+        """Every host name, the canonical one first; an alias may begin with a star."""
         return (self.host, *self.aliases)
 
     @property
@@ -55,16 +67,43 @@ class Site:
         return (self.host,) if self.redirect else self.hosts
 
     @property
-    def url(self) -> str:
-        """What visitors type: scheme, host and a port that is not the usual one."""
+    def origin(self) -> str:
+        """What visitors type for the host: with a port that is not the usual one."""
         usual = {"http": 80, "https": 443}[self.scheme]
         port = "" if self.url_port == usual else f":{self.url_port}"
         return f"{self.scheme}://{self.url_host}{port}"
 
     @property
+    def url(self) -> str:
+        """What visitors type for the site: the host, and its folder there."""
+        return f"{self.origin}{self.folder}"
+
+    @property
     def virtual_host(self) -> str:
-        """The path that tells Zope's virtual host monster who is asked for."""
+        """The path that tells Zope's virtual host monster who is asked for.
+
+        After the root it reads ``_vh_`` words: folders that links have, the site not.
+        """
         return (
             f"/VirtualHostBase/{self.scheme}/{self.url_host}:{self.url_port}"
-            f"{self.path}/VirtualHostRoot"
+            f"{self.path}/VirtualHostRoot{self.folder.replace('/', '/_vh_')}"
         )
+
+
+def readable(host: str) -> str:
+    """Return a host name in the script that people write it in (RFC 3492)."""
+    return ".".join(map(_readable, host.split(".")))
+
+
+def _readable(label: str) -> str:
+    try:
+        found = label.removeprefix("xn--").encode("ascii").decode("punycode")
+    except UnicodeError:
+        return label
+    good = label.startswith("xn--") and found and found.isprintable()
+    return found if good else label
+
+
+def an_example(host: str) -> str:
+    """Return a name that somebody may ask for: of many where the host has a star."""
+    return host.replace("*", "any-name", 1)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.options.declare import option
+from collective.recipe.productionstack.options.names import host_name
 from collective.recipe.productionstack.options.parse import SERVICE_NAMES
 from collective.recipe.productionstack.options.parse import address
 from collective.recipe.productionstack.options.parse import choice
 from collective.recipe.productionstack.options.parse import file_path
-from collective.recipe.productionstack.options.parse import host_name
 from collective.recipe.productionstack.options.parse import lines
 from collective.recipe.productionstack.options.parse import networks
 from collective.recipe.productionstack.options.parse import number_or_part_names
@@ -29,8 +29,10 @@ class CoreOptions:
 
     sites: tuple[str, ...] = option(
         "The Plone sites and their host names, one per line:"
-        " `HOST[,ALIAS…] /zodb/path [name=value …]`. The first host is canonical;"
-        " the others are redirected to it, or served too with `redirect=off`."
+        " `HOST[/FOLDER][,ALIAS…] /zodb/path [name=value …]`. The first host is"
+        " canonical; the others are redirected to it, or served too with"
+        " `redirect=off`. With a folder the site lies below it, on all these hosts."
+        " An alias `*.example.com` is every name that ends so and no other line has."
         " Further names: `url` (what visitors type, where something else stands in"
         " front), `certificate` and `key` (this site's own), `frontend` (`classic`)."
         " `file:PATH` stands for the lines of a file.",

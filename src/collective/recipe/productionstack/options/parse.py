@@ -9,8 +9,8 @@ from collections.abc import Callable
 from collective.recipe.productionstack.model.address import LAST_PORT
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.address import unsafe_in
+from collective.recipe.productionstack.options.names import host_name
 
-LONGEST_NAME = 253  # RFC 1035 2.3.4, as text
 MOST_CLIENTS = 64
 LONGEST_NUMBER = 9
 MEGABYTES = {"M": 1, "G": 1024}
@@ -18,7 +18,6 @@ DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
 SERVICE_NAMES = ("nginx", "varnish", "haproxy", "supervisor", "logrotate", "cron")
 
-HOST_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 URL_SEGMENT = re.compile(r"[A-Za-z0-9@+_.~-]+")
 MAIL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._%+-]*(@[A-Za-z0-9][A-Za-z0-9.-]*)?")
 WEB = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+(/[!-~]*)?")
@@ -64,26 +63,6 @@ def port_base(value: str) -> int:
         last = "too high: ten ports are counted from it, and 65535 is the last"
         raise ValueError(last)
     return number
-
-
-def host_name(value: str) -> str:
-    """Parse a host name or IP address; other scripts become punycode (RFC 5890).
-
-    Raises ValueError for anything else.
-    """
-    bare = value[1:-1] if value.startswith("[") and value.endswith("]") else value
-    if ":" in bare:
-        if not re.fullmatch(r"[0-9A-Fa-f:.]+", bare):
-            raise ValueError("not a host name")
-        return bare if bare == value else value.lower()
-    try:
-        name = value.lower() if value.isascii() else value.encode("idna").decode()
-    except UnicodeError:
-        raise ValueError("not a host name") from None
-    labels = name.removesuffix(".").split(".")
-    if len(name) > LONGEST_NAME or not all(map(HOST_LABEL.fullmatch, labels)):
-        raise ValueError("not a host name")
-    return name.removesuffix(".")
 
 
 def zodb_path(value: str) -> str:

@@ -15,6 +15,7 @@ from collective.recipe.productionstack.model.clients import Client
 from collective.recipe.productionstack.model.stack import Stack
 from collective.recipe.productionstack.model.storage import Storage
 from collective.recipe.productionstack.plan import certificates
+from collective.recipe.productionstack.plan import hosts
 
 WHAT = {
     "cache": "pages past the web server's refusals",
@@ -38,6 +39,7 @@ def warnings(stack: Stack, *, given: Callable[[str, str], bool]) -> Iterator[str
     yield from _blob_warnings(stack)
     yield from _listeners(stack)
     yield from _fronts(stack)
+    yield from _stars(stack)
     yield from _secrets(stack)
     yield from certificates.warnings(stack)
     yield from _missing_programs(stack)
@@ -84,6 +86,16 @@ def _fronts(stack: Stack) -> Iterator[str]:
                     " trusted-proxies = 127.0.0.1"
                 )
                 return
+
+
+def _stars(stack: Stack) -> Iterator[str]:
+    """Yield the names with a star that hold hosts of other sites."""
+    owners = {host: site.host for site in stack.sites for host in site.hosts}
+    for star, host in hosts.covered(owners):
+        yield (
+            f"[{stack.name}] sites: {star} of {owners[star]} covers {host} too, which"
+            f" goes to {owners[host]}: the more special name wins"
+        )
 
 
 def _low_ports(stack: Stack) -> Iterator[str]:

@@ -3,38 +3,32 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from collective.recipe.productionstack.errors import Problem
+from collective.recipe.productionstack.errors import printable
 from collective.recipe.productionstack.model.chain import Chain
 from collective.recipe.productionstack.model.folders import Folders
 from collective.recipe.productionstack.model.site import CHAIN_FILE
 from collective.recipe.productionstack.model.site import KEY_FILE
 from collective.recipe.productionstack.model.site import Site
-from collective.recipe.productionstack.model.site import folder_name
+from collective.recipe.productionstack.model.site import host_folder
 from collective.recipe.productionstack.options.load import StackOptions
+from collective.recipe.productionstack.options.names import folder_name
+from collective.recipe.productionstack.options.names import host_name
+from collective.recipe.productionstack.options.names import served_name
 from collective.recipe.productionstack.options.parse import choice
-from collective.recipe.productionstack.options.parse import host_name
 from collective.recipe.productionstack.options.parse import lines as parse_lines
 from collective.recipe.productionstack.options.parse import port
 from collective.recipe.productionstack.options.parse import zodb_path
 from collective.recipe.productionstack.options.tls import file_paths
+from collective.recipe.productionstack.plan import hosts
+from collective.recipe.productionstack.plan.hosts import Line
 from collective.recipe.productionstack.sources.reading import is_on
 
 EXAMPLE = "Write for example: www.example.com,example.com /Plone"
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A site line taken apart; nothing in it depends on other options yet."""
-
-    hosts: tuple[str, ...]
-    path: str
-    names: dict[str, Any]
 
 
 FILE = "file:"
@@ -55,8 +49,11 @@ def lines(
             good.append(_line(text))
         except ValueError as error:
             problems.append(_problem(part, text, str(error)))
-    problems += _doubled(part, good)
-    return good, problems
+    problems += [
+        _problem(part, f"{one.line.name} {one.line.path}", one.message, one.remedy)
+        for one in hosts.faults(good)
+    ]
+    return hosts.shared(good), problems
 
 
 def _all(
@@ -95,7 +92,7 @@ def sites(
     problems = [
         _problem(
             part,
-            f"{line.hosts[0]} {line.path}",
+            f"{line.name} {line.path}",
             "a certificate and a key belong together",
             "Give both or neither, and as many of each: "
             "certificate=/path/chain.pem key=/path/key.pem",
@@ -106,7 +103,7 @@ def sites(
     problems += [
         _problem(
             part,
-            f"{site.host} {site.path}",
+            f"{site.name} {site.path}",
             f"visitors are to type {site.url}, but its certificate sends them to https",
             "Write url=https://…, or give this site no certificate.",
         )
@@ -126,20 +123,38 @@ def _line(text: str) -> Line:
     words = text.split()
     if not words[1:]:
         raise ValueError("a site needs host names and the path of a Plone site")
-    hosts = tuple(_host(name) for name in words[0].split(","))
-    if len(set(hosts)) < len(hosts):
+    first, *aliases = words[0].split(",")
+    name, slash, folder = first.partition("/")
+    found = tuple(_host(one) for one in (name, *aliases))
+    if len(set(found)) < len(found):
         raise ValueError("a host name stands there twice")
     pairs = [_pair(word) for word in words[2:]]
     if len({name for name, _ in pairs}) < len(pairs):
         raise ValueError("a name stands there twice")
-    return Line(hosts, zodb_path(words[1]), dict(pairs))
+    names = dict(pairs)
+    below = folder_name(folder.removesuffix("/")) if slash and folder else ""
+    return Line(_canonical(found, names), zodb_path(words[1]), names, below)
 
 
 def _host(name: str) -> str:
+    if "/" in name:
+        raise ValueError(f"{name!r}: the folder stands with the first host, for all")
     try:
-        return host_name(name)
+        return served_name(name)
     except ValueError:
-        raise ValueError(f"{name!r} is no host name") from None
+        raise ValueError(f"{printable(name, 80)!r} is no host name") from None
+
+
+def _canonical(found: tuple[str, ...], names: dict[str, Any]) -> tuple[str, ...]:
+    """Return the hosts with one first that links can be made with."""
+    if not found[0].startswith("*"):
+        return found
+    if "url" not in names:
+        raise ValueError(
+            f"{found[0]} is many names, and links need one: write it first, as in "
+            f"www{found[0][1:]},{found[0]}, or url=https://www{found[0][1:]}"
+        )
+    return tuple(dict.fromkeys((names["url"][1], *found)))
 
 
 def _pair(word: str) -> tuple[str, Any]:
@@ -199,7 +214,7 @@ def _site(line: Line, options: StackOptions, chain: Chain, folders: Folders) -> 
     acme = options.acme != "off" and not (certificates or keys)
     if acme:
         certificates, keys = (
-            (f"{folders.certificates}/{folder_name(line.hosts[0])}/{name}",)
+            (f"{folders.certificates}/{host_folder(line.hosts[0])}/{name}",)
             for name in (CHAIN_FILE, KEY_FILE)
         )
     scheme, host, port = line.names.get("url") or _seen(
@@ -207,6 +222,7 @@ def _site(line: Line, options: StackOptions, chain: Chain, folders: Folders) -> 
     )
     return Site(
         host=line.hosts[0],
+        folder=line.folder,
         aliases=line.hosts[1:],
         path=line.path,
         redirect=line.names.get("redirect", True),
@@ -225,20 +241,6 @@ def _seen(line: Line, chain: Chain, *, tls: bool) -> tuple[str, str, int]:
     if tls and chain.https:
         return "https", line.hosts[0], chain.https.port
     return "http", line.hosts[0], chain.http.port
-
-
-def _doubled(part: str, found: list[Line]) -> Iterator[Problem]:
-    owners: dict[str, str] = {}
-    for line in found:
-        for host in line.hosts:
-            if host in owners:
-                yield _problem(
-                    part,
-                    f"{host} {line.path}",
-                    f"the host {host} already belongs to {owners[host]}",
-                    "Name every host once.",
-                )
-            owners.setdefault(host, line.path)
 
 
 def _problem(part: str, value: str, message: str, remedy: str = EXAMPLE) -> Problem:

@@ -17,6 +17,7 @@ from collective.recipe.productionstack.machine.http import connection
 from collective.recipe.productionstack.model.chain import CACHE
 from collective.recipe.productionstack.model.chain import WEB_SERVER
 from collective.recipe.productionstack.model.site import Site
+from collective.recipe.productionstack.model.site import an_example
 from collective.recipe.productionstack.model.stack import Stack
 
 TIMEOUT = 30.0
@@ -48,6 +49,7 @@ class Visit:
 
     def __post_init__(self) -> None:
         """Choose an address that nobody else asks for."""
+        self.name = an_example(self.host)
         self.query = f"?purge-check={secrets.token_hex(8)}"
         self.cache = roles.title(self.stack, CACHE)
         has_front = self.stack.chain.has_web_server
@@ -88,14 +90,14 @@ class Visit:
 
     def visit(self, method: str = "GET") -> Page:
         """Ask as a visitor."""
-        one, path = pages.entry(self.stack, self.site, self.host, TIMEOUT)
-        return pages.ask(one, f"{path}{self.query}", self.host, method)
+        one, path = pages.entry(self.stack, self.site, self.name, TIMEOUT)
+        return pages.ask(one, f"{path}{self.query}", self.name, method)
 
     def at_cache(self, method: str = "GET") -> Page:
         """Ask the listener of the cache that is not the web server's."""
         one = connection(self.stack.chain.cache.to_connect, TIMEOUT)
         path = f"{self.site.virtual_host}/{self.query}"
-        return pages.ask(one, path, self.host, method)
+        return pages.ask(one, path, self.name, method)
 
     def redirected(self) -> str:
         """See that an alias is sent to the site's address."""
@@ -130,7 +132,9 @@ class Visit:
             shown = ", ".join(told["proxies"]) or "nobody"
             self.fail("Plone", f"sends PURGE to {shown}, not to {own}", again)
         site = self.site
-        paths = told["paths"][f"{site.scheme}/{site.url_host}/{site.url_port}"]
+        paths = told["paths"][
+            f"{site.scheme}/{site.url_host}/{site.url_port}{site.folder}"
+        ]
         return [(proxy, path) for proxy in told["proxies"] for path in sorted(paths)]
 
     def stored(self) -> Callable[[], Page]:

@@ -15,6 +15,7 @@ from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.errors import printable
 from collective.recipe.productionstack.machine.http import connection
 from collective.recipe.productionstack.model.site import Site
+from collective.recipe.productionstack.model.site import readable
 from collective.recipe.productionstack.model.stack import Stack
 
 SAFE = "/!$&'()*+,;=:@[]~"
@@ -59,7 +60,18 @@ def _target(stack: Stack, url: str, chosen: Site | None) -> Target:
     if not good:
         message = f"{printable(url)}: no address. Write for example: https://HOST/path"
         raise ControlError(message)
-    return Target(_site(stack, good), _path(parts.path))
+    return _below(stack, good, _path(parts.path))
+
+
+def _below(stack: Stack, host: str, path: str) -> Target:
+    """Return the site whose folder a path of a host lies in, and the path there."""
+    of_host = _of_host(stack, host)
+    for site in sorted(of_host, key=lambda one: one.folder, reverse=True):
+        if f"{path}/".startswith(f"{site.folder}/"):
+            return Target(site, path.removeprefix(site.folder) or "/")
+    shown = ", ".join(site.url for site in of_host)
+    message = f"{printable(host + path)} is in no site. There are: {shown}."
+    raise ControlError(message)
 
 
 def _path(text: str) -> str:
@@ -79,27 +91,49 @@ def _only(stack: Stack, url: str) -> Site:
     raise ControlError(message)
 
 
-def _site(stack: Stack, host: str) -> Site:
-    name = host.lower().rstrip(".").partition(":")[0] if "[" not in host else host
-    for site in stack.sites:
-        if name in {*site.hosts, site.url_host}:
+def _site(stack: Stack, name: str) -> Site:
+    """Return the site of a host, or of a folder there; of several the host's own."""
+    host, slash, folder = name.partition("/")
+    wanted = f"/{folder}".rstrip("/") if slash else ""
+    found = _of_host(stack, host)
+    for site in found:
+        if site.folder == wanted or (not slash and len(found) == 1):
             return site
+    message = f"{printable(name)} is no site. There are: {_known(stack)}."
+    raise ControlError(message)
+
+
+def _of_host(stack: Stack, host: str) -> list[Site]:
+    name = host.lower().rstrip(".").partition(":")[0] if "[" not in host else host
+    found = [one for one in stack.sites if name in _names(one)]
+    if found:
+        return found
+    stars = {f"*{name[at:]}" for at, letter in enumerate(name) if letter == "."}
+    covered = [one for one in stack.sites if stars & set(one.hosts)]
+    if covered:
+        longest = max(covered, key=lambda one: max(map(len, stars & set(one.hosts))))
+        return [one for one in covered if one.host == longest.host]
     message = f"{printable(host)} is no host of this stack. There are: {_known(stack)}."
     raise ControlError(message)
 
 
+def _names(site: Site) -> set[str]:
+    return {*site.hosts, *map(readable, site.hosts), site.url_host}
+
+
 def _known(stack: Stack) -> str:
-    return ", ".join(host for site in stack.sites for host in site.hosts)
+    found = (f"{host}{one.folder}" for one in stack.sites for host in one.hosts)
+    return ", ".join(found)
 
 
 def drop(control: Control, stack: Stack, target: Target) -> None:
     """Drop one page of a site."""
     site = target.site
-    shown = f"{site.host}{target.path}"
+    shown = f"{site.name}{target.path}"
     of_site = ("obj.http.X-PS-Site", "==", f"={site.path}")
     if not target.path:
         ban(control, stack, *of_site)
-        shown = f"{site.host}: the whole site ({site.path})"
+        shown = f"{site.name}: the whole site ({site.path})"
     elif target.is_pattern:
         # The owner has no slash at its end, see ps_owner in default.vcl.
         path = re.sub(r"^/\+\+api\+\+(?=/)", "", target.path)

@@ -102,12 +102,13 @@ def entry(
     stack: Stack, site: Site, host: str, timeout: float
 ) -> tuple[http.client.HTTPConnection, str]:
     """Return a connection to the outermost tier, and the front page's path there."""
+    start = f"{site.folder}/"
     chain, ours = stack.chain, {one.kind for one in stack.announced.programs}
     # In maintenance the web server would answer with its page for visitors.
-    if chain.web_server in ours and host not in maintenance.hosts(stack):
+    if chain.web_server in ours and site.host not in maintenance.hosts(stack):
         if chain.https and site.certificate:
-            return _NamedConnection(chain.https.to_connect, host, timeout), "/"
-        return connection(chain.http, timeout), "/"
+            return _NamedConnection(chain.https.to_connect, host, timeout), start
+        return connection(chain.http, timeout), start
     inner = ((chain.proxy_cache, chain.cache), (chain.load_balancer, chain.balancer))
     address = next(
         (address for daemon, address in inner if daemon in ours),
@@ -117,7 +118,7 @@ def entry(
 
 
 def _wait(starter: Starter, site: Site) -> Page:
-    step = site.host
+    step = site.shown
     starter.steps.begin(step, "waiting for a page")
     for _ in waiting.tries(starter.left, 0.3):
         page = fetch(starter.stack, site, max(1.0, min(TIMEOUT, starter.left)))
@@ -126,7 +127,7 @@ def _wait(starter: Starter, site: Site) -> Page:
             return page
         starter.steps.begin(step, page.trouble)
     message = (
-        f"{site.host} gives no page ({page.trouble}) though everything runs. "
+        f"{site.shown} gives no page ({page.trouble}) though everything runs. "
         f"See {starter.control.script} status and the logs in "
         f"{starter.stack.folders.log}."
     )
@@ -148,7 +149,7 @@ def _is_never_cached(stack: Stack, site: Site) -> bool:
 def missing(stack: Stack, site: Site) -> str:
     """Say that a site is not in the database, and how to create it."""
     text = (
-        f"{site.host}: there is no {site.path} in the database yet. "
+        f"{site.shown}: there is no {site.path} in the database yet. "
         f"Create it: bin/{stack.name} create-site"
     )
     client = stack.zope.debug_client

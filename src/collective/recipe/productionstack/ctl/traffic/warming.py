@@ -31,7 +31,7 @@ def warm(stack: Stack, name: str, paths: Sequence[str], steps: Steps) -> None:
     client = next(one for one in stack.zope.clients if one.name == name)
     for site in stack.sites:
         for path in paths:
-            steps.begin(name, f"warming up: {site.host}{path}")
+            steps.begin(name, f"warming up: {site.name}{path}")
             page = _ask(client, site, path)
             if page.status in pages.ANSWERS - {pages.MISSING}:
                 continue
@@ -46,7 +46,7 @@ def warm(stack: Stack, name: str, paths: Sequence[str], steps: Steps) -> None:
             raise ControlError(message)
     for site in stack.sites[:1]:
         for path in ALSO:
-            steps.begin(name, f"warming up: {site.host}{path}")
+            steps.begin(name, f"warming up: {site.name}{path}")
             _ask(client, site, path)
     steps.done(name, "warm")
 

@@ -23,6 +23,7 @@ from collective.recipe.productionstack.ctl.plone import ask
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.errors import printable
 from collective.recipe.productionstack.model.site import Site
+from collective.recipe.productionstack.model.site import readable
 from collective.recipe.productionstack.model.stack import Stack
 
 GOOD = ("created", "there")
@@ -85,7 +86,7 @@ def _chosen(stack: Stack, path: str | None) -> list[Site]:
 def _wanted(sites: list[Site], asked: dict[str, Any]) -> dict[str, Any]:
     return {
         "paths": [site.path for site in sites],
-        "titles": {site.path: asked["title"] or site.host for site in sites},
+        "titles": {site.path: asked["title"] or readable(site.host) for site in sites},
         "language": asked["language"].lower(),
         "distribution": asked["distribution"],
         "content": not asked["no_content"],
@@ -107,7 +108,7 @@ def _say(
 ) -> None:
     for site in sites:
         state = states[site.path]
-        name = printable(f"{site.host} ({site.path})")
+        name = printable(f"{site.shown} ({site.path})")
         if state == "created":
             control.screen.say(f"{name}: created")
         elif state == "there":

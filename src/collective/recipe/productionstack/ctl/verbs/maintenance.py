@@ -21,6 +21,7 @@ from collective.recipe.productionstack.ctl.shell import Guessing
 from collective.recipe.productionstack.ctl.traffic import maintenance
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.model.site import Site
+from collective.recipe.productionstack.model.site import readable
 from collective.recipe.productionstack.model.stack import Stack
 
 
@@ -33,7 +34,7 @@ def command() -> None:
 @click.argument("sites", nargs=-1)
 @click.pass_obj
 def switch_on(control: Control, *, sites: tuple[str, ...]) -> int:
-    """Begin, for the named sites (host or path) or for all.
+    """Begin, for the hosts of the named sites (host or path) or for all.
 
     \b
     Example: bin/stack maintenance on /Plone
@@ -46,7 +47,7 @@ def switch_on(control: Control, *, sites: tuple[str, ...]) -> int:
         maintenance.write(control, stack, {*before, *added}, before)
         allowed = ", ".join(stack.maintenance.allow) or "nobody"
         control.screen.say(
-            f"maintenance: on for {', '.join(site.host for site in chosen)}; "
+            f"maintenance: on for {', '.join(site.shown for site in chosen)}; "
             f"{allowed} gets through; backup, pack and watchdog wait. "
             f"{control.script} maintenance off ends it."
         )
@@ -96,13 +97,18 @@ def _stack(control: Control) -> Stack:
 
 
 def _chosen(stack: Stack, names: Sequence[str]) -> list[Site]:
-    chosen = []
+    """Return the named sites, with those that share their hosts, or all."""
+    hosts: set[str] = set()
     for name in names:
-        found = [one for one in stack.sites if name in {*one.hosts, one.path}]
+        found = [one for one in stack.sites if name in _names(one)]
         if not found:
-            known = [one.host for one in stack.sites]
+            known = [one.name for one in stack.sites]
             near = difflib.get_close_matches(name, known, n=1) or known
             message = f"there is no site {name}. Did you mean {' or '.join(near)}?"
             raise ControlError(message)
-        chosen += found
-    return chosen or list(stack.sites)
+        hosts |= {one.host for one in found}
+    return [one for one in stack.sites if one.host in hosts or not names]
+
+
+def _names(site: Site) -> set[str]:
+    return {*site.hosts, *map(readable, site.hosts), site.name, site.path}

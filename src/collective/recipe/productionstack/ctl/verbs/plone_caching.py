@@ -114,7 +114,7 @@ def _conclude(
     done = result.get("sites", {}).get(site.path, result)
     trouble = _worded(stack, site, done.get("trouble", ""))
     changes = done.get("changes", ())
-    name = f"{site.host} ({site.path})"
+    name = f"{site.shown} ({site.path})"
     if trouble:
         control.screen.fail(f"Error: {trouble}")
         return trouble
@@ -137,23 +137,23 @@ def _worded(stack: Stack, site: Site, trouble: str) -> str:
     known = {
         "missing": pages.missing(stack, site),
         "no site": (
-            f"{site.host}: {site.path} is no Plone site. "
+            f"{site.shown}: {site.path} is no Plone site. "
             f"Name the site's path in [{stack.name}] sites, then run bin/buildout."
         ),
         "no package": (
-            f"{site.host}: plone.app.caching is not installed. "
+            f"{site.shown}: plone.app.caching is not installed. "
             f"Add it (or Plone) to the eggs of [{client}], then run bin/buildout."
         ),
         "no profile": (
-            f"{site.host}: plone.app.caching is there but not loaded. "
+            f"{site.shown}: plone.app.caching is there but not loaded. "
             f"Add zcml = plone.app.caching to [{client}], then run bin/buildout."
         ),
         "no tags": (
-            f"{site.host}: purge-by = tag needs collective.purgebyid in Plone. Add it "
+            f"{site.shown}: purge-by = tag needs collective.purgebyid in Plone. Add it "
             f"to the eggs of [{client}], then run bin/buildout."
         ),
         "tags not loaded": (
-            f"{site.host}: collective.purgebyid is there but not loaded. "
+            f"{site.shown}: collective.purgebyid is there but not loaded. "
             f"Add zcml = collective.purgebyid to [{client}], then run bin/buildout."
         ),
     }

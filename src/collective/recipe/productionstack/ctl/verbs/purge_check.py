@@ -50,18 +50,18 @@ def command(control: Control, *, as_json: bool) -> int:
     return 0 if all(one["ok"] for one in results) else 1
 
 
-def _fronts(stack: Stack) -> dict[str, list[tuple[str, str, str]]]:
+def _fronts(stack: Stack) -> dict[str, list[tuple[str, str, str, str]]]:
     """Return each site's path and the addresses that it is edited at."""
-    fronts: dict[str, list[tuple[str, str, str]]] = {}
+    fronts: dict[str, list[tuple[str, str, str, str]]] = {}
     for site in stack.sites:
-        front = (site.scheme, site.url_host, str(site.url_port))
+        front = (site.scheme, site.url_host, str(site.url_port), site.folder)
         fronts.setdefault(site.path, []).append(front)
     return fronts
 
 
 def _result(control: Control, visit: Visit) -> dict[str, Any]:
     del control
-    base = {"host": visit.host, "site": visit.site.path}
+    base = {"host": f"{visit.host}{visit.site.folder}", "site": visit.site.path}
     try:
         return {**base, "ok": True, "said": visit.prove()}
     except FailedError as error:

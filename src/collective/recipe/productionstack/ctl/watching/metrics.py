@@ -101,7 +101,7 @@ def of_status(status: Status) -> Iterator[Number]:
         drained = client.name in status.drained
         yield "client_drained", "client", client.name, float(drained)
     for site, answer in status.sites.items():
-        yield "site_up", "host", site.host, float(answer == health.OK)
+        yield "site_up", "host", site.name, float(answer == health.OK)
     yield from of_backups(status.stack)
     yield from _of_certificates(status.certificates)
     yield from of_counters(status.counted)

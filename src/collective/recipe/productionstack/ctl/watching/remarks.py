@@ -39,7 +39,7 @@ def lines(control: Control, status: Status) -> Iterator[str]:
 
 def _sites(control: Control, status: Status) -> list[str]:
     said = [
-        f"{site.host}: {answer}"
+        f"{site.shown}: {answer}"
         for site, answer in status.sites.items()
         if len(status.sites) <= FEW or answer != health.OK
     ]

@@ -38,7 +38,7 @@ def _ask(stack: Stack, site: Site, timeout: float) -> str:
 def troubles(found: dict[Site, str]) -> dict[str, str]:
     """Return what is wrong, by site and kind of trouble."""
     return {
-        f"{site.host} site": f"{site.host} gives no page: {answer}"
+        f"{site.name} site": f"{site.shown} gives no page: {answer}"
         for site, answer in found.items()
         if answer != health.OK
     }

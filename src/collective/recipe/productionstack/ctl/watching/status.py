@@ -98,7 +98,12 @@ class Status:
             "drained": self.drained,
             "disks": self.disks,
             "sites": tuple(
-                {"host": site.host, "path": site.path, "answer": answer}
+                {
+                    "host": site.host,
+                    "folder": site.folder,
+                    "path": site.path,
+                    "answer": answer,
+                }
                 for site, answer in self.sites.items()
             ),
             "certificates": tuple(map(certificates.values, self.certificates)),

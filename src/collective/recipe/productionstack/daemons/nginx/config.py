@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from collective.recipe.productionstack.daemons import words
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.announced import Check
 from collective.recipe.productionstack.model.announced import Health
@@ -14,7 +15,7 @@ from collective.recipe.productionstack.model.announced import Program
 from collective.recipe.productionstack.model.announced import nothing
 from collective.recipe.productionstack.model.chain import WEB_SERVER
 from collective.recipe.productionstack.model.site import Site
-from collective.recipe.productionstack.model.site import folder_name
+from collective.recipe.productionstack.model.site import host_folder
 from collective.recipe.productionstack.model.stack import Stack
 
 NAME = "nginx"
@@ -24,8 +25,8 @@ COLLECTS = ""
 VERSIONED = ("nginx", "-v")
 
 SHARED = (
-    *("nginx.conf", "guard.conf", "maps.conf", "limits.conf", "answers.conf"),
-    *("headers.conf", "proxy.conf", "tls.conf"),
+    *("nginx.conf", "guard.conf", "maps.conf", "ids.conf", "limits.conf"),
+    *("answers.conf", "headers.conf", "proxy.conf", "tls.conf"),
 )
 """Files that every site includes."""
 
@@ -36,7 +37,8 @@ def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
     """Return path in the tree, template and further values of each file."""
     version = stack.version(NAME)
     common = {
-        "ids": _ids(stack.sites),
+        "ids": words.patterns(_ids(stack.sites)),
+        "has_stars": any("*" in host for site in stack.sites for host in site.hosts),
         "upstream": stack.upstream_of(WEB_SERVER),
         "beside": _beside(stack),
         "has_cookie_flags": version >= (1, 19, 3),
@@ -44,13 +46,16 @@ def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
         "http2_listen": " http2" if version < (1, 25, 1) else "",
     }
     shared = ((f"nginx/{name}", f"nginx/{name}.j2", common) for name in SHARED)
+    hosts: dict[str, list[Site]] = {}
+    for site in stack.sites:
+        hosts.setdefault(site.host, []).append(site)
     sites = (
         (
-            f"nginx/sites/{_file_name(site)}.conf",
+            f"nginx/sites/{host_folder(host)}.conf",
             "nginx/sites/site.conf.j2",
-            {**common, "site": site},
+            {**common, "site": some[0], "sites": some},
         )
-        for site in stack.sites
+        for host, some in hosts.items()
     )
     return (*shared, *sites)
 
@@ -147,12 +152,8 @@ def _beside(stack: Stack) -> Address | None:
     return None
 
 
-def _ids(sites: tuple[Site, ...]) -> tuple[str, ...]:
+def _ids(sites: tuple[Site, ...]) -> set[str]:
     """Return every id on the way to a site: acquisition would find them all."""
-    return tuple(
-        sorted({one for site in sites for one in site.path.strip("/").split("/")})
-    )
+    return {one for site in sites for one in site.path.strip("/").split("/")}
 
 
-def _file_name(site: Site) -> str:
-    return folder_name(site.host)

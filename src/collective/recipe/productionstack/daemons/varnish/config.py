@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from collective.recipe.productionstack.daemons import words
 from collective.recipe.productionstack.daemons.varnish import tracking
 from collective.recipe.productionstack.model.announced import Check
 from collective.recipe.productionstack.model.announced import Health
@@ -60,6 +61,7 @@ def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
         "near": stack.chain.web_server,
         "tracking": tracking.pattern(),
         "purgers": purgers(stack),
+        "paths": words.patterns(site.path for site in stack.sites),
         "grace": stack.caching.grace,
         "file_limit": stack.caching.file_limit,
         "rules": tuple(condition(rule) for rule in stack.caching.rules),

@@ -29,21 +29,25 @@ def _look(site: Any, wanted: dict[str, Any]) -> dict[str, Any]:
         "enabled": bool(records.get(f"{PURGE}.enabled")),
         "proxies": list(records.get(f"{PURGE}.cachingProxies") or ()),
         "paths": {
-            "/".join(front): list(getPathsToPurge(site, _request(site, *front)))
-            for front in map(tuple, fronts)
+            f"{scheme}/{host}/{port}{folder}": list(
+                getPathsToPurge(site, _request(site, scheme, host, port, folder))
+            )
+            for scheme, host, port, folder in fronts
         },
     }
 
 
-def _request(site: Any, scheme: str, host: str, port: str) -> Any:
+def _request(site: Any, scheme: str, host: str, port: str, folder: str) -> Any:
     """Return a request as an editor's that has come through the virtual host."""
     from Testing.makerequest import makerequest
     from zope.globalrequest import setRequest
 
     request = makerequest(site).REQUEST
     request.setServerURL(scheme, host, port)
-    request.set("VIRTUAL_URL_PARTS", (request["SERVER_URL"], ""))
-    request.set("VIRTUAL_URL", request["SERVER_URL"] + "/")
+    # As Zope's virtual host monster writes them, of a site in a folder three.
+    parts = (request["SERVER_URL"], *filter(None, [folder.strip("/")]), "")
+    request.set("VIRTUAL_URL_PARTS", parts)
+    request.set("VIRTUAL_URL", "/".join(parts))
     request.set("VirtualRootPhysicalPath", site.getPhysicalPath())
     setRequest(request)
     return request
