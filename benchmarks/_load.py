@@ -6,7 +6,9 @@ import gzip
 import os
 import re
 import subprocess
+import tempfile
 from pathlib import Path
+from urllib.parse import urlsplit
 
 TICKS = os.sysconf("SC_CLK_TCK")
 GZIPPED = ("Accept-Encoding", "gzip")
@@ -36,6 +38,32 @@ def rate(url: str, seconds: int = 3, connections: int = 32) -> float:
     found = re.search(r"Requests/sec:\s+([\d.]+)", said)
     assert found, said
     return float(found[1])
+
+
+def h2_rate(url: str, seconds: int = 3, connections: int = 32) -> float:
+    """Return the same over TLS and HTTP/2 for the second site, as h2load counts it."""
+    command = ("h2load", "-t1", f"-c{connections}", "-m4", f"-D{seconds}")
+    headers = ("-H", ":authority: two.example.com", "-H", "accept-encoding: gzip")
+    # The name in the handshake is the address's: it has to be the site's.
+    address = urlsplit(url)
+    there = (f"--connect-to={address.netloc}", f"https://two.example.com{address.path}")
+    said = subprocess.run(
+        (*command, *headers, *there), capture_output=True, check=True, text=True
+    ).stdout
+    found = re.search(r"([\d.]+) req/s", said)
+    assert found and re.search(r" 0 4xx, 0 5xx", said), said
+    return float(found[1])
+
+
+def certificate() -> dict[str, str]:
+    """Make a certificate of an hour's worth; return it as names of a site."""
+    folder = Path(tempfile.mkdtemp(prefix="certificate-"))
+    pair = {"certificate": str(folder / "cert.pem"), "key": str(folder / "key.pem")}
+    command = ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1")
+    named = ("-subj", "/CN=two.example.com")
+    files = ("-keyout", pair["key"], "-out", pair["certificate"])
+    subprocess.run((*command, *named, *files), check=True, capture_output=True)
+    return pair
 
 
 def cpu_seconds(sessions: set[int]) -> float:

@@ -56,6 +56,8 @@ from tests.support import samples
 
 CACHED = ("Cache-Control", "max-age=0, s-maxage=600, must-revalidate")
 PRIVATE = ("Cache-Control", "max-age=0, must-revalidate, private")
+FRESH = ("Cache-Control", "no-cache")
+"""With it Varnish answers, though nginx has kept an answer of this second."""
 HTML = ("Content-Type", "text/html;charset=utf-8")
 Headers = Iterable[tuple[str, str]]
 

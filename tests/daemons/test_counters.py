@@ -9,6 +9,7 @@ import pytest
 from collective.recipe.productionstack.ctl.watching import counters
 from collective.recipe.productionstack.ctl.watching import metrics
 from tests.daemons import stage
+from tests.daemons.stage import FRESH
 from tests.daemons.stage import PRIVATE
 from tests.daemons.stage import Answer
 from tests.daemons.stage import Stage
@@ -29,7 +30,7 @@ def running() -> Iterator[Stage]:
 def test_what_is_counted(running: Stage) -> None:
     before = counters.take(running.stack)
     for _ in range(4):
-        running.get("/counted")
+        running.get("/counted", FRESH)
     running.get("/counted", ("Cookie", "__ac=x"))
     running.plone.answers["/broken"] = Answer(status=500)
     running.get("/broken")

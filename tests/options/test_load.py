@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.options.load import OPTIONS
-from collective.recipe.productionstack.options.load import RESERVED
 from collective.recipe.productionstack.options.load import StackOptions
 from collective.recipe.productionstack.options.load import load
 from collective.recipe.productionstack.options.names import host_name
@@ -60,16 +59,6 @@ def test_free_names() -> None:
     """What is never ours is never refused."""
     free = {"recipe": "r", "<": "other", "eggs": "x", "x-any": "1", "_y": "2"}
     assert load("stack", free)[1] == []
-
-
-@pytest.mark.parametrize("name", sorted(RESERVED))
-def test_reserved_names(name: str) -> None:
-    """A name that is kept for later is refused with that reason."""
-    (problem,) = load("stack", {name: "1"})[1]
-    expected = (
-        f"[stack] {name} = 1: is reserved for a later release. Remove it for now."
-    )
-    assert str(problem) == expected
 
 
 @pytest.mark.parametrize(

@@ -35,3 +35,4 @@ class Front:
     rate_limits_exempt: tuple[str, ...] = ()
     max_upload: int = 0
     log_format: str = "text"
+    micro_cache: str = "on"

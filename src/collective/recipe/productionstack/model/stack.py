@@ -16,6 +16,7 @@ from collective.recipe.productionstack.model.announced import Extras
 from collective.recipe.productionstack.model.caching import Caching
 from collective.recipe.productionstack.model.chain import BALANCER
 from collective.recipe.productionstack.model.chain import CACHE
+from collective.recipe.productionstack.model.chain import WEB_SERVER
 from collective.recipe.productionstack.model.chain import Chain
 from collective.recipe.productionstack.model.clients import Zope
 from collective.recipe.productionstack.model.codec import revive
@@ -107,6 +108,15 @@ class Stack:
         if after == BALANCER:
             return (self.chain.balancer.to_connect,)
         return tuple(client.address for client in self.zope.clients)
+
+    @property
+    def is_micro_cached(self) -> bool:
+        """Whether the web server keeps for a second what the cache marks for it.
+
+        That is said at their own socket alone.
+        """
+        near = self.upstream_of(WEB_SERVER) == (self.cache_socket,)
+        return self.front.micro_cache == "on" and self.chain.has_web_server and near
 
     def version(self, daemon: str) -> tuple[int, ...]:
         """Return the installed daemon's version, a current one when it is missing."""

@@ -90,3 +90,10 @@ class FrontOptions:
         example="json",
         default="text",
     )
+    micro_cache: str = option(
+        "Whether nginx keeps for the rest of a second what Varnish has stored for"
+        " everybody, so that a crowd on one address costs next to nothing.",
+        choice("on", "off"),
+        example="off",
+        default="on",
+    )

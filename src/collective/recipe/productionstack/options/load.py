@@ -87,11 +87,13 @@ def _parse(
 
 
 def _unknown(part: str, name: str, text: str) -> Problem:
-    if name in RESERVED:
-        message, remedy = "is reserved for a later release", "Remove it for now."
-    else:
-        message, remedy = "no such option", _suggestion(name, OPTIONS)
-    return Problem(part=part, option=name, value=text, message=message, remedy=remedy)
+    return Problem(
+        part=part,
+        option=name,
+        value=text,
+        message="no such option",
+        remedy=_suggestion(name, OPTIONS),
+    )
 
 
 def _suggestion(name: str, known: Iterable[str]) -> str:
@@ -103,6 +105,3 @@ def _suggestion(name: str, known: Iterable[str]) -> str:
 
 FREE = ("recipe", "<", "eggs")
 """Options that are never ours; ``x-…`` is free for the user's own values too."""
-
-RESERVED = frozenset(["micro-cache"])
-"""Names kept for later releases, so that a user's own use of them cannot collide."""

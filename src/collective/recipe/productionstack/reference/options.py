@@ -15,7 +15,6 @@ from collective.recipe.productionstack.model.storage import Backup
 from collective.recipe.productionstack.model.storage import Storage
 from collective.recipe.productionstack.options.load import FREE
 from collective.recipe.productionstack.options.load import OPTIONS
-from collective.recipe.productionstack.options.load import RESERVED
 from collective.recipe.productionstack.plan import rendering
 from collective.recipe.productionstack.plan import stacks
 from collective.recipe.productionstack.plan.facts import Facts
@@ -44,7 +43,7 @@ TASKS = {
     ),
     "Cache": (
         *("cache-size", "cache-file-limit", "cache-rules", "grace", "session-cookies"),
-        *("purge-by", "purge-allow"),
+        *("purge-by", "purge-allow", "micro-cache"),
     ),
     "Protect the front": (
         *("rate-limits", "rate-limits-exempt", "max-upload", "zmi-allow", "hsts"),
@@ -103,7 +102,6 @@ def page() -> Iterator[str]:
             yield from _option(name)
     yield "## Other names"
     yield f"Not ours and always allowed: {codes(FREE)} and all that start with `x-`."
-    yield f"Reserved for later releases: {codes(sorted(RESERVED))}."
     yield "Any other name is an error."
 
 

@@ -382,6 +382,23 @@ sub vcl_deliver {
         || (client.ip ~ this_machine && req.http.X-Forwarded-For !~ ",")) {
         set resp.http.X-Cache = req.http.X-PS-Result;
     }
+
+    # Whether nginx may keep it for the rest of a second is said here, never by Plone:
+    # public, stored, of no large file, and varying by nothing that nginx overwrites.
+    unset resp.http.X-Accel-Buffering;
+    unset resp.http.X-Accel-Charset;
+    unset resp.http.X-Accel-Expires;
+    unset resp.http.X-Accel-Limit-Rate;
+    unset resp.http.X-Accel-Redirect;
+    if (local.socket == "nginx") { # [stack] micro-cache
+        set resp.http.X-Accel-Expires = "0";
+        if (resp.status == 200 && !obj.uncacheable
+            && req.http.X-Anonymous && !req.http.X-PS-Session && req.method ~ "^(?:GET|HEAD)$"
+            && !resp.http.Set-Cookie && std.integer(resp.http.Content-Length, 0) <= 262144
+            && resp.http.Vary !~ "(?i)(?:^|[,\s])(?!(?:accept|accept-encoding|accept-language|origin)(?:[,\s]|$))[^,\s]") {
+            set resp.http.X-Accel-Expires = "1";
+        }
+    }
 }
 
 sub vcl_backend_error {

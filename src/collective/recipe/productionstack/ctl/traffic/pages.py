@@ -79,9 +79,12 @@ def fetch(stack: Stack, site: Site, timeout: float = TIMEOUT) -> Page:
 def ask(
     one: http.client.HTTPConnection, path: str, host: str, method: str = "GET"
 ) -> Page:
-    """Send one request over a connection, and close it."""
+    """Send one request over a connection, and close it.
+
+    The cache answers, not what a web server may have kept of this very second.
+    """
     try:
-        headers = {"Host": host, "Connection": "close"}
+        headers = {"Host": host, "Connection": "close", "Cache-Control": "no-cache"}
         one.request(method, path, headers=headers)
         answer = one.getresponse()
         answer.read()

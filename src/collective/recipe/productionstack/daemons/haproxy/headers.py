@@ -1,6 +1,7 @@
 """Which headers may say to Zope who asks, for whom and where; all others are dropped.
 
-A list of what is forbidden always has gaps: every proxy has names of its own.
+A list of what is forbidden always has gaps: every proxy has names of its own. And what
+Zope may not say to the web server.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ CLAIMS = (
 """Names, in small letters as HAProxy has them, that say the like."""
 
 
+ORDERS = "^x-accel-"
+"""What would tell the web server what to do with an answer, and that Plone may not."""
+
+
 def rules() -> Iterator[str]:
     """Yield HAProxy's rules: keep what the front said, drop the kind, put it back."""
     for number, name in enumerate(TOLD):
@@ -29,3 +34,4 @@ def rules() -> Iterator[str]:
     for number, name in enumerate(TOLD):
         value = f"var(txn.told{number})"
         yield f"http-request set-header {name} %[{value}] if {{ {value} -m found }}"
+    yield f"http-response del-header '{ORDERS}' -m reg"

@@ -30,6 +30,9 @@ SHARED = (
 )
 """Files that every site includes."""
 
+MICRO = ("micro.conf", "micro-maps.conf")
+"""Files that are there only where something is kept for a second."""
+
 SUBREAPER = str(Path(__file__).with_name("subreaper.py"))
 
 
@@ -44,8 +47,12 @@ def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
         "has_cookie_flags": version >= (1, 19, 3),
         "can_reject": version >= (1, 19, 4),
         "http2_listen": " http2" if version < (1, 25, 1) else "",
+        "session_cookies": "".join(
+            "|" + name.replace(".", "[.]") for name in stack.caching.session_cookies
+        ),
     }
-    shared = ((f"nginx/{name}", f"nginx/{name}.j2", common) for name in SHARED)
+    names = (*SHARED, *(MICRO if stack.is_micro_cached else ()))
+    shared = ((f"nginx/{name}", f"nginx/{name}.j2", common) for name in names)
     hosts: dict[str, list[Site]] = {}
     for site in stack.sites:
         hosts.setdefault(site.host, []).append(site)

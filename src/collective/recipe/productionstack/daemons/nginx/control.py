@@ -18,6 +18,10 @@ LEAVING = "is shutting down"
 """What stands in the title of a worker that takes no new connection any more
 (ngx_worker_process_cycle sets it as it closes its listeners)."""
 
+KEEPER = "nginx: cache "
+"""How the titles of the two begin that look after the micro-cache: its manager, and
+its loader in the first minute (ngx_start_cache_manager_processes)."""
+
 HOST = re.compile(r"^(\S+) 1;$", re.MULTILINE)
 
 
@@ -39,8 +43,9 @@ class Nginx:
         return pid if "nginx" in processes.command(pid) else 0
 
     def workers(self) -> frozenset[int]:
-        """Return the children of the master, whoever its own parent is."""
-        return frozenset(processes.children(processes.table(), self.master()))
+        """Return the workers among the master's children, whoever its own parent is."""
+        found = processes.children(processes.table(), self.master())
+        return frozenset(pid for pid in found if KEEPER not in processes.command(pid))
 
     def reload(self, send: Callable[[], None]) -> None:
         """Send its signal; see other workers come and the ones before take no more.
