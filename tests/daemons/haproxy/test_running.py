@@ -301,7 +301,7 @@ CLAIMS = (
     *("X_Forwarded_Host", "Remote_User", "Proxy-Authorization", "X-Envoy-Client-Cert"),
 )
 PASSED = (
-    *("Accept", "Cookie", "User-Agent", "X-Requested-With", "X-CSRF-TOKEN", "Origin"),
+    *("Accept", "Cookie", "X-Requested-With", "X-CSRF-TOKEN", "Origin"),
     *("Access-Control-Request-Method", "Access-Control-Request-Headers", "If-Match"),
     *("Content-Type", "Range", "Lock-Token", "Prefer", "Upload-Offset", "Referer"),
     *("Tus-Resumable", "Upload-Metadata", "X-Api-Key", "Sec-Fetch-Site", "DNT"),

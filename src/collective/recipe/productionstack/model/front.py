@@ -20,3 +20,4 @@ class Front:
     rate_limits_exempt: tuple[str, ...] = ()
     max_upload: int = 0
     log_format: str = "text"
+    error_pages: str = ""

@@ -19,6 +19,7 @@ class Site:
     certificate: str = ""
     key: str = ""
     own_certificate: bool = False
+    error_pages: str = ""
 
     @property
     def hosts(self) -> tuple[str, ...]:

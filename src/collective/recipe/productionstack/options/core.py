@@ -31,7 +31,8 @@ class CoreOptions:
         " `HOST[,ALIAS…] /zodb/path [name=value …]`. The first host is canonical;"
         " the others are redirected to it, or served too with `redirect=off`."
         " Further names: `url` (what visitors type, where something else stands in"
-        " front), `certificate` and `key` (this site's own), `frontend` (`classic`)."
+        " front), `certificate`, `key` and `error-pages` (this site's own), `frontend`"
+        " (`classic`)."
         " `file:PATH` stands for the lines of a file.",
         lines,
         example="www.example.com,example.com /Plone",

@@ -177,6 +177,7 @@ NAMES: dict[str, Any] = {
     "url": _url,
     "certificate": file_path,
     "key": file_path,
+    "error-pages": file_path,
     "frontend": choice("classic"),
 }
 
@@ -198,6 +199,7 @@ def _site(line: Line, options: StackOptions, chain: Chain) -> Site:
         certificate=certificate,
         key=key,
         own_certificate="certificate" in line.names,
+        error_pages=line.names.get("error-pages", ""),
     )
 
 

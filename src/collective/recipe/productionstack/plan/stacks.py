@@ -30,6 +30,7 @@ from collective.recipe.productionstack.options.load import load
 from collective.recipe.productionstack.plan import announcing
 from collective.recipe.productionstack.plan import backups
 from collective.recipe.productionstack.plan import caching
+from collective.recipe.productionstack.plan import error_pages
 from collective.recipe.productionstack.plan import folders
 from collective.recipe.productionstack.plan import listeners
 from collective.recipe.productionstack.plan import pools
@@ -133,6 +134,8 @@ class _Builder:
         self.problems += problems
         cached, problems = caching.caching(part.name, options, self.facts)
         self.problems += problems
+        front = self.front(zope)
+        self.problems += error_pages.problems(part.name, front, the_sites)
         return Stack(
             name=part.name,
             folders=self.folders(),
@@ -145,7 +148,7 @@ class _Builder:
             data=data,
             caching=cached,
             maintenance=self.maintenance(),
-            front=self.front(zope),
+            front=front,
             watching=options.watching,
             host=Host(
                 workers=max(1, self.facts.cores // 2), versions=self.facts.versions

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
+from contextlib import nullcontext
 from contextlib import suppress
 from dataclasses import dataclass
 from types import FrameType
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
+HOLD = "Let visitors wait for it with --hold, or do it all the same with --force"
+
 BACK_SECONDS = 60.0
 """HAProxy needs two good checks before it sends visitors again."""
 
@@ -45,6 +48,7 @@ class RollSettings:
     before: str = ""
     after: str = ""
     force: bool = False
+    hold: bool = False
 
 
 class Halt:
@@ -101,20 +105,31 @@ class Roll:
         begun = time.monotonic()
         left = self._weakest_first(wanted)
         screen = self.control.screen
-        with screen.steps() as self.steps, Halt(screen.warn) as self.halt:
-            while left:
-                group, left = left[:parallel], left[parallel:]
-                try:
-                    self._group(group)
-                except (ControlError, KeyboardInterrupt) as error:
-                    raise self._halted(error, left) from error
-                self.done += [program.name for program in group]
-                if self.halt.wanted and left:
-                    raise self._halted(KeyboardInterrupt(), left)
+        held = self.balancer.holding() if self.settings.hold else nullcontext()
+        with screen.steps() as self.steps, Halt(screen.warn) as self.halt, held:
+            self._groups(left, parallel)
         count = len(self.done)
         number = "1 client" if count == 1 else f"{count} clients"
         seconds = time.monotonic() - begun
         screen.say(f"restart: {number} restarted and serving ({seconds:.0f} s)")
+        patience = self.stack.zope.balancing.queue_timeout
+        if self.settings.hold and seconds > patience:
+            screen.warn(
+                f"Visitors wait at most {patience} s (queue-timeout), so some may have "
+                "seen 503 meanwhile. A larger one lets them wait longer."
+            )
+
+    def _groups(self, left: list[Program], parallel: int) -> None:
+        """Restart some after the others; ControlError says what was not done."""
+        while left:
+            group, left = left[:parallel], left[parallel:]
+            try:
+                self._group(group)
+            except (ControlError, KeyboardInterrupt) as error:
+                raise self._halted(error, left) from error
+            self.done += [program.name for program in group]
+            if self.halt.wanted and left:
+                raise self._halted(KeyboardInterrupt(), left)
 
     def _weakest_first(self, wanted: Iterable[Program]) -> list[Program]:
         """Begin with what does not serve: it takes nobody away."""
@@ -127,7 +142,9 @@ class Roll:
         """Restart some clients at a time; ControlError leaves them drained."""
         names = {program.name for program in programs}
         servers = self.balancer.servers()
-        refuse_last(self.control, servers, names, force=self.settings.force)
+        if not self.settings.hold:
+            force = self.settings.force
+            refuse_last(self.control, servers, names, force=force, instead=HOLD)
         hooks.run_one(self.stack, self.settings.before, names)
         self._drain(names & servers.keys())
         self.away |= names
@@ -227,7 +244,12 @@ class Roll:
 
 
 def refuse_last(
-    control: Control, known: Mapping[str, Server], names: set[str], *, force: bool
+    control: Control,
+    known: Mapping[str, Server],
+    names: set[str],
+    *,
+    force: bool,
+    instead: str = "Do it all the same with --force",
 ) -> None:
     """See that somebody serves without these clients.
 
@@ -242,6 +264,6 @@ def refuse_last(
     message = (
         f"{shown} {only}. Without it visitors see pages that the cache still has, and "
         '"Back soon" (503) for everything else until Zope has started again. '
-        f"Do it all the same with --force; see {control.script} status for the others."
+        f"{instead}; see {control.script} status for the others."
     )
     raise ControlError(message)

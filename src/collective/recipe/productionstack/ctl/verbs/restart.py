@@ -8,8 +8,12 @@ and started where you name it.
 A command of yours finds the clients' names in PRODUCTIONSTACK_CLIENTS; when it
 fails, the restart halts.
 
+With --hold the only client can be restarted too: what the cache has is served
+meanwhile, everything else waits.
+
 \b
 Example: bin/stack restart
+         bin/stack restart --hold
          bin/stack restart instance2 --warm / --warm /news
          bin/stack restart --parallel 2 --timeout 300
 """
@@ -69,6 +73,11 @@ from collective.recipe.productionstack.model.announced import Program
     "--force",
     is_flag=True,
     help="Take the last client away too; cut requests that do not end.",
+)
+@click.option(
+    "--hold",
+    is_flag=True,
+    help="Let visitors wait while no client serves, up to queue-timeout each.",
 )
 @click.pass_obj
 def command(

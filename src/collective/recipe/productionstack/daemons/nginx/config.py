@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from collective.recipe.productionstack.daemons.nginx import told
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.announced import Check
 from collective.recipe.productionstack.model.announced import Health
@@ -24,7 +25,7 @@ VERSIONED = ("nginx", "-v")
 
 SHARED = (
     *("nginx.conf", "guard.conf", "maps.conf", "limits.conf", "answers.conf"),
-    *("headers.conf", "proxy.conf", "tls.conf"),
+    *("headers.conf", "proxy.conf", "tls.conf", "pages.conf", "told.conf"),
 )
 """Files that every site includes."""
 
@@ -41,13 +42,19 @@ def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
         "has_cookie_flags": version >= (1, 19, 3),
         "can_reject": version >= (1, 19, 4),
         "http2_listen": " http2" if version < (1, 25, 1) else "",
+        "own_place": told.default_place(stack),
     }
-    shared = ((f"nginx/{name}", f"nginx/{name}.j2", common) for name in SHARED)
+    own = told.own(stack)
+    pages = {**common, "own_pages": own, "languages": told.languages(own)}
+    shared = (
+        (f"nginx/{name}", f"nginx/{name}.j2", pages if name == "pages.conf" else common)
+        for name in SHARED
+    )
     sites = (
         (
             f"nginx/sites/{_file_name(site)}.conf",
             "nginx/sites/site.conf.j2",
-            {**common, "site": site},
+            {**common, "site": site, "own_place": told.place(stack, site)},
         )
         for site in stack.sites
     )
