@@ -45,7 +45,9 @@ def _get(one: Stage, path: str = "/x", method: str = "GET", body: bytes = b"") -
 def _states(one: Stage) -> dict[str, str]:
     rows = [line.split(",") for line in one.balancer("show stat").splitlines()]
     return {
-        row[1]: row[17] for row in rows if row[0] == "plone" and row[1] != "BACKEND"
+        row[1]: row[17]
+        for row in rows
+        if row[0] == "plone" and row[1].startswith("instance")
     }
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.lifecycle import hooks
+from collective.recipe.productionstack.ctl.lifecycle import restarting
 from collective.recipe.productionstack.ctl.lifecycle import stopping
 from collective.recipe.productionstack.ctl.lifecycle import survey
 from collective.recipe.productionstack.ctl.lifecycle.starting import Starter
@@ -112,9 +113,36 @@ class Roll:
         number = "1 client" if count == 1 else f"{count} clients"
         seconds = time.monotonic() - begun
         screen.say(f"restart: {number} restarted and serving ({seconds:.0f} s)")
+        self._warn_of(seconds if self.settings.hold else 0)
+
+    def database(self, program: Program) -> None:
+        """Restart the database's server while visitors wait for it.
+
+        Raises ControlError where it does not answer, or no client serves after it.
+        """
+        begun = time.monotonic()
+        screen, held = self.control.screen, self.balancer.holding()
+        with screen.steps() as self.steps, Halt(screen.warn) as self.halt, held:
+            known = self.balancer.servers().items()
+            names = {name for name, one in known if one.is_up}
+            self._drain(names)
+            seconds = self.settings.start_timeout
+            try:
+                restarting.restart(
+                    self.control, self.stack, program, self.steps, seconds
+                )
+            finally:
+                self._release(names)
+            self._take_back(names)
+        seconds = time.monotonic() - begun
+        screen.say(f"restart: {program.name} restarted ({seconds:.0f} s)")
+        self._warn_of(seconds)
+
+    def _warn_of(self, seconds: float) -> None:
+        """Say so where visitors were held for longer than each of them waits."""
         patience = self.stack.zope.balancing.queue_timeout
-        if self.settings.hold and seconds > patience:
-            screen.warn(
+        if seconds > patience:
+            self.control.screen.warn(
                 f"Visitors wait at most {patience} s (queue-timeout), so some may have "
                 "seen 503 meanwhile. A larger one lets them wait longer."
             )
