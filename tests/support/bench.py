@@ -18,6 +18,7 @@ from typing import Any
 from collective.recipe.productionstack.ctl.lifecycle.survey import Survey
 from collective.recipe.productionstack.ctl.lifecycle.survey import send
 from collective.recipe.productionstack.ctl.lifecycle.survey import take
+from collective.recipe.productionstack.daemons.haproxy import holding
 from collective.recipe.productionstack.daemons.nginx import subreaper
 from collective.recipe.productionstack.machine import own_processes
 from collective.recipe.productionstack.machine import processes
@@ -381,12 +382,17 @@ def _haproxy(bench: Bench, stack: Stack) -> File:
         f"    server {one.name} {one.address} check inter 200 fall 2 rise 1\n"
         for one in stack.zope.clients
     )
+    servers += (
+        f"    use-server {holding.SERVER} if {{ path {holding.PATH} }}\n"
+        f"    server {holding.SERVER} unix@{stack.socket('hold')} "
+        "maxconn 1 no-check disabled\n"
+    )
     text = (
         f"global\n    stats socket {stack.socket('haproxy')} mode 600 level admin "
         "expose-fd listeners\n    maxconn 200\n    nbthread 1\n"
         "defaults\n    mode http\n    timeout connect 2s\n    timeout client 20s\n"
         "    timeout server 20s\n    timeout check 5s\n    option redispatch\n"
-        "    retries 3\n"
+        "    retries 3\n    timeout queue 12s\n    balance leastconn\n"
         f"frontend web\n    bind {stack.chain.balancer}\n    default_backend plone\n"
         f"    http-response set-header X-Text {bench.text}\n"
         f"frontend stats\n    bind {stack.chain.stats}\n    stats enable\n"

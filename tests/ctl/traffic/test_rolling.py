@@ -44,12 +44,13 @@ def until(done: Callable[[], bool], seconds: float = 10) -> None:
         time.sleep(0.05)
 
 
-def asked(bench: Bench, path: str = "/") -> tuple[int, str]:
+def asked(bench: Bench, path: str = "/", body: bytes = b"") -> tuple[int, str]:
     """Ask HAProxy for a page; status 0 when the connection breaks."""
     port = bench.stack.chain.balancer.port
     one = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
-        one.request("GET", path, headers={"Connection": "close"})
+        method = "POST" if body else "GET"
+        one.request(method, path, body or None, headers={"Connection": "close"})
         answer = one.getresponse()
         return answer.status, answer.read().decode()
     except (OSError, http.client.HTTPException) as error:
@@ -177,6 +178,7 @@ def test_the_last_client_is_taken_with_force_only(pair: Bench) -> None:
         said = pair.run(*words)
         assert said.status == 1
         assert "one is the only client that serves" in said.errors
+        assert ("wait for it with --hold" in said.errors) == (words[0] == "restart")
         assert '"Back soon" (503)' in said.errors
         assert asked(pair)[0] == 200
     both = pair.run("restart", "--parallel", "2")
@@ -369,3 +371,46 @@ def test_while_nothing_runs(bench: Bench) -> None:
     said = bench.run("restart")
     assert said.status == 1
     assert "bin/stack up" in said.errors
+
+
+def test_held_visitors_wait_for_the_only_client(pair: Bench) -> None:
+    assert pair.run("drain", "two").ok
+    before = pair.pid("one")
+    Path(pair.folders.var, "one.slow").write_text("2")
+    posts: list[tuple[int, str]] = []
+
+    def form() -> None:
+        posts.append(asked(pair, "/?sleep=0.1", b"x"))
+
+    with visitors(pair) as got:
+        time.sleep(0.3)
+        process = start(pair, "restart", "one", "--hold")
+        until(lambda: "DRAIN" in states(pair)["one"], 20)
+        forms = [threading.Thread(target=form) for _ in range(4)]
+        for one in forms:
+            one.start()
+        _, errors = process.communicate(timeout=60)
+        for one in forms:
+            one.join()
+        time.sleep(0.3)
+    assert process.returncode == 0, errors
+    assert pair.pid("one") != before
+    assert {status for status, _ in (*got, *posts)} == {200}
+    # Each POST was done once, by the new process.
+    assert {text for _, text in posts} == {f"one {pair.pid('one')}"}
+    assert states(pair).keys() == {"one", "two"}
+    assert roles.balancer(pair.stack).drained() == ["two"]
+    assert not Path(pair.stack.socket("hold").path).exists()
+
+
+def test_held_visitors_are_told_when_nothing_comes(pair: Bench) -> None:
+    assert pair.run("drain", "two").ok
+    Path(pair.folders.var, "one.broken").touch()
+    with visitors(pair, number=2) as got:
+        said = pair.run("restart", "one", "--hold", "--start-timeout", "20")
+        until(lambda: bool(got) and got[-1][0] == 503, 20)
+    assert said.status == 1
+    assert "broken on purpose" in said.errors
+    assert {status for status, _ in got} == {200, 503}
+    # Nobody was sent to the server that answers nothing.
+    assert asked(pair)[0] == 503

@@ -20,7 +20,7 @@ def text_of(stack: Stack) -> str:
 def test_servers_are_the_clients() -> None:
     """Servers are named like the parts, and the debug client is none of them."""
     servers = re.findall(
-        r"(?m)^ +server (\S+) (\S+) .*maxconn (\d+)", text_of(samples.STACK)
+        r"(?m)^ +server (\S+) ([\d.:]+) .*maxconn (\d+)", text_of(samples.STACK)
     )
     assert servers == [
         ("instance1", "127.0.0.1:8081", "2"),

@@ -45,7 +45,9 @@ def _get(one: Stage, path: str = "/x", method: str = "GET", body: bytes = b"") -
 def _states(one: Stage) -> dict[str, str]:
     rows = [line.split(",") for line in one.balancer("show stat").splitlines()]
     return {
-        row[1]: row[17] for row in rows if row[0] == "plone" and row[1] != "BACKEND"
+        row[1]: row[17]
+        for row in rows
+        if row[0] == "plone" and row[1].startswith("instance")
     }
 
 
@@ -301,7 +303,7 @@ CLAIMS = (
     *("X_Forwarded_Host", "Remote_User", "Proxy-Authorization", "X-Envoy-Client-Cert"),
 )
 PASSED = (
-    *("Accept", "Cookie", "User-Agent", "X-Requested-With", "X-CSRF-TOKEN", "Origin"),
+    *("Accept", "Cookie", "X-Requested-With", "X-CSRF-TOKEN", "Origin"),
     *("Access-Control-Request-Method", "Access-Control-Request-Headers", "If-Match"),
     *("Content-Type", "Range", "Lock-Token", "Prefer", "Upload-Offset", "Referer"),
     *("Tus-Resumable", "Upload-Metadata", "X-Api-Key", "Sec-Fetch-Site", "DNT"),

@@ -292,12 +292,12 @@ def test_tls_redirects_challenges_and_promises(certificate: tuple[str, str]) -> 
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
 
-        def secure(host: str, path: str) -> stage.Reply:
+        def secure(host: str, path: str, asked: str = "") -> stage.Reply:
             return ask(
                 https,
                 "GET",
                 path,
-                (("Host", host),),
+                (("Host", asked or host),),
                 wrap=lambda sock: context.wrap_socket(sock, server_hostname=host),
             )
 
@@ -305,6 +305,10 @@ def test_tls_redirects_challenges_and_promises(certificate: tuple[str, str]) -> 
         assert secure("www.example.com", "/").status == 200
         for host in ("www.example.com", "example.com"):
             assert secure(host, "/")["Strict-Transport-Security"] == promise
+        # Nothing is promised for a host that is not ours.
+        other = secure("www.example.com", "/", "other.example.com")
+        assert other.status == 421
+        assert other["Strict-Transport-Security"] is None
         one.plone.default = Answer((HTML, ("Set-Cookie", "__ac=x; Path=/")))
         cookie = secure("www.example.com", "/login")["Set-Cookie"]
         assert cookie

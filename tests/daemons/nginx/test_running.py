@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import ssl
@@ -31,6 +32,7 @@ from tests.support import samples
 pytestmark = pytest.mark.usefixtures("daemons")
 
 JSON = ("Accept", "application/json")
+PAGE = "text/html; charset=utf-8"
 PREFIX = "/VirtualHostBase/http/www.example.com:80/Plone/VirtualHostRoot"
 INSIDE = "http://inside"
 
@@ -396,8 +398,8 @@ def test_all_clients_down_is_a_friendly_page(front: Stage) -> None:
     finally:
         for name, port in ports.items():
             front.plone.start(name, port)
-    assert (reply.status, reply["Retry-After"]) == (503, "10")
-    assert (reply["Cache-Control"], reply["Content-Type"]) == ("no-store", "text/html")
+    assert (reply.status, reply["Retry-After"]) == (502, "10")
+    assert (reply["Cache-Control"], reply["Content-Type"]) == ("no-store", PAGE)
     assert b"nginx" not in reply.body
 
 
@@ -475,6 +477,8 @@ def test_another_host_over_a_known_handshake_is_misdirected(
 
     assert reply.status == 421
     assert b"not for you" not in reply.body
+    assert re.search(b"Not here.*Reference: [0-9a-f]{32}<", reply.body)
+    assert reply["Cache-Control"] == "no-store"
     assert not with_tls.plone.seen
 
 
@@ -722,7 +726,7 @@ def test_maintenance(tmp_path: Path, own: bool) -> None:  # noqa: FBT001
             assert reply["Cache-Control"] == "no-store"
         reply = one.get("/a/b")
         assert (b"Own page" if own else b"working on this site") in reply.body
-        assert reply["Content-Type"] == "text/html"
+        assert reply["Content-Type"] == PAGE
         assert one.get("/", two).status == 200
         assert one.get("/", source="127.0.0.2").status == 200
         assert one.get("/manage", source="127.0.0.2").status == 404

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -107,6 +109,12 @@ class Balancer(Daemon, Protocol):
     def set_state(self, name: str, state: str) -> None:
         """Give a client ``drain`` (nothing new) or ``ready``; else ControlError."""
 
+    def holding(self) -> AbstractContextManager[None]:
+        """Let visitors wait in the queue while no client serves.
+
+        Raises ControlError where it cannot.
+        """
+
     def keep_all(self, *, asking: bool) -> None:
         """Ask no client how it is, so that none is taken out, or ask again."""
 
@@ -204,6 +212,10 @@ class Nobody:
 
     def set_state(self, name: str, state: str) -> None:
         """Do nothing."""
+
+    def holding(self) -> AbstractContextManager[None]:
+        """Do nothing."""
+        return nullcontext()
 
     def keep_all(self, *, asking: bool) -> None:
         """Do nothing."""

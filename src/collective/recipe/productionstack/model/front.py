@@ -36,3 +36,4 @@ class Front:
     max_upload: int = 0
     log_format: str = "text"
     micro_cache: str = "on"
+    error_pages: str = ""

@@ -31,6 +31,7 @@ class Site:
     own_certificate: bool = False
     more_certificates: tuple[tuple[str, str], ...] = ()
     acme: bool = False
+    error_pages: str = ""
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:

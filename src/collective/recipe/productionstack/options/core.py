@@ -34,7 +34,8 @@ class CoreOptions:
         " `redirect=off`. With a folder the site lies below it, on all these hosts."
         " An alias `*.example.com` is every name that ends so and no other line has."
         " Further names: `url` (what visitors type, where something else stands in"
-        " front), `certificate` and `key` (this site's own), `frontend` (`classic`)."
+        " front), `certificate`, `key` and `error-pages` (this site's own), `frontend`"
+        " (`classic`)."
         " `file:PATH` stands for the lines of a file.",
         lines,
         example="www.example.com,example.com /Plone",

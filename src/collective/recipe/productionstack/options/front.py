@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from collective.recipe.productionstack.options.declare import option
 from collective.recipe.productionstack.options.parse import choice
+from collective.recipe.productionstack.options.parse import file_path
 from collective.recipe.productionstack.options.parse import in_bytes
 from collective.recipe.productionstack.options.parse import networks
 from collective.recipe.productionstack.options.parse import proxies
@@ -84,8 +85,17 @@ class FrontOptions:
         example="500M",
         shown="what the clients take (`max-request-body-size`, 1G)",
     )
+    error_pages: str = option(
+        "A folder with error pages of your own: `503.html` and `502 504 429 413 421`,"
+        " in a language as `503.de.html`, each one HTML file with nothing beside it."
+        " `[request-id]` in one becomes the request's id. A site may name its own.",
+        file_path,
+        example="${buildout:directory}/error-pages",
+        default="",
+        shown="plain ones in the visitor's language",
+    )
     log_format: str = option(
-        "How the access log is written: lines for people, or one JSON object a line.",
+        "How the access logs are written: lines for people, or one JSON object a line.",
         choice("text", "json"),
         example="json",
         default="text",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from dataclasses import replace
 from typing import Any
 
-OF_HOST = frozenset({"redirect", "url", "certificate", "key"})
+OF_HOST = frozenset({"redirect", "url", "certificate", "key", "error-pages"})
 """Names of a line that hold for its host, so for every folder of it."""
 
 

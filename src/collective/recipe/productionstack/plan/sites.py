@@ -20,6 +20,7 @@ from collective.recipe.productionstack.options.names import folder_name
 from collective.recipe.productionstack.options.names import host_name
 from collective.recipe.productionstack.options.names import served_name
 from collective.recipe.productionstack.options.parse import choice
+from collective.recipe.productionstack.options.parse import file_path
 from collective.recipe.productionstack.options.parse import lines as parse_lines
 from collective.recipe.productionstack.options.parse import port
 from collective.recipe.productionstack.options.parse import zodb_path
@@ -196,6 +197,7 @@ NAMES: dict[str, Any] = {
     "url": _url,
     "certificate": file_paths,
     "key": file_paths,
+    "error-pages": file_path,
     "frontend": choice("classic"),
 }
 
@@ -234,6 +236,7 @@ def _site(line: Line, options: StackOptions, chain: Chain, folders: Folders) -> 
         own_certificate="certificate" in line.names,
         more_certificates=tuple(zip(certificates[1:], keys[1:], strict=False)),
         acme=acme,
+        error_pages=line.names.get("error-pages", ""),
     )
 
 

@@ -32,6 +32,7 @@ from collective.recipe.productionstack.plan import announcing
 from collective.recipe.productionstack.plan import backups
 from collective.recipe.productionstack.plan import caching
 from collective.recipe.productionstack.plan import certificates
+from collective.recipe.productionstack.plan import error_pages
 from collective.recipe.productionstack.plan import folders
 from collective.recipe.productionstack.plan import listeners
 from collective.recipe.productionstack.plan import pools
@@ -135,6 +136,8 @@ class _Builder:
         self.problems += problems
         cached, problems = caching.caching(part.name, options, self.facts)
         self.problems += problems
+        front = self.front(zope)
+        self.problems += error_pages.problems(part.name, front, the_sites)
         return Stack(
             name=part.name,
             folders=self.folders(),
@@ -147,7 +150,7 @@ class _Builder:
             data=data,
             caching=cached,
             maintenance=self.maintenance(),
-            front=self.front(zope),
+            front=front,
             acme=fill(Acme, options),
             watching=options.watching,
             host=Host(

@@ -47,7 +47,7 @@ TASKS = {
     ),
     "Protect the front": (
         *("rate-limits", "rate-limits-exempt", "max-upload", "zmi-allow", "hsts"),
-        *("csp", "log-format"),
+        *("csp", "log-format", "error-pages"),
     ),
     "Work on a site": ("maintenance-page", "maintenance-allow"),
     "Back up and pack": (

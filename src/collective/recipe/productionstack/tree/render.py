@@ -104,6 +104,15 @@ def nginx_string(value: object) -> str:
     return f'"{_safe(value)}"'
 
 
+def nginx_literal(value: object) -> str:
+    """Quote a text of any letters so that it stands for itself inside nginx's quotes.
+
+    nginx knows no escape for a dollar sign: the files define ``$dollar``.
+    """
+    text = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    return text.replace("$", "${dollar}")
+
+
 def vcl_string(value: object) -> str:
     """Quote a value for VCL."""
     return f'"{_safe(value)}"'
@@ -165,6 +174,7 @@ FILTERS = {
     function.__name__: function
     for function in (
         nginx_string,
+        nginx_literal,
         vcl_string,
         vcl_regex,
         haproxy_string,

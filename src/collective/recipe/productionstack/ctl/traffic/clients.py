@@ -99,6 +99,13 @@ def others(stack: Stack, names: Sequence[str]) -> list[Program]:
     ]
 
 
+def databases(stack: Stack, names: Sequence[str]) -> list[Program]:
+    """Return the database servers of those names."""
+    return [
+        one for one in stack.announced.programs if one.is_storage and one.name in names
+    ]
+
+
 def _unknown(stack: Stack, name: str, clients: set[str]) -> str:
     known = ", ".join(sorted(clients))
     if stack.zope.debug_client and name == stack.zope.debug_client.name:
@@ -106,7 +113,8 @@ def _unknown(stack: Stack, name: str, clients: set[str]) -> str:
     if name in {program.name for program in stack.announced.programs}:
         return (
             f"{name} is no client: it is restarted by down and up, "
-            f"or killed and started again by supervisord. Clients: {known}."
+            f"or killed and started again by supervisord (a database by restart "
+            f"--hold). Clients: {known}."
         )
     near = difflib.get_close_matches(name, sorted(clients), n=1)
     hint = f"Did you mean {near[0]}?" if near else f"Clients: {known}."

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
+from contextlib import nullcontext
 from contextlib import suppress
 from dataclasses import dataclass
 from types import FrameType
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.lifecycle import hooks
+from collective.recipe.productionstack.ctl.lifecycle import restarting
 from collective.recipe.productionstack.ctl.lifecycle import stopping
 from collective.recipe.productionstack.ctl.lifecycle import survey
 from collective.recipe.productionstack.ctl.lifecycle.starting import Starter
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
+HOLD = "Let visitors wait for it with --hold, or do it all the same with --force"
+
 BACK_SECONDS = 60.0
 """HAProxy needs two good checks before it sends visitors again."""
 
@@ -45,6 +49,7 @@ class RollSettings:
     before: str = ""
     after: str = ""
     force: bool = False
+    hold: bool = False
 
 
 class Halt:
@@ -101,20 +106,58 @@ class Roll:
         begun = time.monotonic()
         left = self._weakest_first(wanted)
         screen = self.control.screen
-        with screen.steps() as self.steps, Halt(screen.warn) as self.halt:
-            while left:
-                group, left = left[:parallel], left[parallel:]
-                try:
-                    self._group(group)
-                except (ControlError, KeyboardInterrupt) as error:
-                    raise self._halted(error, left) from error
-                self.done += [program.name for program in group]
-                if self.halt.wanted and left:
-                    raise self._halted(KeyboardInterrupt(), left)
+        held = self.balancer.holding() if self.settings.hold else nullcontext()
+        with screen.steps() as self.steps, Halt(screen.warn) as self.halt, held:
+            self._groups(left, parallel)
         count = len(self.done)
         number = "1 client" if count == 1 else f"{count} clients"
         seconds = time.monotonic() - begun
         screen.say(f"restart: {number} restarted and serving ({seconds:.0f} s)")
+        self._warn_of(seconds if self.settings.hold else 0)
+
+    def database(self, program: Program) -> None:
+        """Restart the database's server while visitors wait for it.
+
+        Raises ControlError where it does not answer, or no client serves after it.
+        """
+        begun = time.monotonic()
+        screen, held = self.control.screen, self.balancer.holding()
+        with screen.steps() as self.steps, Halt(screen.warn) as self.halt, held:
+            known = self.balancer.servers().items()
+            names = {name for name, one in known if one.is_up}
+            self._drain(names)
+            seconds = self.settings.start_timeout
+            try:
+                restarting.restart(
+                    self.control, self.stack, program, self.steps, seconds
+                )
+            finally:
+                self._release(names)
+            self._take_back(names)
+        seconds = time.monotonic() - begun
+        screen.say(f"restart: {program.name} restarted ({seconds:.0f} s)")
+        self._warn_of(seconds)
+
+    def _warn_of(self, seconds: float) -> None:
+        """Say so where visitors were held for longer than each of them waits."""
+        patience = self.stack.zope.balancing.queue_timeout
+        if seconds > patience:
+            self.control.screen.warn(
+                f"Visitors wait at most {patience} s (queue-timeout), so some may have "
+                "seen 503 meanwhile. A larger one lets them wait longer."
+            )
+
+    def _groups(self, left: list[Program], parallel: int) -> None:
+        """Restart some after the others; ControlError says what was not done."""
+        while left:
+            group, left = left[:parallel], left[parallel:]
+            try:
+                self._group(group)
+            except (ControlError, KeyboardInterrupt) as error:
+                raise self._halted(error, left) from error
+            self.done += [program.name for program in group]
+            if self.halt.wanted and left:
+                raise self._halted(KeyboardInterrupt(), left)
 
     def _weakest_first(self, wanted: Iterable[Program]) -> list[Program]:
         """Begin with what does not serve: it takes nobody away."""
@@ -127,7 +170,9 @@ class Roll:
         """Restart some clients at a time; ControlError leaves them drained."""
         names = {program.name for program in programs}
         servers = self.balancer.servers()
-        refuse_last(self.control, servers, names, force=self.settings.force)
+        if not self.settings.hold:
+            force = self.settings.force
+            refuse_last(self.control, servers, names, force=force, instead=HOLD)
         hooks.run_one(self.stack, self.settings.before, names)
         self._drain(names & servers.keys())
         self.away |= names
@@ -227,7 +272,12 @@ class Roll:
 
 
 def refuse_last(
-    control: Control, known: Mapping[str, Server], names: set[str], *, force: bool
+    control: Control,
+    known: Mapping[str, Server],
+    names: set[str],
+    *,
+    force: bool,
+    instead: str = "Do it all the same with --force",
 ) -> None:
     """See that somebody serves without these clients.
 
@@ -242,6 +292,6 @@ def refuse_last(
     message = (
         f"{shown} {only}. Without it visitors see pages that the cache still has, and "
         '"Back soon" (503) for everything else until Zope has started again. '
-        f"Do it all the same with --force; see {control.script} status for the others."
+        f"{instead}; see {control.script} status for the others."
     )
     raise ControlError(message)

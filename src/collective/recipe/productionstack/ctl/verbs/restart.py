@@ -8,8 +8,13 @@ and started where you name it.
 A command of yours finds the clients' names in PRODUCTIONSTACK_CLIENTS; when it
 fails, the restart halts.
 
+With --hold the only client can be restarted too, or the ZEO server: what the
+cache has is served meanwhile, everything else waits.
+
 \b
 Example: bin/stack restart
+         bin/stack restart --hold
+         bin/stack restart zeoserver --hold
          bin/stack restart instance2 --warm / --warm /news
          bin/stack restart --parallel 2 --timeout 300
 """
@@ -23,6 +28,7 @@ import click
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.lifecycle import hooks
 from collective.recipe.productionstack.ctl.lifecycle import restarting
+from collective.recipe.productionstack.ctl.traffic.clients import databases
 from collective.recipe.productionstack.ctl.traffic.clients import others
 from collective.recipe.productionstack.ctl.traffic.clients import patience
 from collective.recipe.productionstack.ctl.traffic.clients import programs
@@ -70,6 +76,11 @@ from collective.recipe.productionstack.model.announced import Program
     is_flag=True,
     help="Take the last client away too; cut requests that do not end.",
 )
+@click.option(
+    "--hold",
+    is_flag=True,
+    help="Let visitors wait while no client serves, up to queue-timeout each.",
+)
 @click.pass_obj
 def command(
     control: Control,
@@ -87,10 +98,17 @@ def command(
     names = (*clients, *only)
     with control.lock():
         extras = others(control.newest(), names)
-        names = tuple(one for one in names if one not in {two.name for two in extras})
-        if names or not extras:
+        stores = databases(control.newest(), names) if settings.hold else []
+        done = {two.name for two in (*extras, *stores)}
+        names = tuple(one for one in names if one not in done)
+        if names or stores or not extras:
             stack = running(control)
-            Roll(control, stack, settings).run(programs(stack, names), parallel)
+            wanted = programs(stack, names) if names or not done else []
+            roll = Roll(control, stack, settings)
+            for one in stores:
+                roll.database(one)
+            if wanted:
+                roll.run(wanted, parallel)
         _restart(control, extras, settings.start_timeout)
     return 0
 

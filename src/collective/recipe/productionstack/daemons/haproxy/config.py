@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from collective.recipe.productionstack.daemons.haproxy import headers
+from collective.recipe.productionstack.daemons.haproxy import holding
 from collective.recipe.productionstack.daemons.haproxy import servers
 from collective.recipe.productionstack.model.announced import Check
 from collective.recipe.productionstack.model.announced import Health
@@ -29,6 +30,11 @@ def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
         "zeo": asked,
         "runtime": stack.socket(NAME),
         "rules": list(headers.rules()),
+        "hold": {
+            "server": holding.SERVER,
+            "path": holding.PATH,
+            "room": stack.socket("hold"),
+        },
         "health_path": BALANCER_HEALTH,
         "balancing": stack.zope.balancing,
         "backend_of": servers.backend,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import socket
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
+from collective.recipe.productionstack.daemons.haproxy import holding
 from collective.recipe.productionstack.daemons.haproxy.servers import BACKEND
 from collective.recipe.productionstack.daemons.haproxy.servers import backend
 from collective.recipe.productionstack.daemons.haproxy.servers import parameters
@@ -23,6 +25,9 @@ RELOAD_SECONDS = 15.0
 
 FORCED_MAINT, FORCED_DRAIN = 0x01, 0x08
 
+NO_CLIENTS = frozenset({"BACKEND", "FRONTEND", holding.SERVER})
+"""Rows of its statistics that are about something else."""
+
 
 class Haproxy:
     """A running HAProxy."""
@@ -30,6 +35,8 @@ class Haproxy:
     def __init__(self, stack: Stack, timeout: float) -> None:
         """Remember the socket; nothing is connected yet."""
         self.path = stack.socket("haproxy").path
+        self.room = stack.socket("hold")
+        self.address = stack.chain.balancer.to_connect
         self.log = stack.folders.log
         self.timeout = timeout
         self.balancing = stack.zope.balancing
@@ -54,7 +61,7 @@ class Haproxy:
                 "" if row["pxname"] == BACKEND else row["pxname"],
             )
             for row in csv.DictReader(lines)
-            if row["pxname"] in ours and row["svname"] not in {"BACKEND", "FRONTEND"}
+            if row["pxname"] in ours and row["svname"] not in NO_CLIENTS
         }
 
     def servers_seen(self) -> dict[str, Server]:
@@ -96,6 +103,7 @@ class Haproxy:
             row["srv_name"]
             for row in rows
             if int(row.get("srv_admin_state", 0)) & (FORCED_MAINT | FORCED_DRAIN)
+            and row["srv_name"] not in NO_CLIENTS
         ]
 
     def worker(self) -> int:
@@ -133,6 +141,16 @@ class Haproxy:
         """Give a server ``drain`` (nothing new) or ``ready``."""
         wanted = self.away if state == "drain" else state
         self._tell(f"set server {self._place(name)} state {wanted}")
+
+    def holding(self) -> AbstractContextManager[None]:
+        """Let visitors wait while no client serves; else ControlError."""
+        server = f"{BACKEND}/{holding.SERVER}"
+        return holding.holding(
+            self.room,
+            self.address,
+            lambda state: self._tell(f"set server {server} state {state}"),
+            lambda: self._requests_of(holding.SERVER) > 0,
+        )
 
     def keep_all(self, *, asking: bool) -> None:
         """Ask no client how it is, so that none is taken out, or ask again."""
@@ -191,6 +209,12 @@ class Haproxy:
         except OSError as error:
             message = f"HAProxy does not answer on {self.path} ({error}). See var/log."
             raise ControlError(message) from None
+
+    def _requests_of(self, name: str) -> int:
+        """Return how many requests one server of all clients' backend has."""
+        lines = self.ask("show stat").lstrip("# ").splitlines()
+        rows = [row for row in csv.DictReader(lines) if row["pxname"] == BACKEND]
+        return sum(int(row["scur"] or 0) for row in rows if row["svname"] == name)
 
     def _place(self, name: str) -> str:
         return f"{backend(self.pools.get(name))}/{name}"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from collective.recipe.productionstack.daemons import words
+from collective.recipe.productionstack.daemons.nginx import told
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.announced import Check
 from collective.recipe.productionstack.model.announced import Health
@@ -27,6 +28,7 @@ VERSIONED = ("nginx", "-v")
 SHARED = (
     *("nginx.conf", "guard.conf", "maps.conf", "ids.conf", "limits.conf"),
     *("answers.conf", "headers.conf", "proxy.conf", "tls.conf"),
+    *("pages.conf", "told.conf"),
 )
 """Files that every site includes."""
 
@@ -50,9 +52,14 @@ def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
         "session_cookies": "".join(
             "|" + name.replace(".", "[.]") for name in stack.caching.session_cookies
         ),
+        "own_place": told.default_place(stack),
     }
-    names = (*SHARED, *(MICRO if stack.is_micro_cached else ()))
-    shared = ((f"nginx/{name}", f"nginx/{name}.j2", common) for name in names)
+    own = told.own(stack)
+    pages = {**common, "own_pages": own, "languages": told.languages(own)}
+    shared = (
+        (f"nginx/{name}", f"nginx/{name}.j2", pages if name == "pages.conf" else common)
+        for name in (*SHARED, *(MICRO if stack.is_micro_cached else ()))
+    )
     hosts: dict[str, list[Site]] = {}
     for site in stack.sites:
         hosts.setdefault(site.host, []).append(site)
@@ -60,7 +67,12 @@ def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
         (
             f"nginx/sites/{host_folder(host)}.conf",
             "nginx/sites/site.conf.j2",
-            {**common, "site": some[0], "sites": some},
+            {
+                **common,
+                "site": some[0],
+                "sites": some,
+                "own_place": told.place(stack, some[0]),
+            },
         )
         for host, some in hosts.items()
     )
