@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from collective.recipe.productionstack.machine import asking
 from collective.recipe.productionstack.machine import tls
+from collective.recipe.productionstack.machine.http import GREETING
 from collective.recipe.productionstack.model.stack import Stack
 
 LATE = 0.2
@@ -76,7 +77,8 @@ def _one(
     stack: Stack, path: str, hosts: tuple[str, ...], timeout: float
 ) -> Certificate:
     https = stack.chain.https
-    there = tls.shown(https, hosts[0], timeout) if https else ()
+    greeting = GREETING if stack.chain.proxy_protocol else b""
+    there = tls.shown(https, hosts[0], timeout, greeting) if https else ()
     try:
         lies = tls.in_file(path)
         begins, ends = tls.validity((there or lies)[0])

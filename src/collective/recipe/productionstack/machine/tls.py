@@ -37,18 +37,20 @@ def in_file(path: str) -> Chain:
     return found
 
 
-def shown(address: Address, host: str, timeout: float) -> Chain:
-    """Return what a listener shows to visitors of a host; nothing where it refuses."""
+def shown(address: Address, host: str, timeout: float, greeting: bytes = b"") -> Chain:
+    """Return what a listener shows to visitors of a host; nothing where it refuses.
+
+    A ``greeting`` is sent before the handshake.
+    """
     context = ssl.create_default_context()
     context.check_hostname = False  # expired or not, it is to be seen
     context.verify_mode = ssl.CERT_NONE
     target = address.to_connect
     try:
-        with (
-            socket.create_connection((target.host, target.port), timeout) as plain,
-            context.wrap_socket(plain, server_hostname=host) as one,
-        ):
-            return _chain(one)
+        with socket.create_connection((target.host, target.port), timeout) as plain:
+            plain.sendall(greeting)
+            with context.wrap_socket(plain, server_hostname=host) as one:
+                return _chain(one)
     except (OSError, ValueError):
         return ()
 
