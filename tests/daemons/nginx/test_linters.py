@@ -132,7 +132,7 @@ NEWEST = {
     "TLS_CHACHA20_POLY1305_SHA256",
 }
 GROUPS = {"X25519", "X448", "secp256r1", "secp384r1", "secp521r1"}
-"""OpenSSL's own list, without what sslyze does not know (post-quantum, finite field)."""
+"""OpenSSL's list, without what sslyze does not know (post-quantum, finite field)."""
 
 ASKED = (
     *("sslv2", "sslv3", "tlsv1", "tlsv1_1", "tlsv1_2", "tlsv1_3", "elliptic_curves"),
