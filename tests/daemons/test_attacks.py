@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import ssl
 import subprocess
 import threading
@@ -62,7 +63,7 @@ class Attacked(Stage):
 
     zope: Zope
 
-    def served(self) -> Attacked:
+    def serve(self) -> None:
         """Put waitress where the clients are, and start the rest."""
         self.zope = Zope()
         for client in self.stack.zope.clients:
@@ -72,7 +73,6 @@ class Attacked(Stage):
             )
             threading.Thread(target=server.run, daemon=True).start()
         self.start("haproxy", "varnish", "nginx")
-        return self
 
 
 @pytest.fixture(scope="module")
@@ -88,11 +88,13 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
         site(scheme="https", url_port=443, **pair),
         site("plain.example.com", "/Other"),
     )
-    with Attacked(sites=sites, tls=True) as one:
-        yield one.served()
+    one = Attacked(sites=sites, tls=True)
+    with one:
+        one.serve()
+        yield one
 
 
-def secure(connection: stage.socket.socket, *protocols: str) -> ssl.SSLSocket:
+def secure(connection: socket.socket, *protocols: str) -> ssl.SSLSocket:
     """Begin TLS as a visitor of the site."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
