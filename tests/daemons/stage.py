@@ -32,6 +32,7 @@ from types import TracebackType
 from typing import Any
 
 from collective.recipe.productionstack.machine import run
+from collective.recipe.productionstack.machine.http import GREETING
 from collective.recipe.productionstack.machine.run import Result
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.announced import Log
@@ -407,7 +408,9 @@ class Stage:
 
         def answers() -> bool:
             assert self.running[program.name].poll() is None, self.said(program.name)
-            return ask(health.address, "GET", health.path).status == wanted
+            wrap = greeted if health.proxied else lambda one: one
+            asked = ask(health.address, "GET", health.path, wrap=wrap)
+            return asked.status == wanted
 
         until(answers, 20, lambda: self.said(program.name))
         if program.name == "haproxy":
@@ -527,6 +530,12 @@ def connect(address: Address, source: str = "") -> socket.socket:
             connection.bind((source, 0))
         connection.connect((address.host, address.port))
         opened.pop_all()
+    return connection
+
+
+def greeted(connection: socket.socket) -> socket.socket:
+    """Begin as who speaks the PROXY protocol for nobody else."""
+    connection.sendall(GREETING)
     return connection
 
 

@@ -14,7 +14,7 @@ from tests.support import samples
 def flat(stack: Stack) -> dict[str, Any]:
     """Return what format 1 held: the groups' values beside the others."""
     values: dict[str, Any] = json.loads(stack.to_json())
-    newer = ("trusted_proxies", "others", "workers")
+    newer = ("trusted_proxies", "proxy_protocol", "others", "workers")
     for group in ("chain", "zope", "data"):
         old = values.pop(group)
         values |= {name: old[name] for name in old if name not in newer}

@@ -70,8 +70,21 @@ def test_a_front_whose_word_does_not_count() -> None:
     (line,) = said(sites=(elsewhere, elsewhere))
     assert "www.example.com is https elsewhere" in line
     assert line.endswith("trusted-proxies = 127.0.0.1")
+    assert " and no limit is set. " not in line
+    stack = samples.changed(sites=(elsewhere,))
+    (line,) = advice.warnings(stack, given=lambda *_: False)
+    assert "seems to come from there and no limit is set. Write" in line
     assert said(sites=(elsewhere,), trusted_proxies=("10.0.0.0/8",)) == []
     assert said(sites=(elsewhere,), https=Address("0.0.0.0", 8443)) == []
+
+
+def test_a_web_server_that_cannot_mark_cookies() -> None:
+    host = dataclasses.replace(samples.STACK.host, versions=(("nginx", (1, 18, 0)),))
+    (line,) = said(host=host)
+    assert line.startswith("[stack] web-server: nginx 1.18.0 cannot make Plone's cook")
+    newer = dataclasses.replace(host, versions=(("nginx", (1, 19, 3)),))
+    assert said(host=newer) == []
+    assert said(host=host, services=("varnish", "haproxy")) == []
 
 
 def test_zeo_on_loopback_tcp() -> None:

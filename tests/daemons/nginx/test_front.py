@@ -383,6 +383,8 @@ def test_forms_of_nobody_have_a_limit_and_those_of_members_have_none(
 
 def test_every_answer_carries_the_headers(front: Stage) -> None:
     for path in ("/manage_main", "/", "/?x:method="):
-        assert front.get(path)["X-Content-Type-Options"] == "nosniff"
+        for host in ("www.example.com", "example.com"):  # one that is sent on
+            found = front.get(path, ("Host", host))
+            assert found["X-Content-Type-Options"] == "nosniff"
     large = front.get("/x", method="POST", body=b"x" * 5001)
     assert large["X-Content-Type-Options"] == "nosniff"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from collective.recipe.productionstack.machine import asking
 from collective.recipe.productionstack.machine import tls
+from collective.recipe.productionstack.machine.http import GREETING
 from collective.recipe.productionstack.model.site import Site
 from collective.recipe.productionstack.model.stack import Stack
 
@@ -110,7 +111,8 @@ def _one(
     https = stack.chain.https
     site = next(one for one in stack.sites if hosts[0] in one.hosts)
     kind = _kind(path) if len(site.pairs) > 1 else ""
-    there = tls.shown(https, hosts[0], timeout, kind) if https else ()
+    greeting = GREETING if stack.chain.proxy_protocol else b""
+    there = tls.shown(https, hosts[0], timeout, kind, greeting) if https else ()
     return _made(stack, path, hosts, there, ours=site.acme)
 
 

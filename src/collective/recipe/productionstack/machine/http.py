@@ -7,13 +7,29 @@ import socket
 
 from collective.recipe.productionstack.model.address import Address
 
+GREETING = b"PROXY UNKNOWN\r\n"
+"""How a connection that stands for nobody else begins, in version 1 of HAProxy's
+protocol (doc/proxy-protocol.txt 2.1): whoever connects is who asks."""
 
-def connection(address: Address, timeout: float) -> http.client.HTTPConnection:
+
+def connection(
+    address: Address, timeout: float, *, proxied: bool = False
+) -> http.client.HTTPConnection:
     """Return an HTTP connection to an address of either kind."""
     if address.path:
         return UnixConnection(address.path, timeout)
     target = address.to_connect
-    return http.client.HTTPConnection(target.host, target.port, timeout=timeout)
+    kind = ProxiedConnection if proxied else http.client.HTTPConnection
+    return kind(target.host, target.port, timeout=timeout)
+
+
+class ProxiedConnection(http.client.HTTPConnection):
+    """HTTP to who wants the PROXY protocol first."""
+
+    def connect(self) -> None:
+        """Connect and greet."""
+        super().connect()
+        self.sock.sendall(GREETING)
 
 
 class UnixConnection(http.client.HTTPConnection):

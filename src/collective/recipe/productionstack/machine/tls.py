@@ -51,10 +51,17 @@ def in_file(path: str) -> Chain:
     return found
 
 
-def shown(address: Address, host: str, timeout: float, of_kind: str = "") -> Chain:
+def shown(
+    address: Address,
+    host: str,
+    timeout: float,
+    of_kind: str = "",
+    greeting: bytes = b"",
+) -> Chain:
     """Return what a listener shows to visitors of a host; nothing where it refuses.
 
     Of several certificates the one ``of_kind``: with TLS 1.2 the cipher says which.
+    A ``greeting`` is sent before the handshake.
     """
     context = ssl.create_default_context()
     context.check_hostname = False  # expired or not, it is to be seen
@@ -64,11 +71,10 @@ def shown(address: Address, host: str, timeout: float, of_kind: str = "") -> Cha
         context.set_ciphers(f"a{of_kind}")
     target = address.to_connect
     try:
-        with (
-            socket.create_connection((target.host, target.port), timeout) as plain,
-            context.wrap_socket(plain, server_hostname=host) as one,
-        ):
-            return _chain(one)
+        with socket.create_connection((target.host, target.port), timeout) as plain:
+            plain.sendall(greeting)
+            with context.wrap_socket(plain, server_hostname=host) as one:
+                return _chain(one)
     except (OSError, ValueError):
         return ()
 

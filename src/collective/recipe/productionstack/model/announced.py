@@ -41,7 +41,7 @@ class Health:
     connection is closed without an answer (nginx's word for it). Without a path
     something must be read after connecting; a ``zeo`` server must tell of its storage;
     where it ``opens`` to be well is to be connected to. One that is not ``asked`` is
-    well while it runs.
+    well while it runs. What is ``proxied`` wants the PROXY protocol first.
     """
 
     address: Address
@@ -50,6 +50,7 @@ class Health:
     zeo: bool = False
     opens: bool = False
     asked: bool = True
+    proxied: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

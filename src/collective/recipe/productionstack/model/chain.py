@@ -27,7 +27,11 @@ BALANCER_HEALTH = "/haproxy-health"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chain:
-    """The daemon in each role (``none`` for nobody), and where the roles listen."""
+    """The daemon in each role (``none`` for nobody), and where the roles listen.
+
+    With ``proxy_protocol`` every connection to http and https begins by saying whose it
+    is (see ``machine.http.GREETING``).
+    """
 
     web_server: str
     proxy_cache: str
@@ -39,6 +43,7 @@ class Chain:
     balancer: Address
     stats: Address
     trusted_proxies: tuple[str, ...] = ()
+    proxy_protocol: bool = False
 
     @property
     def has_web_server(self) -> bool:

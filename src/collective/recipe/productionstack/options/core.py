@@ -119,6 +119,14 @@ class CoreOptions:
         default=(),
         shown="nobody",
     )
+    proxy_protocol: str = option(
+        "Whether what `trusted-proxies` names says by the PROXY protocol, and not by"
+        " `X-Forwarded-For`, whose connection it hands on. Then every connection to"
+        " nginx has to begin so.",
+        choice("off", "on"),
+        example="on",
+        default="off",
+    )
     https_address: Address | None = option(
         "Where nginx answers TLS.",
         address,

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from collective.recipe.productionstack.daemons import low_ports
+from collective.recipe.productionstack.daemons import outdated
 from collective.recipe.productionstack.model.chain import LISTENERS
 from collective.recipe.productionstack.model.chain import NOBODY
 from collective.recipe.productionstack.model.chain import ROLES
@@ -15,6 +16,7 @@ from collective.recipe.productionstack.model.clients import Client
 from collective.recipe.productionstack.model.stack import Stack
 from collective.recipe.productionstack.model.storage import Storage
 from collective.recipe.productionstack.plan import certificates
+from collective.recipe.productionstack.plan import fronts
 from collective.recipe.productionstack.plan import hosts
 
 WHAT = {
@@ -38,8 +40,9 @@ def warnings(stack: Stack, *, given: Callable[[str, str], bool]) -> Iterator[str
     yield from _zeo_warnings(stack)
     yield from _blob_warnings(stack)
     yield from _listeners(stack)
-    yield from _fronts(stack)
+    yield from _fronts(stack, given=given)
     yield from _stars(stack)
+    yield from _old(stack)
     yield from _secrets(stack)
     yield from certificates.warnings(stack)
     yield from _missing_programs(stack)
@@ -74,18 +77,20 @@ def _listeners(stack: Stack) -> Iterator[str]:
                 )
 
 
-def _fronts(stack: Stack) -> Iterator[str]:
+def _fronts(stack: Stack, *, given: Callable[[str, str], bool]) -> Iterator[str]:
     """Yield the sites whose visitors all seem to be what stands in front."""
-    chain = stack.chain
-    if chain.has_web_server and not chain.https and not chain.trusted_proxies:
-        for site in stack.sites:
-            if site.scheme == "https":
-                yield (
-                    f"[{stack.name}] sites: {site.host} is https elsewhere, so every"
-                    " visitor seems to come from there. Write its address:"
-                    " trusted-proxies = 127.0.0.1"
-                )
-                return
+    if host := fronts.hidden(stack.sites, stack.chain):
+        limits = "" if given(stack.name, "rate-limits") else " and no limit is set"
+        yield (
+            f"[{stack.name}] sites: {host} is https elsewhere, so every visitor seems"
+            f" to come from there{limits}. Write its address:"
+            " trusted-proxies = 127.0.0.1"
+        )
+
+
+def _old(stack: Stack) -> Iterator[str]:
+    for option, what in outdated.shortcomings(stack):
+        yield f"[{stack.name}] {option}: {what}"
 
 
 def _stars(stack: Stack) -> Iterator[str]:

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import replace
-from ipaddress import IPv4Network
-from ipaddress import IPv6Network
-from ipaddress import ip_network
 from pathlib import Path
 
 from collective.recipe.productionstack.daemons import registry
@@ -19,7 +16,6 @@ from collective.recipe.productionstack.model.chain import Chain
 from collective.recipe.productionstack.model.clients import Zope
 from collective.recipe.productionstack.model.folders import Folders
 from collective.recipe.productionstack.model.front import Acme
-from collective.recipe.productionstack.model.front import Front
 from collective.recipe.productionstack.model.site import Site
 from collective.recipe.productionstack.model.stack import Host
 from collective.recipe.productionstack.model.stack import Maintenance
@@ -34,14 +30,13 @@ from collective.recipe.productionstack.plan import caching
 from collective.recipe.productionstack.plan import certificates
 from collective.recipe.productionstack.plan import error_pages
 from collective.recipe.productionstack.plan import folders
+from collective.recipe.productionstack.plan import fronts
 from collective.recipe.productionstack.plan import listeners
 from collective.recipe.productionstack.plan import pools
 from collective.recipe.productionstack.plan import programs
 from collective.recipe.productionstack.plan import sites
 from collective.recipe.productionstack.plan.clients import Chooser
 from collective.recipe.productionstack.plan.facts import Facts
-
-Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,10 +80,6 @@ def stacks(
         built[part.name] = (announcing.complete(stack), options)
     problems += listeners.clashes(wanted)
     return built, problems
-
-
-def _overlap(one: Network, other: Network) -> bool:
-    return one.version == other.version and one.overlaps(other)
 
 
 def _without_others(part: Part, parts: list[Part], facts: Facts) -> Facts:
@@ -136,7 +127,10 @@ class _Builder:
         self.problems += problems
         cached, problems = caching.caching(part.name, options, self.facts)
         self.problems += problems
-        front = self.front(zope)
+        front, problems = fronts.front(
+            part.name, options, fronts.Around(the_sites, chain, zope), given=part.names
+        )
+        self.problems += problems
         self.problems += error_pages.problems(part.name, front, the_sites)
         return Stack(
             name=part.name,
@@ -207,6 +201,7 @@ class _Builder:
             purge=self.address("purge_address"),
             balancer=self.address("balancer_address"),
             stats=self.address("stats_address"),
+            proxy_protocol=options.proxy_protocol == "on",
         )
 
     def address(self, name: str) -> Address:
@@ -252,35 +247,6 @@ class _Builder:
                 "templates", chosen, "no such folder", "Make it, or remove the option."
             )
         return places
-
-    def front(self, zope: Zope) -> Front:
-        """Return how visitors are treated; Zope must take what the front lets in."""
-        wanted = self.options.max_upload or 0
-        most = min((one.max_body for one in zope.clients), default=wanted)
-        if wanted > most:
-            least = next(one for one in zope.clients if one.max_body == most)
-            self.add(
-                "max-upload",
-                str(wanted),
-                f"[{least.name}] takes {most} bytes at most",
-                f"Write in [{least.name}]: max-request-body-size = {wanted}",
-            )
-        self.refuse_proxies_among()
-        return fill(Front, self.options, max_upload=wanted)
-
-    def refuse_proxies_among(self) -> None:
-        """See that nobody who may claim any address has rights of an address."""
-        trusted = [ip_network(one) for one in self.options.trusted_proxies]
-        for option in ("zmi_allow", "rate_limits_exempt", "maintenance_allow"):
-            for one in getattr(self.options, option):
-                wide = [t for t in trusted if _overlap(t, ip_network(one))]
-                if wide and wide[0].num_addresses > 1:
-                    self.add(
-                        option.replace("_", "-"),
-                        one,
-                        f"is among trusted-proxies ({wide[0]}): they claim any address",
-                        "Name the proxies alone there: trusted-proxies = 10.0.0.1",
-                    )
 
     def maintenance(self) -> Maintenance:
         path = self.options.maintenance_page

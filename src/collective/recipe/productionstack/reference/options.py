@@ -32,6 +32,7 @@ TASKS = {
     "Choose where it listens": (
         *("port-base", "bind", "http-address", "https-address", "cache-address"),
         *("purge-address", "balancer-address", "stats-address", "trusted-proxies"),
+        "proxy-protocol",
     ),
     "Choose tiers and files": (
         *("web-server", "proxy-cache", "load-balancer", "services", "templates"),

@@ -35,18 +35,18 @@ class Page:
 class _NamedConnection(http.client.HTTPSConnection):
     """HTTPS to an address of ours in the name of a site (SNI)."""
 
-    def __init__(self, address: Address, name: str, timeout: float) -> None:
+    def __init__(
+        self, address: Address, name: str, timeout: float, *, proxied: bool
+    ) -> None:
         # The chain is asked, not the certificate: it is for visitors to judge.
         context = ssl._create_unverified_context()  # noqa: S323, SLF001
         super().__init__(name, timeout=timeout, context=context)
-        self.address = address
+        self.address, self.proxied = address, proxied
         self.trust = context
 
     def connect(self) -> None:
         """Connect to the address, not to the name."""
-        plain = http.client.HTTPConnection(
-            self.address.host, self.address.port, timeout=self.timeout
-        )
+        plain = connection(self.address, self.timeout or 0, proxied=self.proxied)
         plain.connect()
         self.sock = self.trust.wrap_socket(plain.sock, server_hostname=self.host)
 
@@ -106,12 +106,14 @@ def entry(
 ) -> tuple[http.client.HTTPConnection, str]:
     """Return a connection to the outermost tier, and the front page's path there."""
     start = f"{site.folder}/"
-    chain, ours = stack.chain, {one.kind for one in stack.announced.programs}
+    chain, proxied = stack.chain, stack.chain.proxy_protocol
+    ours = {one.kind for one in stack.announced.programs}
     # In maintenance the web server would answer with its page for visitors.
     if chain.web_server in ours and site.host not in maintenance.hosts(stack):
         if chain.https and site.certificate:
-            return _NamedConnection(chain.https.to_connect, host, timeout), start
-        return connection(chain.http, timeout), start
+            https = chain.https.to_connect
+            return _NamedConnection(https, host, timeout, proxied=proxied), start
+        return connection(chain.http, timeout, proxied=proxied), start
     inner = ((chain.proxy_cache, chain.cache), (chain.load_balancer, chain.balancer))
     address = next(
         (address for daemon, address in inner if daemon in ours),

@@ -48,6 +48,7 @@ def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
         "beside": _beside(stack),
         "has_cookie_flags": version >= (1, 19, 3),
         "can_reject": version >= (1, 19, 4),
+        "proxied": " proxy_protocol" if stack.chain.proxy_protocol else "",
         "http2_listen": " http2" if version < (1, 25, 1) else "",
         "session_cookies": "".join(
             "|" + name.replace(".", "[.]") for name in stack.caching.session_cookies
@@ -93,7 +94,12 @@ def programs(stack: Stack) -> tuple[Program, ...]:
             name=NAME,
             kind=NAME,
             command=(sys.executable, "-I", "-S", SUBREAPER, *nginx),
-            health=Health(address=stack.chain.http.to_connect, path="/", status=444),
+            health=Health(
+                address=stack.chain.http.to_connect,
+                path="/",
+                status=444,
+                proxied=stack.chain.proxy_protocol,
+            ),
             listens=tuple(filter(None, (stack.chain.http, stack.chain.https))),
             stop_signal="QUIT",
             reload="HUP",

@@ -1,0 +1,100 @@
+"""How visitors are treated: what the options say, and what the rest makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from ipaddress import IPv6Network
+from ipaddress import ip_network
+
+from collective.recipe.productionstack.errors import Problem
+from collective.recipe.productionstack.model.chain import Chain
+from collective.recipe.productionstack.model.clients import Zope
+from collective.recipe.productionstack.model.front import Front
+from collective.recipe.productionstack.model.site import Site
+from collective.recipe.productionstack.options.declare import fill
+from collective.recipe.productionstack.options.load import StackOptions
+
+Network = IPv4Network | IPv6Network
+NAME_THEM = "Name the proxies alone there: trusted-proxies = 10.0.0.1"
+
+
+@dataclass(frozen=True)
+class Around:
+    """What the front stands before."""
+
+    sites: tuple[Site, ...]
+    chain: Chain
+    zope: Zope
+
+
+def front(
+    part: str, options: StackOptions, around: Around, *, given: Callable[[str], bool]
+) -> tuple[Front, list[Problem]]:
+    """Return how visitors are treated, and what contradicts something else."""
+    found = [
+        Problem(part=part, option=option, value=value, message=message, remedy=remedy)
+        for option, value, message, remedy in (
+            *_uploads(options, around.zope),
+            *_rights_of_proxies(options),
+            *_greetings(options),
+        )
+    ]
+    limits = options.rate_limits
+    if hidden(around.sites, around.chain) and not given("rate-limits"):
+        limits = "off"  # they would meet all visitors together
+    upload = options.max_upload or 0
+    return fill(Front, options, rate_limits=limits, max_upload=upload), found
+
+
+def hidden(sites: tuple[Site, ...], chain: Chain) -> str:
+    """Return a site whose visitors all seem to be what stands in front, if any.
+
+    It is https for them and not here, so something ends TLS that nobody has named.
+    """
+    if chain.has_web_server and not chain.https and not chain.trusted_proxies:
+        return next((site.host for site in sites if site.scheme == "https"), "")
+    return ""
+
+
+Found = Iterator[tuple[str, str, str, str]]
+
+
+def _uploads(options: StackOptions, zope: Zope) -> Found:
+    """Yield what Zope would not take."""
+    wanted = options.max_upload or 0
+    for client in sorted(zope.clients, key=lambda one: one.max_body)[:1]:
+        if wanted > client.max_body:
+            yield (
+                "max-upload",
+                str(wanted),
+                f"[{client.name}] takes {client.max_body} bytes at most",
+                f"Write in [{client.name}]: max-request-body-size = {wanted}",
+            )
+
+
+def _rights_of_proxies(options: StackOptions) -> Found:
+    """Yield who may claim any address and has rights of an address."""
+    trusted = [ip_network(one) for one in options.trusted_proxies]
+    for option in ("zmi_allow", "rate_limits_exempt", "maintenance_allow"):
+        for one in getattr(options, option):
+            wide = [each for each in trusted if _overlap(each, ip_network(one))]
+            if wide and wide[0].num_addresses > 1:
+                why = f"is among trusted-proxies ({wide[0]}): they claim any address"
+                yield option.replace("_", "-"), one, why, NAME_THEM
+
+
+def _greetings(options: StackOptions) -> Found:
+    if options.proxy_protocol == "on" and not options.trusted_proxies:
+        yield (
+            "proxy-protocol",
+            "on",
+            "nobody is named who speaks it, so all visitors would seem to be him",
+            "Write its address too: trusted-proxies = 10.0.0.1",
+        )
+
+
+def _overlap(one: Network, other: Network) -> bool:
+    return one.version == other.version and one.overlaps(other)
