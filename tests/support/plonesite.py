@@ -65,7 +65,7 @@ recipe = collective.recipe.productionstack
 sites = {sites}
 clients = {clients}
 port-base = {base}
-rate-limits-exempt = 127.0.0.1
+{exempt}
 {stack}
 """
 
@@ -130,6 +130,7 @@ class PloneSite:
         instance: str = "",
         stack: str = "",
         clients: int = 0,
+        exempt: str = "rate-limits-exempt = 127.0.0.1",
     ) -> None:
         """Write buildout.cfg."""
         self.written = BUILDOUT.format(
@@ -142,6 +143,7 @@ class PloneSite:
             instance=instance.format(folder=self.folder, base=self.base),
             stack=stack.format(folder=self.folder),
             clients=clients or self.clients,
+            exempt=exempt,
         )
         path = self.folder / "buildout.cfg"
         path.write_text(self.written)

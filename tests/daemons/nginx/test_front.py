@@ -330,7 +330,10 @@ FIELDS = (
     "__ac_name=admin&__ac_password=x",
     "__ac%5Fpassword=x",
     "%5f_ac_p%61ssword=x",
+    ":action=plone.actions.Logger",
 )
+ADDED = "_authenticator=1a&%3Aaction=plone.actions.Logger&form.button.AddAction=Add"
+"""What a form of Plone asks for to add an action to a content rule."""
 
 
 @pytest.mark.parametrize("query", FIELDS)
@@ -356,6 +359,26 @@ def test_no_field_names_another_page_or_a_password(front: Stage, query: str) -> 
 )
 def test_other_fields_pass(front: Stage, query: str) -> None:
     assert front.get(f"/?{query}").status == 200
+
+
+def test_content_rules_get_their_actions_and_nothing_else(front: Stage) -> None:
+    rule = "/++rule++rule-1"
+    condition = ADDED.replace("action=plone.actions", "action=my.conditions")
+    for query in (ADDED, ADDED.replace("=Add", "=Hinzuf%C3%BCgen")):
+        assert front.get(f"{rule}/+action?{query}").status == 200
+    assert front.get(f"{rule}/+condition?{condition}").status == 200
+    front.plone.forget()
+    for path, query in (
+        (f"{rule}/@@manage-elements", ADDED),
+        (f"{rule}/+action", ADDED.replace("plone.actions.Logger", "manage_main")),
+        (f"{rule}/+action", ADDED.replace("plone.actions.Logger", "Site.3")),
+        (f"{rule}/+action", ADDED.replace("Logger", "../../../x")),
+        (f"{rule}/+action", f"{ADDED}&x:method=y"),
+        (f"{rule}/+action", f"x:method=y&{ADDED}"),
+        (f"/+action%3F{ADDED}", "x:method=y"),
+    ):
+        assert front.get(f"{path}?{query}").status == 400
+    assert front.plone.seen == []
 
 
 def test_xml_rpc_is_refused(front: Stage) -> None:

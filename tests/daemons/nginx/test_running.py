@@ -88,6 +88,8 @@ REFUSED = (
     *("/Plone", "/Plone/", "/Plone/page", "/Site2", "/Site2/@@x", "/%53ite2"),
     *("/sub", "/sub/x", "/Site.3/x", "/a/Site2", "/a/Site2/b", "/a/b/Site.3"),
     *("/a/Plone/Site2", "/++api++/Site2", "/a/Site2/Plone", "/a/sub/Plone"),
+    *("/Site2/@@fileUpload", "/Plone/Site2/@@fileUpload", "/sub/Plone/@@fileUpload"),
+    *("/Plone/@@fileUpload/x", "/Plone/x@@fileUpload", "/Plone/sub/@@fileUpload"),
 )
 SERVED = (
     *("/", "/page", "/acl_users/credentials_cookie_auth/require_login"),
@@ -95,6 +97,8 @@ SERVED = (
     *("/@@manage-portlets", "/a/@@manage-viewlets", "/manager", "/management/x"),
     *("/a/Plone", "/Plone2", "/a/Site22", "/Site2.pdf", "/SiteX3", "/a_vh_b"),
     *("/?x=VirtualHostRoot", "/VirtualHostRooted", "/a/aq", "/subpage"),
+    # Plone's dialog of images uploads there.
+    *("/Plone/@@fileUpload", "/Plone/news/a/@@fileUpload"),
 )
 
 
@@ -109,6 +113,13 @@ def test_what_leads_out_of_the_site_is_refused(front: Stage, path: str) -> None:
 @pytest.mark.parametrize("path", SERVED)
 def test_what_merely_looks_like_it_is_served(front: Stage, path: str) -> None:
     assert front.get(path).status == 200
+
+
+def test_pictures_are_uploaded_to_a_site_in_a_folder_of_zope(front: Stage) -> None:
+    host = ("Host", "three.example.com")
+    assert front.get("/sub/Site.3/a/@@fileUpload", host).status == 200
+    for path in ("/Site.3/@@fileUpload", "/sub/@@fileUpload", "/sub/Site.3/x"):
+        assert front.get(path, host).status == 404
 
 
 @pytest.mark.parametrize("path", ["/../x", "/..%2fx", "/%2e%2e/x", "/%00", "/%zz"])
