@@ -148,7 +148,7 @@ def several(*lines: str) -> tuple[list[Site], list[str]]:
     """Return the sites of lines, and what is wrong with them together."""
     chosen = StackOptions(sites=lines)
     found, problems = sites.lines("stack", chosen, "/b")
-    built, more = sites.sites("stack", found, chosen, CHAIN)
+    built, more = sites.sites("stack", found, chosen, CHAIN, samples.FOLDERS)
     return list(built), [str(one) for one in (*problems, *more)]
 
 

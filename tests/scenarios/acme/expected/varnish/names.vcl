@@ -4,8 +4,8 @@
 # Regular expressions here never search back and forth: on long addresses Varnish
 # would give up on them, and on the request.
 #
-# From the virtual-host address: X-PS-Base (scheme and host that links are made
-# with), X-PS-Root (the site in the ZODB) and X-PS-Path (what is asked for). Plone
+# From the virtual-host address: X-PS-Base (scheme, host and folder that links are
+# made with), X-PS-Root (the site in the ZODB) and X-PS-Path (what is asked for). Plone
 # purges without ports, with other slashes and with ++api++ elsewhere: all that is
 # made equal here.
 sub ps_address {
@@ -17,6 +17,12 @@ sub ps_address {
         set req.http.X-PS-Root = regsub(
             req.http.X-PS-Path, "^/VirtualHostBase/[^/]+/[^/]+(/.*?)?/VirtualHostRoot(?:/.*)?$", "\1");
         set req.http.X-PS-Path = regsub(req.http.X-PS-Path, "^.*?/VirtualHostRoot", "");
+        if (req.http.X-PS-Path ~ "^/_vh_") {
+            # Folders that only links have; nginx lets none of these words in.
+            set req.http.X-PS-Base = req.http.X-PS-Base
+                + regsub(req.http.X-PS-Path, "^((?:/_vh_[^/]*)+).*$", "\1");
+            set req.http.X-PS-Path = regsub(req.http.X-PS-Path, "^(?:/_vh_[^/]*)+", "");
+        }
     } else {
         set req.http.X-PS-Base = "";
         set req.http.X-PS-Root = "";
@@ -55,13 +61,9 @@ sub ps_owner {
 
 sub ps_purge {
     # Who edits at a client's own port has Plone purge the path in the database.
-    if (req.url ~ "^(?:/\+\+api\+\+)?/example(?:/|$)") {
-        set req.url = "/VirtualHostBase/http/any/example/VirtualHostRoot"
-            + regsub(req.url, "^(/\+\+api\+\+)?/example", "\1");
-    }
-    elsif (req.url ~ "^(?:/\+\+api\+\+)?/own(?:/|$)") {
-        set req.url = "/VirtualHostBase/http/any/own/VirtualHostRoot"
-            + regsub(req.url, "^(/\+\+api\+\+)?/own", "\1");
+    if (req.url ~ "^(?:/\+\+api\+\+)?/(?:example|own)(?:/|$)") {
+        set req.url = regsub(req.url, "^(/\+\+api\+\+)?(/(?:example|own))(/.*)?$",
+            "/VirtualHostBase/http/any\2/VirtualHostRoot\1\3");
     }
     call ps_address;
     call ps_owner;

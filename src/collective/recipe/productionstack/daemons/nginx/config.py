@@ -180,5 +180,3 @@ def _beside(stack: Stack) -> Address | None:
 def _ids(sites: tuple[Site, ...]) -> set[str]:
     """Return every id on the way to a site: acquisition would find them all."""
     return {one for site in sites for one in site.path.strip("/").split("/")}
-
-
