@@ -55,6 +55,15 @@ def stacks() -> Iterator[Stack]:
             maintenance=Maintenance(page=page, allow=("10.0.0.0/8",)),
             trusted_proxies=("10.0.0.0/8",),
         )
+    folders = [
+        dataclasses.replace(
+            secure, folder=folder, aliases=("*.example.com",), redirect=redirect
+        )
+        for folder in ("/a", "/b/c")
+        for redirect in (True, False)
+    ]
+    yield samples.changed(sites=tuple(folders[::2]), https=https)
+    yield samples.changed(sites=(secure, *folders[1::2]), https=https)
 
 
 STACKS = list(stacks())

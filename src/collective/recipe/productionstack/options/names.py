@@ -82,7 +82,7 @@ def folder_name(value: str) -> str:
     for word in value.split("/"):
         if not FOLDER.fullmatch(word):
             raise ValueError(
-                f"{word!r} is no folder: letters, digits and . _ ~ - after the first"
+                f"{word!r} is no name of a folder (a letter or digit, then . _ ~ - too)"
             )
         if ZOPES.fullmatch(word):
             raise ValueError(f"{word!r} cannot be a folder: it means something to Zope")

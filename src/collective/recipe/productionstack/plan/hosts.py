@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from dataclasses import replace
 from typing import Any
 
+from collective.recipe.productionstack.errors import Problem
+
 OF_HOST = frozenset({"redirect", "url", "certificate", "key", "error-pages"})
 """Names of a line that hold for its host, so for every folder of it."""
 
@@ -31,15 +33,6 @@ class Line:
         return bool(self.hosts[1:] or OF_HOST & set(self.names))
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """What is wrong with a line beside others, and what to write."""
-
-    line: Line
-    message: str
-    remedy: str
-
-
 def shared(found: list[Line]) -> list[Line]:
     """Give every line of a host what one of them says for all."""
     heads = {one.hosts[0]: one for one in reversed(found) if one.speaks_for_host}
@@ -51,14 +44,14 @@ def _with(line: Line, head: Line) -> Line:
     return replace(line, hosts=head.hosts, names={**line.names, **of_host})
 
 
-def faults(found: list[Line]) -> Iterator[Fault]:
+def faults(part: str, found: list[Line]) -> Iterator[Problem]:
     """Yield what no two lines may say."""
-    yield from _doubled(found)
-    yield from _spoken_twice(found)
-    yield from _nested(found)
+    yield from _doubled(part, found)
+    yield from _spoken_twice(part, found)
+    yield from _nested(part, found)
 
 
-def _doubled(found: list[Line]) -> Iterator[Fault]:
+def _doubled(part: str, found: list[Line]) -> Iterator[Problem]:
     owners: dict[str, Line] = {}
     names: dict[str, Line] = {}
     for line in found:
@@ -72,13 +65,13 @@ def _doubled(found: list[Line]) -> Iterator[Fault]:
             taken.append((what, names[line.name].path))
         for what, path in taken:
             message = f"{what} already belongs to {path}"
-            yield Fault(line, message, "Name every host once.")
+            yield _problem(part, line, message, "Name every host once.")
         for host in line.hosts:
             owners.setdefault(host, line)
         names.setdefault(line.name, line)
 
 
-def _spoken_twice(found: list[Line]) -> Iterator[Fault]:
+def _spoken_twice(part: str, found: list[Line]) -> Iterator[Problem]:
     heads: dict[str, Line] = {}
     for line in found:
         if not line.speaks_for_host:
@@ -86,26 +79,38 @@ def _spoken_twice(found: list[Line]) -> Iterator[Fault]:
         host = line.hosts[0]
         head = heads.setdefault(host, line)
         if head is not line and head.name != line.name:
-            yield Fault(
+            yield _problem(
+                part,
                 line,
                 f"aliases and names of {host} stand with {head.name} already",
                 "Write them once: they hold for all of the host.",
             )
 
 
-def _nested(found: list[Line]) -> Iterator[Fault]:
+def _nested(part: str, found: list[Line]) -> Iterator[Problem]:
     seen: dict[str, list[Line]] = {}
     for line in found:
         others = seen.setdefault(line.hosts[0], [])
         for other in others:
             short, long = sorted((line.folder, other.folder), key=len)
             if short and long.startswith(f"{short}/"):
-                yield Fault(
+                yield _problem(
+                    part,
                     line,
                     f"it lies in, or around, {other.name} ({other.path})",
                     "Write folders beside each other.",
                 )
         others.append(line)
+
+
+def _problem(part: str, line: Line, message: str, remedy: str) -> Problem:
+    return Problem(
+        part=part,
+        option="sites",
+        value=f"{line.name} {line.path}",
+        message=message,
+        remedy=remedy,
+    )
 
 
 def covered(hosts: dict[str, str]) -> Iterator[tuple[str, str]]:

@@ -50,10 +50,7 @@ def lines(
             good.append(_line(text))
         except ValueError as error:
             problems.append(_problem(part, text, str(error)))
-    problems += [
-        _problem(part, f"{one.line.name} {one.line.path}", one.message, one.remedy)
-        for one in hosts.faults(good)
-    ]
+    problems += hosts.faults(part, good)
     return hosts.shared(good), problems
 
 

@@ -98,12 +98,7 @@ class Status:
             "drained": self.drained,
             "disks": self.disks,
             "sites": tuple(
-                {
-                    "host": site.host,
-                    "folder": site.folder,
-                    "path": site.path,
-                    "answer": answer,
-                }
+                {"host": site.name, "path": site.path, "answer": answer}
                 for site, answer in self.sites.items()
             ),
             "certificates": tuple(map(certificates.values, self.certificates)),
