@@ -123,15 +123,17 @@ def test_nobody_sees_what_is_older_than_a_second(front: Stage, page: str) -> Non
         return reply
 
     front.plone.answers[page] = answer
+    # Plone has nothing half done when the first edit comes.
+    front.get(page)
     with stage.load(8, visit):
         for version in range(1, 4):
             assert front.purge(target).status == 200
             edits.append((time.time(), version))
             time.sleep(1.6)
     for edited, number in edits:
-        late = [one for begin, one in seen if begin > edited + 1.0]
+        late = [(begin - edited, one) for begin, one in seen if begin > edited + 1.0]
         assert late
-        assert min(late) >= number
+        assert not [one for one in late if one[1] < number], number
 
 
 def test_nothing_is_kept_while_the_cache_is_away(page: str) -> None:
