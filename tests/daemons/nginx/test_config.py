@@ -11,6 +11,7 @@ import pytest
 
 from collective.recipe.productionstack.daemons.nginx import config as nginx
 from collective.recipe.productionstack.model.address import Address
+from collective.recipe.productionstack.model.front import Front
 from collective.recipe.productionstack.model.stack import Stack
 from collective.recipe.productionstack.plan import announcing
 from collective.recipe.productionstack.plan import rendering
@@ -106,3 +107,24 @@ def test_logs_are_reopened() -> None:
     logs = nginx.logs(samples.STACK)
     assert {log.signal for log in logs} == {"USR1"}
     assert {log.pid_file for log in logs} == {"/b/var/stack/nginx.pid"}
+
+
+def test_without_the_micro_cache_nothing_of_it_is_left(tmp_path: Path) -> None:
+    """It is there where nginx and Varnish of this stack meet, and only there."""
+
+    def texts(stack: Stack) -> str:
+        tree = rendering.tree_of(announcing.complete(stack))
+        files = (one for one in tree.files if one.path.startswith(("nginx", "varnish")))
+        return "\n".join(f"{one.path}\n{one.text}" for one in files)
+
+    assert directives(tmp_path, samples.STACK, "proxy_cache") == [["$micro"]]
+    for stack in (
+        samples.changed(samples.STACK, front=Front(micro_cache="off")),
+        samples.changed(samples.STACK, proxy_cache="none"),
+        samples.changed(samples.STACK, web_server="none"),
+        dataclasses.replace(samples.STACK, alone=True, services=("nginx",)),
+    ):
+        found = texts(stack)
+        assert "micro" not in found
+        assert "proxy_cache" not in found
+        assert "resp.http.X-Accel" not in found

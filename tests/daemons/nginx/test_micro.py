@@ -25,6 +25,7 @@ from tests.daemons.stage import Answer
 from tests.daemons.stage import Reply
 from tests.daemons.stage import Seen
 from tests.daemons.stage import Stage
+from tests.daemons.stage import ask
 
 pytestmark = pytest.mark.usefixtures("daemons")
 
@@ -123,15 +124,17 @@ def test_nobody_sees_what_is_older_than_a_second(front: Stage, page: str) -> Non
         return reply
 
     front.plone.answers[page] = answer
+    # Plone has nothing half done when the first edit comes.
+    front.get(page)
     with stage.load(8, visit):
         for version in range(1, 4):
             assert front.purge(target).status == 200
             edits.append((time.time(), version))
             time.sleep(1.6)
     for edited, number in edits:
-        late = [one for begin, one in seen if begin > edited + 1.0]
+        late = [(begin - edited, one) for begin, one in seen if begin > edited + 1.0]
         assert late
-        assert min(late) >= number
+        assert not [one for one in late if one[1] < number], number
 
 
 def test_nothing_is_kept_while_the_cache_is_away(page: str) -> None:
@@ -205,6 +208,7 @@ ANSWERS = (
     Answer((CACHED, HTML, ("Vary", "Cookie"))),
     Answer((CACHED, HTML, ("Vary", "X-Forwarded-For"))),
     Answer((CACHED, HTML, ("Vary", "Accept, X-Request-ID"))),
+    Answer((CACHED, HTML, ("Vary", "Accept"), ("Vary", "X-Real-IP"))),
     Answer((CACHED, ("Content-Type", "image/png")), body=b"x" * 300_000),
 )
 
@@ -215,6 +219,15 @@ def test_an_answer_that_is_not_kept(front: Stage, page: str, answer: Answer) -> 
     for reply in never(front, page):
         assert reply.status == answer.status
         assert reply["X-Accel-Expires"] is None
+
+
+def test_no_order_of_plones_reaches_the_web_server(front: Stage, page: str) -> None:
+    orders = (("X-Accel-Expires", "3600"), ("X-Accel-Redirect", "/x"))
+    front.plone.answers[page] = Answer((CACHED, HTML, *orders))
+    path = f"{front.stack.sites[0].virtual_host}{page}"
+    for reply in (ask(front.stack.chain.balancer, "GET", path), front.cache(page)):
+        assert reply.status == 200
+        assert not [name for name in reply.headers if name.startswith("X-Accel")]
 
 
 REQUESTS: tuple[tuple[str, tuple[Header, ...]], ...] = (
