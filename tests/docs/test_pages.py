@@ -20,6 +20,9 @@ LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 EGGS = re.compile(r"(?m)^(eggs = )Plone$|^    collective\.purgebyid\n")
 """Plone itself and its add-ons are not among what these runs see."""
 
+PAGES_FOLDER = re.compile(r"error-pages ?= ?\$\{buildout:directory\}/(\S+)")
+"""Must be there, with a page in it."""
+
 
 @dataclass(frozen=True)
 class Block:
@@ -48,6 +51,10 @@ def place(site: Site, text: str) -> None:
         section = "" if re.search(r"(?m)^\[", text) else "[stack]\n"
         text = f"[buildout]\nextends = base.cfg\n\n{section}{text}"
     site.write(text)
+    for named in PAGES_FOLDER.findall(text):
+        folder = site.folder / named
+        folder.mkdir(exist_ok=True)
+        (folder / "503.html").write_text("<p>Back soon")
 
 
 @pytest.mark.parametrize("block", list(blocks()), ids=lambda block: block.place)

@@ -70,6 +70,7 @@ SPECIAL = {
     "certificate": "nginx, which listens for TLS too then; `bin/stack reload`",
     "key": "as `certificate`",
     "maintenance-page": "nginx, from `bin/stack reload` on",
+    "error-pages": "`nginx/pages.conf` and the files of sites; `bin/stack reload`",
     "zeoserver": "which ZEO server is the one with the sites",
     "check": "nothing: only what buildout says and refuses",
     "backup": "which parts are run by `bin/stack backup`",

@@ -149,7 +149,8 @@ class Haproxy:
             self.room,
             self.address,
             lambda state: self._tell(f"set server {server} state {state}"),
-            lambda: self._requests_of(holding.SERVER) > 0,
+            lambda: self._number(holding.SERVER, "scur") > 0,
+            lambda: self._number("BACKEND", "qcur") == 0,
         )
 
     def keep_all(self, *, asking: bool) -> None:
@@ -210,11 +211,11 @@ class Haproxy:
             message = f"HAProxy does not answer on {self.path} ({error}). See var/log."
             raise ControlError(message) from None
 
-    def _requests_of(self, name: str) -> int:
-        """Return how many requests one server of all clients' backend has."""
+    def _number(self, name: str, column: str) -> int:
+        """Return what HAProxy counts of one server, or all, of the clients' backend."""
         lines = self.ask("show stat").lstrip("# ").splitlines()
         rows = [row for row in csv.DictReader(lines) if row["pxname"] == BACKEND]
-        return sum(int(row["scur"] or 0) for row in rows if row["svname"] == name)
+        return sum(int(row[column] or 0) for row in rows if row["svname"] == name)
 
     def _place(self, name: str) -> str:
         return f"{backend(self.pools.get(name))}/{name}"

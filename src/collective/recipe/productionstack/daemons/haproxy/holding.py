@@ -24,6 +24,7 @@ PATH = "/productionstack-hold"
 """What is asked to keep it busy; visitors' paths begin with /VirtualHostBase."""
 
 SECONDS = 5.0
+QUEUE_SECONDS = 30.0
 
 
 @contextlib.contextmanager
@@ -32,6 +33,7 @@ def holding(
     balancer: Address,
     tell: Callable[[str], None],
     is_busy: Callable[[], bool],
+    is_served: Callable[[], bool],
 ) -> Iterator[None]:
     """Keep the server at ``place`` usable and full; ``tell`` sets its state.
 
@@ -56,6 +58,8 @@ def holding(
             raise ControlError(message)
         tell("ready")
         yield
+        # A client that has just started may falter under all who have waited.
+        waiting.until(is_served, QUEUE_SECONDS)
 
 
 @contextlib.contextmanager
