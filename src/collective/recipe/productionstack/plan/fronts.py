@@ -18,7 +18,6 @@ from collective.recipe.productionstack.options.declare import fill
 from collective.recipe.productionstack.options.load import StackOptions
 
 Network = IPv4Network | IPv6Network
-NAME_THEM = "Name the proxies alone there: trusted-proxies = 10.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -35,12 +34,9 @@ def front(
 ) -> tuple[Front, list[Problem]]:
     """Return how visitors are treated, and what contradicts something else."""
     found = [
-        Problem(part=part, option=option, value=value, message=message, remedy=remedy)
-        for option, value, message, remedy in (
-            *_uploads(options, around.zope),
-            *_rights_of_proxies(options),
-            *_greetings(options),
-        )
+        *_uploads(part, options, around.zope),
+        *_rights_of_proxies(part, options),
+        *_greetings(part, options),
     ]
     limits = options.rate_limits
     if hidden(around.sites, around.chain) and not given("rate-limits"):
@@ -59,15 +55,13 @@ def hidden(sites: tuple[Site, ...], chain: Chain) -> str:
     return ""
 
 
-Found = Iterator[tuple[str, str, str, str]]
-
-
-def _uploads(options: StackOptions, zope: Zope) -> Found:
+def _uploads(part: str, options: StackOptions, zope: Zope) -> Iterator[Problem]:
     """Yield what Zope would not take."""
     wanted = options.max_upload or 0
     for client in sorted(zope.clients, key=lambda one: one.max_body)[:1]:
         if wanted > client.max_body:
-            yield (
+            yield _problem(
+                part,
                 "max-upload",
                 str(wanted),
                 f"[{client.name}] takes {client.max_body} bytes at most",
@@ -75,25 +69,38 @@ def _uploads(options: StackOptions, zope: Zope) -> Found:
             )
 
 
-def _rights_of_proxies(options: StackOptions) -> Found:
+def _rights_of_proxies(part: str, options: StackOptions) -> Iterator[Problem]:
     """Yield who may claim any address and has rights of an address."""
     trusted = [ip_network(one) for one in options.trusted_proxies]
     for option in ("zmi_allow", "rate_limits_exempt", "maintenance_allow"):
         for one in getattr(options, option):
             wide = [each for each in trusted if _overlap(each, ip_network(one))]
             if wide and wide[0].num_addresses > 1:
-                why = f"is among trusted-proxies ({wide[0]}): they claim any address"
-                yield option.replace("_", "-"), one, why, NAME_THEM
+                yield _problem(
+                    part,
+                    option.replace("_", "-"),
+                    one,
+                    f"is among trusted-proxies ({wide[0]}): they claim any address",
+                    "Name the proxies alone there: trusted-proxies = 10.0.0.1",
+                )
 
 
-def _greetings(options: StackOptions) -> Found:
+def _greetings(part: str, options: StackOptions) -> Iterator[Problem]:
+    """Yield a protocol that nobody is named for."""
     if options.proxy_protocol == "on" and not options.trusted_proxies:
-        yield (
+        yield _problem(
+            part,
             "proxy-protocol",
             "on",
             "nobody is named who speaks it, so all visitors would seem to be him",
             "Write its address too: trusted-proxies = 10.0.0.1",
         )
+
+
+def _problem(part: str, option: str, value: str, message: str, remedy: str) -> Problem:
+    return Problem(
+        part=part, option=option, value=value, message=message, remedy=remedy
+    )
 
 
 def _overlap(one: Network, other: Network) -> bool:
