@@ -243,6 +243,30 @@ def test_what_is_kept_is_the_newest_and_the_one_before(bench: Certified) -> None
     assert {one.name for one in bench.pair.iterdir()} == {"fullchain.pem", "key.pem"}
 
 
+@pytest.mark.parametrize("name", ["fullchain.pem", "key.pem"])
+def test_what_was_damaged_is_got_anew(bench: Certified, name: str) -> None:
+    (bench.pair / name).write_text("")
+    done = obtain(bench, RIGHT)
+    assert done.ok, done.text
+    assert not tls.is_self_signed(bench.shown()[0])
+    (bench.pair / name).write_text("")
+    assert bench.run("reload").ok, "a site with a self-signed one is better than none"
+    assert tls.is_self_signed(bench.shown()[0])
+
+
+def test_a_copy_without_links_is_taken_over(bench: Certified) -> None:
+    before = state(bench)
+    copy = bench.folder / "copied"
+    shutil.copytree(bench.pair, copy)
+    bench.pair.unlink()
+    copy.rename(bench.pair)
+    assert state(bench) == before
+    done = obtain(bench, RIGHT)
+    assert done.ok, done.text
+    assert bench.pair.is_symlink()
+    assert len(list(Path(bench.folders.certificates, ".kept", HOST).iterdir())) == 2
+
+
 @pytest.mark.parametrize(
     ("words", "text"),
     [

@@ -17,6 +17,7 @@ from pathlib import Path
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.machine import files
 from collective.recipe.productionstack.machine import openssl
+from collective.recipe.productionstack.machine import tls
 from collective.recipe.productionstack.model.site import CHAIN_FILE
 from collective.recipe.productionstack.model.site import KEY_FILE
 from collective.recipe.productionstack.model.site import Site
@@ -45,8 +46,10 @@ class OwnPair:
         return self.base / KEPT / self.name
 
     def is_there(self) -> bool:
-        """Whether there is a certificate with its key."""
-        return all((self.link / one).is_file() for one in (CHAIN_FILE, KEY_FILE))
+        """Whether there is a certificate, with its key, that one can serve with."""
+        return not tls.unusable(
+            *(str(self.link / one) for one in (CHAIN_FILE, KEY_FILE))
+        )
 
     def current(self) -> Path | None:
         """Return the folder of the version in use, or None."""
@@ -57,8 +60,9 @@ class OwnPair:
 
         Raises OSError (a full disk, say) with the version before in use.
         """
-        before = self.current()
         files.make_private(self.kept)
+        self._adopt()
+        before = self.current()
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         for name in (CHAIN_FILE, KEY_FILE):
             files.settle(staged / name)
@@ -66,17 +70,22 @@ class OwnPair:
         staged.replace(folder)
         files.settle(self.kept)
         self.use(folder)
-        self._prune(folder, before)
+        keep = {one.name for one in (folder, before) if one}
+        for one in self.kept.iterdir():
+            if one.name not in keep:
+                shutil.rmtree(one, ignore_errors=True)
         return before
 
     def use(self, folder: Path) -> None:
         """Let the web server read that version from now on."""
         files.link_atomically(self.link, f"{KEPT}/{self.name}/{folder.name}")
 
-    def _prune(self, *keep: Path | None) -> None:
-        for one in self.kept.iterdir():
-            if one not in keep:
-                shutil.rmtree(one, ignore_errors=True)
+    def _adopt(self) -> None:
+        """Take a folder as a version that stands where the link was, from a copy."""
+        if self.link.is_dir() and not self.link.is_symlink():
+            found = Path(tempfile.mkdtemp(prefix="found-", dir=self.kept))
+            self.link.replace(found)
+            self.use(found)
 
 
 def of(stack: Stack, site: Site) -> OwnPair:

@@ -14,6 +14,7 @@ from typing import Any
 from collective.recipe.productionstack.machine import openssl
 from collective.recipe.productionstack.machine import run
 from collective.recipe.productionstack.machine import scratch as scratches
+from collective.recipe.productionstack.machine import tls
 from collective.recipe.productionstack.machine.run import Result
 from collective.recipe.productionstack.model.announced import Check
 from collective.recipe.productionstack.model.site import CHAIN_FILE
@@ -108,7 +109,7 @@ def _ask(check: Check, program: str, folder: Path) -> Verdict:
 
 def _stand_ins(check: Check, scratch: Path) -> Iterator[tuple[str, str]]:
     """Yield what stands for certificates that `up` makes, or that have to be got."""
-    absent = [one for one in check.made_later if not Path(one[0]).exists()]
+    absent = [pair for pair in check.made_later if tls.unusable(*pair)]
     if absent:
         openssl.self_signed(scratch, ("localhost",), CHAIN_FILE, KEY_FILE)
     for chain, key in absent:
