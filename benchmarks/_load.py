@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 TICKS = os.sysconf("SC_CLK_TCK")
+REQUESTS = 12_000
 GZIPPED = ("Accept-Encoding", "gzip")
 
 
@@ -45,7 +46,7 @@ def h2_rate(url: str, connections: int = 32) -> float:
 
     No connection asks more often than nginx lets it (keepalive_requests, 1000).
     """
-    command = ("h2load", "-t1", f"-c{connections}", "-m4", f"-n{900 * connections}")
+    command = ("h2load", "-t1", f"-c{connections}", "-m4", f"-n{REQUESTS}")
     # The name in the handshake has to be the site's.
     address = urlsplit(url)
     there = (f"--connect-to={address.netloc}", f"https://two.example.com{address.path}")
