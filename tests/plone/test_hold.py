@@ -80,12 +80,13 @@ def visitors(site: PloneSite) -> Iterator[Visitors]:
 def refusals(site: PloneSite, refused: list[tuple[str, float, Page]]) -> str:
     """Return who was refused, and what HAProxy wrote down about such."""
     kinds = [(kind, round(took, 1), page.status) for kind, took, page in refused]
-    lines = (site.folder / "var/log/haproxy.log").read_text().splitlines()
+    lines = (site.folder / "var/log/stack-haproxy.out.log").read_text().splitlines()
     odd = [one[:300] for one in lines if "@@ok" in one and " 200 " not in one]
     told = [one[:300] for one in lines if "Server plone" in one or "no server" in one]
     return "\n".join((str(kinds), *odd[-12:], *told[-12:]))
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("words", [(), ("zeoserver",)], ids=["client", "zeo"])
 @pytest.mark.configured(**ONE)
 def test_nobody_is_refused_and_nothing_done_twice(
