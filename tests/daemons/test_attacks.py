@@ -240,7 +240,7 @@ def test_many_at_once_over_http_2(chain: Attacked) -> None:
     visit(chain, "/many")
     before = memory(nginx)
     command = (
-        *(tool, "-n", "6000", "-c", "20", "-m", "25"),
+        *(tool, "-n", "6000", "-c", "10", "-m", "10"),
         *(f"--connect-to=127.0.0.1:{port}", f"https://{HOST}:{port}/many"),
     )
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
