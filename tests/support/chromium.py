@@ -67,6 +67,10 @@ class Chromium:
         self.driver = webdriver.Chrome(options=options, service=self._service())
         self.answers: list[dict[str, Any]] = []
         self.asked: list[str] = []
+        # Away from the page it opens with, which looks for the world.
+        self.go("about:blank")
+        self.troubles()
+        self.asked.clear()
 
     def _service(self) -> Service:
         environment = {
@@ -135,6 +139,10 @@ class Chromium:
     def value(self, expression: str) -> Any:
         """Evaluate JavaScript in the page."""
         return self.driver.execute_script(f"return {expression}")
+
+    def tell(self, command: str, **values: Any) -> None:
+        """Give a command of the DevTools protocol."""
+        self.driver.execute_cdp_cmd(command, values)
 
     # -- what it says
 
