@@ -82,7 +82,7 @@ class People:
         assert one.all("#edit-zone") == []
 
     def add_page(self, title: str, picture: Path) -> str:
-        """Make a page with text and a picture in the rich editor; return its address."""
+        """Make a page with text and a picture in the editor; return its address."""
         one = self.editor
         one.go(self.url("/++add++Document"))
         one.write(f"[name='{TITLE}']", title)
@@ -193,8 +193,8 @@ def test_a_folder_takes_a_large_file_and_every_action(
     editor.choose_file("input.dz-hidden-input", large)
     editor.press(".upload-all")
     editor.wait(lambda: has_row(editor, "large.bin"), 60)
-    size = "fetch('/shelf/large.bin/@@download/file').then(r => r.blob()).then(b => b.size)"
-    assert editor.value(size) == LARGE
+    got = "fetch('/shelf/large.bin/@@download/file').then((one) => one.blob())"
+    assert editor.value(f"{got}.then((one) => one.size)") == LARGE
 
     act(editor, "copy")
     act(editor, "paste")

@@ -50,7 +50,8 @@ LOOKS = """(() => {
         return (two[1] + 0.05) / (two[0] + 0.05);
     };
     const words = [...document.querySelectorAll("body *")].filter(
-        (one) => [...one.childNodes].some((text) => text.nodeType === 3 && text.data.trim()));
+        (one) => [...one.childNodes].some(
+            (text) => text.nodeType === Node.TEXT_NODE && text.data.trim()));
     return {
         language: document.documentElement.lang,
         title: document.title,
@@ -89,7 +90,12 @@ def reach(one: Chromium, url: str, title: str) -> None:
 
     An old worker of nginx may still answer over a connection of before.
     """
-    one.wait(lambda: one.go(url) or one.value("document.title") == title)
+
+    def there() -> bool:
+        one.go(url)
+        return bool(one.value("document.title") == title)
+
+    one.wait(there)
     one.troubles()
     one.asked.clear()
 
