@@ -12,8 +12,6 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from selenium.common.exceptions import WebDriverException
-from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
 
 from tests.support import chromium
@@ -32,6 +30,12 @@ OWN_TROUBLES = (
 
 LARGE = 50 * 2**20
 ROWS = ".pat-structure tbody tr"
+DONE = {
+    "copy": "Successfully copied items",
+    "paste": "Successfully pasted items",
+    "rename": "Items renamed",
+    "delete": "Successfully delete items",
+}
 
 
 class People:
@@ -50,8 +54,10 @@ class People:
         """Whether neither browser has a reason to complain; it says which."""
         for one in (self.editor, self.visitor):
             found = one.troubles()
-            told = [text for text in found if not any(own in text for own in OWN_TROUBLES)]
-            assert told == []
+            told = [
+                text for text in found if not any(own in text for own in OWN_TROUBLES)
+            ]
+            assert not told, told
             assert one.hosts() <= {self.host}
             assert one.protocols() <= {"h2"}
         return True
@@ -76,7 +82,7 @@ class People:
         assert one.all("#edit-zone") == []
 
     def add_page(self, title: str, picture: Path) -> str:
-        """Make a page with text and a picture in the rich editor; return its address."""
+        """Make a page with text and a picture in the editor; return its address."""
         one = self.editor
         one.go(self.url("/++add++Document"))
         one.write(f"[name='{TITLE}']", title)
@@ -120,7 +126,7 @@ def people(plone: PloneSite, editor_account: tuple[str, str]) -> Iterator[People
 @pytest.fixture
 def site(people: People, request: pytest.FixtureRequest) -> People:
     """Give them a site with TLS and the front's options of a test, nobody logged in."""
-    options = getattr(request, "param", "csp = off")
+    options = getattr(request, "param", "csp = frame")
     tls = "certificate = {folder}/cert.pem\nkey = {folder}/key.pem\n"
     people.site.settle(stack=tls + options, exempt="")
     people.editor.driver.delete_all_cookies()
@@ -178,34 +184,36 @@ def test_a_folder_takes_a_large_file_and_every_action(
 ) -> None:
     large, editor = tmp_path / "large.bin", site.editor
     large.write_bytes(os.urandom(2**20) * (LARGE // 2**20))
+    site.site.make("Folder", "shelf")
     site.log_in(*editor_account)
-    editor.go(site.url("/folder_contents"))
-    editor.see(ROWS)
+    editor.go(site.url("/shelf/folder_contents"))
+    # Pressed earlier it would find its field for files not yet made.
+    editor.wait(lambda: editor.all("input.dz-hidden-input"))
     editor.press("#btn-upload")
-    editor.choose_file("input[type=file]", large)
+    editor.choose_file("input.dz-hidden-input", large)
     editor.press(".upload-all")
     editor.wait(lambda: has_row(editor, "large.bin"), 60)
-    size = "fetch('/large.bin/@@download/file').then(r => r.blob()).then(b => b.size)"
-    assert editor.value(size) == LARGE
+    got = "fetch('/shelf/large.bin/@@download/file').then((one) => one.blob())"
+    assert editor.value(f"{got}.then((one) => one.size)") == LARGE
 
     act(editor, "copy")
     act(editor, "paste")
     editor.wait(lambda: has_row(editor, "copy_of_large.bin"))
-    act(editor, "rename", ".popover-content .btn-primary, .popover .btn-primary")
-    act(editor, "delete", ".popover .btn-danger, .popover .applyBtn, .popover .btn")
+    act(editor, "rename", ".popover button")
+    act(editor, "delete", ".popover button")
     editor.wait(lambda: not has_row(editor, "large.bin"))
     assert site.content()
 
 
 def act(one: Chromium, name: str, sure: str = "") -> None:
     """Do one of the actions of a folder's contents with the large file."""
-    chosen = "tr[data-id='large.bin'] input[type=checkbox]"
-    if name != "paste" and not one.wait(lambda: one.all(chosen)[0]).is_selected():
-        one.wait(lambda: one.driver.execute_script("arguments[0].click()", one.all(chosen)[0]) or True)
+    box = "document.querySelector('tr[data-id=\"large.bin\"] input[type=checkbox]')"
+    if name != "paste" and not one.wait(lambda: [one.value(f"{box}.checked")])[0]:
+        one.value(f"{box}.click()")
     one.press(f"#btn-{name}:not(.disabled)")
     if sure:
         one.press(sure)
-    one.wait(lambda: "Success" in one.see(".fc-status-container").text or "renamed" in one.see(".fc-status-container").text)
+    one.wait(lambda: DONE[name] in one.see(".fc-status-container").text)
 
 
 def test_forms_over_a_page_and_those_that_name_what_they_do(site: People) -> None:
@@ -230,8 +238,8 @@ def test_forms_over_a_page_and_those_that_name_what_they_do(site: People) -> Non
     choice = editor.see("#contentrules-add-action")
     Select(choice).select_by_value("plone.actions.Logger")
     editor.leave_with(partial(editor.press, "[name='form.button.AddAction']"))
+    assert "Logger" in editor.see("h1").text
     editor.see("[name='form.buttons.save']")
-    assert editor.driver.current_url.endswith("/+action/plone.actions.Logger")
     assert site.content()
 
 

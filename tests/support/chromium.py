@@ -31,13 +31,13 @@ from collective.recipe.productionstack.machine.run import run
 
 GUARD = Path(__file__).with_name("guard.py")
 PROGRAMS = ("chromium", "chromedriver", "openssl")
+HOSTS = "MAP *.example.com 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 SILENT = (
     *("--headless=new", "--disable-gpu", "--disable-dev-shm-usage"),
     *("--disable-background-networking", "--disable-component-update"),
     *("--disable-sync", "--disable-default-apps", "--disable-breakpad"),
     *("--no-first-run", "--no-default-browser-check", "--window-size=1280,1000"),
-    "--host-resolver-rules=MAP *.example.com 127.0.0.1, MAP * ~NOTFOUND,"
-    " EXCLUDE 127.0.0.1",
+    f"--host-resolver-rules={HOSTS}",
 )
 WEIGHTY = {"WARNING", "SEVERE"}
 Found = TypeVar("Found")
@@ -67,6 +67,10 @@ class Chromium:
         self.driver = webdriver.Chrome(options=options, service=self._service())
         self.answers: list[dict[str, Any]] = []
         self.asked: list[str] = []
+        # Away from the page it opens with, which looks for the world.
+        self.go("about:blank")
+        self.troubles()
+        self.asked.clear()
 
     def _service(self) -> Service:
         environment = {
@@ -100,7 +104,7 @@ class Chromium:
     def wait(self, look: Callable[[], Found], seconds: float = 20) -> Found:
         """Return what a look finds, as soon as that is something."""
         waiting: WebDriverWait[Any] = WebDriverWait(
-            self.driver, seconds, 0.05, (WebDriverException, IndexError)
+            self.driver, seconds, 0.05, (WebDriverException, LookupError, StopIteration)
         )
         found: Found = waiting.until(lambda _: look())
         return found
@@ -108,7 +112,7 @@ class Chromium:
     def see(self, selector: str) -> WebElement:
         """Return the first that is shown, when it is."""
         return self.wait(
-            lambda: [one for one in self.all(selector) if one.is_displayed()][0]
+            lambda: next(one for one in self.all(selector) if one.is_displayed())
         )
 
     def write(self, selector: str, text: str) -> None:
@@ -136,10 +140,14 @@ class Chromium:
         """Evaluate JavaScript in the page."""
         return self.driver.execute_script(f"return {expression}")
 
+    def tell(self, command: str, **values: Any) -> None:
+        """Give a command of the DevTools protocol."""
+        self.driver.execute_cdp_cmd(command, values)
+
     # -- what it says
 
     def troubles(self) -> list[str]:
-        """Return what the console and the network complain about since the last look."""
+        """Return what console and network complain about since the last look."""
         found = [
             one["message"]
             for one in self.driver.get_log("browser")  # type: ignore[no-untyped-call]
