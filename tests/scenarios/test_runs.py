@@ -40,7 +40,7 @@ def test_second_run_touches_nothing(site: Site) -> None:
     asked = site.root / "asked"
     site.environment["DAEMON_LOG"] = str(asked)
     first = site.built(MINIMAL)
-    assert "stack: wrote 17 files to " + str(site.etc) in first.ours
+    assert "stack: wrote 21 files to " + str(site.etc) in first.ours
     assert "nginx -t" in asked.read_text()
     asked.unlink()
     before = ours(site.snapshot())

@@ -29,7 +29,7 @@ def _pattern(words: list[str]) -> str:
     choices = []
     for _, group in groupby(words, key=lambda word: word[:1]):
         some = list(group)
-        begin = commonprefix(some)
+        begin = commonprefix(some)  # noqa: RUF071 (of letters, not of folders)
         rest = [word[len(begin) :] for word in some]
         choices.append(begin.replace(".", "[.]") + (_pattern(rest) if some[1:] else ""))
     if len(choices) == 1:

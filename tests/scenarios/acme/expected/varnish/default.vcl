@@ -411,7 +411,7 @@ sub vcl_backend_error {
         synthetic({"{"type": "ServiceUnavailable", "message": "This site cannot answer at the moment. Please try again in a few seconds." }"});
     } else {
         set beresp.http.Content-Type = "text/html; charset=utf-8";
-        synthetic({"<!doctype html><html lang='en'><head><meta charset='utf-8'><meta name='viewport' content='width=device-width,initial-scale=1'><title>Back soon</title><style>:root{color-scheme:light dark}body{font:1.125rem/1.6 system-ui,sans-serif;max-width:34rem;margin:18vh auto 3rem;padding:0 1.5rem}main{border-left:.25rem solid #1f7fb8;padding-left:1.25rem}h1{font-size:1.75rem;line-height:1.25;margin:0 0 .5rem}p{margin:0}small{font-family:ui-monospace,monospace}</style></head><body><main><h1>Back soon</h1><p>This site cannot answer at the moment. Please try again in a few seconds.</p></main></body></html>"});
+        synthetic({"<!doctype html><html lang='en'><head><meta charset='utf-8'><meta name='viewport' content='width=device-width,initial-scale=1'><title>Back soon</title><link rel='icon' href='data:,'><style>:root{color-scheme:light dark}body{font:1.125rem/1.6 system-ui,sans-serif;max-width:34rem;margin:18vh auto 3rem;padding:0 1.5rem}main{border-left:.25rem solid #1f7fb8;padding-left:1.25rem}h1{font-size:1.75rem;line-height:1.25;margin:0 0 .5rem}p{margin:0}small{font-family:ui-monospace,monospace}</style></head><body><main><h1>Back soon</h1><p>This site cannot answer at the moment. Please try again in a few seconds.</p></main></body></html>"});
     }
     return (deliver);
 }
@@ -433,7 +433,7 @@ sub vcl_synth {
             synthetic({"{"type": "ServiceUnavailable", "message": "This site cannot answer at the moment. Please try again in a few seconds." }"});
         } else {
             set resp.http.Content-Type = "text/html; charset=utf-8";
-            synthetic({"<!doctype html><html lang='en'><head><meta charset='utf-8'><meta name='viewport' content='width=device-width,initial-scale=1'><title>Back soon</title><style>:root{color-scheme:light dark}body{font:1.125rem/1.6 system-ui,sans-serif;max-width:34rem;margin:18vh auto 3rem;padding:0 1.5rem}main{border-left:.25rem solid #1f7fb8;padding-left:1.25rem}h1{font-size:1.75rem;line-height:1.25;margin:0 0 .5rem}p{margin:0}small{font-family:ui-monospace,monospace}</style></head><body><main><h1>Back soon</h1><p>This site cannot answer at the moment. Please try again in a few seconds.</p></main></body></html>"});
+            synthetic({"<!doctype html><html lang='en'><head><meta charset='utf-8'><meta name='viewport' content='width=device-width,initial-scale=1'><title>Back soon</title><link rel='icon' href='data:,'><style>:root{color-scheme:light dark}body{font:1.125rem/1.6 system-ui,sans-serif;max-width:34rem;margin:18vh auto 3rem;padding:0 1.5rem}main{border-left:.25rem solid #1f7fb8;padding-left:1.25rem}h1{font-size:1.75rem;line-height:1.25;margin:0 0 .5rem}p{margin:0}small{font-family:ui-monospace,monospace}</style></head><body><main><h1>Back soon</h1><p>This site cannot answer at the moment. Please try again in a few seconds.</p></main></body></html>"});
         }
         return (deliver);
     }
