@@ -15,9 +15,9 @@ from collective.recipe.productionstack.model.chain import ROLES
 from collective.recipe.productionstack.model.clients import Client
 from collective.recipe.productionstack.model.stack import Stack
 from collective.recipe.productionstack.model.storage import Storage
-from collective.recipe.productionstack.plan import certificates
-from collective.recipe.productionstack.plan import fronts
-from collective.recipe.productionstack.plan import hosts
+from collective.recipe.productionstack.plan.front import certificates
+from collective.recipe.productionstack.plan.front import hosts
+from collective.recipe.productionstack.plan.front import visitors
 
 WHAT = {
     "cache": "pages past the web server's refusals",
@@ -79,7 +79,7 @@ def _listeners(stack: Stack) -> Iterator[str]:
 
 def _fronts(stack: Stack, *, given: Callable[[str, str], bool]) -> Iterator[str]:
     """Yield the sites whose visitors all seem to be what stands in front."""
-    if host := fronts.hidden(stack.sites, stack.chain):
+    if host := visitors.hidden(stack.sites, stack.chain):
         limits = "" if given(stack.name, "rate-limits") else " and no limit is set"
         yield (
             f"[{stack.name}] sites: {host} is https elsewhere, so every visitor seems"

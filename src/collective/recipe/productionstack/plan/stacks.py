@@ -27,16 +27,16 @@ from collective.recipe.productionstack.options.load import load
 from collective.recipe.productionstack.plan import announcing
 from collective.recipe.productionstack.plan import backups
 from collective.recipe.productionstack.plan import caching
-from collective.recipe.productionstack.plan import certificates
-from collective.recipe.productionstack.plan import error_pages
 from collective.recipe.productionstack.plan import folders
-from collective.recipe.productionstack.plan import fronts
 from collective.recipe.productionstack.plan import listeners
 from collective.recipe.productionstack.plan import pools
 from collective.recipe.productionstack.plan import programs
-from collective.recipe.productionstack.plan import sites
 from collective.recipe.productionstack.plan.clients import Chooser
 from collective.recipe.productionstack.plan.facts import Facts
+from collective.recipe.productionstack.plan.front import certificates
+from collective.recipe.productionstack.plan.front import error_pages
+from collective.recipe.productionstack.plan.front import sites
+from collective.recipe.productionstack.plan.front import visitors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,9 +127,8 @@ class _Builder:
         self.problems += problems
         cached, problems = caching.caching(part.name, options, self.facts)
         self.problems += problems
-        front, problems = fronts.front(
-            part.name, options, fronts.Around(the_sites, chain, zope), given=part.names
-        )
+        around = visitors.Around(the_sites, chain, zope)
+        front, problems = visitors.front(part.name, options, around, given=part.names)
         self.problems += problems
         self.problems += error_pages.problems(part.name, front, the_sites)
         return Stack(

@@ -25,8 +25,8 @@ from collective.recipe.productionstack.options.parse import lines as parse_lines
 from collective.recipe.productionstack.options.parse import port
 from collective.recipe.productionstack.options.parse import zodb_path
 from collective.recipe.productionstack.options.tls import file_paths
-from collective.recipe.productionstack.plan import hosts
-from collective.recipe.productionstack.plan.hosts import Line
+from collective.recipe.productionstack.plan.front import hosts
+from collective.recipe.productionstack.plan.front.hosts import Line
 from collective.recipe.productionstack.sources.reading import is_on
 
 EXAMPLE = "Write for example: www.example.com,example.com /Plone"

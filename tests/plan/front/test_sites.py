@@ -10,8 +10,8 @@ import pytest
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.site import Site
 from collective.recipe.productionstack.options.load import StackOptions
-from collective.recipe.productionstack.plan import hosts
-from collective.recipe.productionstack.plan import sites
+from collective.recipe.productionstack.plan.front import hosts
+from collective.recipe.productionstack.plan.front import sites
 from tests.support import samples
 
 CHAIN = dataclasses.replace(samples.CHAIN, https=Address("127.0.0.1", 8443))

@@ -17,7 +17,7 @@ from collective.recipe.productionstack.model.site import Site
 from collective.recipe.productionstack.options.load import StackOptions
 from collective.recipe.productionstack.options.load import load
 from collective.recipe.productionstack.plan import advice
-from collective.recipe.productionstack.plan import certificates
+from collective.recipe.productionstack.plan.front import certificates
 from collective.recipe.productionstack.plan.stacks import Part
 from tests.support import samples
 

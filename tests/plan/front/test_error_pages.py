@@ -9,7 +9,7 @@ import pytest
 
 from collective.recipe.productionstack.daemons import pages
 from collective.recipe.productionstack.model.front import Front
-from collective.recipe.productionstack.plan import error_pages
+from collective.recipe.productionstack.plan.front import error_pages
 from tests.support import samples
 
 BAD = (

@@ -1,0 +1,1 @@
+"""What visitors reach: hosts and sites, their certificates, pages and limits."""
