@@ -26,7 +26,11 @@ def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
     """Return path in the tree, template and further values of each file."""
     storage = stack.data.storage
     asked = storage.address.to_connect if storage and storage.quiet_log else None
+    hosts = {host for site in stack.sites for host in (*site.hosts, site.url_host)}
     values = {
+        "own_hosts": sorted(one for one in hosts if one[0] not in "*["),
+        "own_numbers": sorted(one for one in hosts if one[0] == "["),
+        "own_domains": sorted(one[1:] for one in hosts if one[0] == "*"),
         "zeo": asked,
         "runtime": stack.socket(NAME),
         "rules": list(headers.rules()),
