@@ -88,6 +88,19 @@ class OwnPair:
             self.use(found)
 
 
+def sites(stack: Stack) -> list[Site]:
+    """Return the sites whose certificates are ours to get: one for each host.
+
+    What lies in folders of a host shares its certificate.
+    """
+    there = stack.sites if stack.chain.has_web_server else ()
+    first: dict[str, Site] = {}
+    for one in there:
+        if one.acme:
+            first.setdefault(one.host, one)
+    return list(first.values())
+
+
 def of(stack: Stack, site: Site) -> OwnPair:
     """Return where the certificate of a site lies that has none of its own."""
     return OwnPair(Path(stack.folders.certificates), host_folder(site.host))
@@ -116,8 +129,7 @@ def make_missing(stack: Stack) -> list[str]:
 
     Return their hosts. Raises ControlError where that cannot be done.
     """
-    sites = stack.sites if stack.chain.has_web_server else ()
-    wanted = [one for one in sites if one.acme and not of(stack, one).is_there()]
+    wanted = [one for one in sites(stack) if not of(stack, one).is_there()]
     for site in wanted:
         try:
             with staging(stack) as folder:

@@ -27,15 +27,9 @@ DAY = 86400.0
 PRIVATE = 0o077
 
 
-def sites(stack: Stack) -> list[Site]:
-    """Return the sites whose certificates are ours to get."""
-    there = stack.sites if stack.chain.has_web_server else ()
-    return [one for one in there if one.acme]
-
-
 def due(stack: Stack) -> list[Site]:
     """Return the sites that need another certificate now."""
-    return [one for one in sites(stack) if certificates.of_site(stack, one).due]
+    return [one for one in pairs.sites(stack) if certificates.of_site(stack, one).due]
 
 
 def renew(control: Control, stack: Stack) -> None:
@@ -66,7 +60,7 @@ def get(
         task.failed(control, stack, CERTIFICATE, begun, str(error), told=told)
         raise
     if not due(stack):
-        what = Outcome(f"{len(sites(stack))} last")
+        what = Outcome(f"{len(pairs.sites(stack))} last")
         outcomes.save(stack, task.stamp(CERTIFICATE, begun, what, ok=True))
     if not chosen:
         control.screen.say("no certificate is due")

@@ -21,6 +21,7 @@ from collective.recipe.productionstack.ctl.lifecycle import survey
 from collective.recipe.productionstack.ctl.shell import Guessing
 from collective.recipe.productionstack.ctl.watching.certificates import line
 from collective.recipe.productionstack.daemons import certificates
+from collective.recipe.productionstack.daemons import pairs
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.model.site import Site
 from collective.recipe.productionstack.model.stack import Stack
@@ -89,13 +90,13 @@ def renew(control: Control) -> int:
         control.screen.say(f"visitors get what lies in {path}")
     if not taken:
         control.screen.say("visitors get what lies in the files: nothing to take in")
-    if renewing.sites(stack):
+    if pairs.sites(stack):
         renewing.renew(control, stack)
     return 0
 
 
 def _refuse_useless(control: Control, stack: Stack) -> None:
-    if renewing.sites(stack):
+    if pairs.sites(stack):
         return
     waits = any(one.acme for one in control.generated().sites)
     message = "no site gets its certificate from a CA. " + (
@@ -114,7 +115,7 @@ def _site(control: Control, stack: Stack, host: str) -> Site:
                 return site
             message = f"{host} has a certificate of its own: {site.certificate}"
             raise ControlError(f"{message}. Renew that, or take it out of sites.")
-    known = " ".join(one.host for one in renewing.sites(stack))
+    known = " ".join(one.host for one in pairs.sites(stack))
     message = f"no site has the host {host}. There are: {known}"
     raise ControlError(f"{message}. Then: {control.script} certificate obtain HOST")
 
