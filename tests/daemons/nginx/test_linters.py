@@ -52,7 +52,7 @@ NO_FAULTS = {
 OPTIONAL = {"hsts_header"}
 """What an option is for: found where that is off."""
 
-POSSESSIVE = re.compile(r"(?<!\\)([*+}])\+")
+POSSESSIVE = re.compile(r"(?<!\\)([*+?}])\+")
 
 
 def tool(name: str) -> dict[str, str]:
