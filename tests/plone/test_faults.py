@@ -22,8 +22,9 @@ def _child(site: PloneSite, name: str) -> int:
     return site.children(site.pid(name))[-1]
 
 
-def _grandchild(site: PloneSite, name: str) -> int:
-    return site.children(_child(site, name))[-1]
+def _worker(site: PloneSite, name: str) -> int:
+    inside = site.children(_child(site, name))
+    return next(one for one in inside if "worker" in site.processes()[one])
 
 
 VICTIMS = [
@@ -36,7 +37,7 @@ VICTIMS = [
     pytest.param("varnish", _child, id="varnish-child"),
     pytest.param("nginx", _itself, id="subreaper"),
     pytest.param("nginx", _child, id="nginx-master"),
-    pytest.param("nginx", _grandchild, id="nginx-worker"),
+    pytest.param("nginx", _worker, id="nginx-worker"),
 ]
 
 

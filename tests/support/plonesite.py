@@ -279,7 +279,9 @@ class PloneSite:
 
     def kinds(self) -> list[str]:
         """Return what runs, one entry a process, without what differs between lives."""
-        wanted = self.processes().values()
+        # nginx's loader of what it has kept ends by itself.
+        every = self.processes().values()
+        wanted = (one for one in every if "cache loader process" not in one)
         return sorted(re.sub(r"\d{4,}|\s-s[ft] .*", "N", one) for one in wanted)
 
     def children(self, pid: int) -> list[int]:

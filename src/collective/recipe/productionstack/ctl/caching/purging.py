@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import re
+import time
 from dataclasses import dataclass
 from urllib.parse import quote
 from urllib.parse import unquote
@@ -36,6 +37,15 @@ class Target:
     def is_pattern(self) -> bool:
         """Whether the path stands for several."""
         return "*" in self.path
+
+
+def settle(stack: Stack) -> None:
+    """Wait until visitors get what was dropped: the web server keeps it for a second.
+
+    It keeps an answer until the second of the clock ends in which it came.
+    """
+    if stack.is_micro_cached:
+        time.sleep(1.05 - time.time() % 1)
 
 
 def targets(stack: Stack, urls: tuple[str, ...], host: str) -> list[Target]:

@@ -42,9 +42,10 @@ def command(
         _confirm(control, yes=yes)
         purging.ban(control, stack, "obj.status", "!=", "0")
         control.screen.say("the whole cache: dropped")
-        return 0
-    for target in purging.targets(stack, urls, host):
-        purging.drop(control, stack, target)
+    else:
+        for target in purging.targets(stack, urls, host):
+            purging.drop(control, stack, target)
+    purging.settle(stack)
     return 0
 
 
