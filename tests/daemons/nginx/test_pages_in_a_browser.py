@@ -148,7 +148,7 @@ def _reload(stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("meet", "status", "title"),
     [
-        (away, 503, "Back soon"),
+        (away, 502, "Back soon"),
         (maintained, 503, "We are working on this site"),
         (too_many, 429, "Too many requests"),
         (too_large, 413, "Too large"),
