@@ -155,7 +155,7 @@ def test_nothing_is_kept_while_the_cache_is_away(page: str) -> None:
         assert len({one.body for one in found}) == len(found)
         assert not any("X-Accel-Expires" in one.headers for one in found)
         front.stop("haproxy", signal.SIGKILL)
-        assert {one.status for one in never(front, page)} == {503}
+        assert {one.status for one in never(front, page)} == {502}
 
         # Neither of its two processes outlives a master that is killed.
         held = f"{front.stack.folders.var}/nginx.lock"
