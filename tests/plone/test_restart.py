@@ -79,6 +79,7 @@ def test_a_rolling_restart_loses_no_request(many: PloneSite) -> None:
     many.took[f"rolling restart of {len(clients)} under load"] = said
 
 
+@pytest.mark.alone
 def test_a_killed_client_loses_its_own_forms_only(live: PloneSite) -> None:
     live.wait(live.is_well, 60, "the site before")
     with crowd(live, CONNECTIONS) as visitors:

@@ -392,7 +392,7 @@ def _haproxy(bench: Bench, stack: Stack) -> File:
         "expose-fd listeners\n    maxconn 200\n    nbthread 1\n"
         "defaults\n    mode http\n    timeout connect 2s\n    timeout client 20s\n"
         "    timeout server 20s\n    timeout check 5s\n    option redispatch\n"
-        "    retries 3\n    timeout queue 12s\n    balance leastconn\n"
+        "    retries 3\n    timeout queue 25s\n    balance leastconn\n"
         f"frontend web\n    bind {stack.chain.balancer}\n    default_backend plone\n"
         f"    http-response set-header X-Text {bench.text}\n"
         f"frontend stats\n    bind {stack.chain.stats}\n    stats enable\n"

@@ -373,6 +373,7 @@ def test_while_nothing_runs(bench: Bench) -> None:
     assert "bin/stack up" in said.errors
 
 
+@pytest.mark.alone
 def test_held_visitors_wait_for_the_only_client(pair: Bench) -> None:
     assert pair.run("drain", "two").ok
     before = pair.pid("one")
@@ -408,7 +409,7 @@ def test_held_visitors_are_told_when_nothing_comes(pair: Bench) -> None:
     Path(pair.folders.var, "one.broken").touch()
     with visitors(pair, number=2) as got:
         said = pair.run("restart", "one", "--hold", "--start-timeout", "20")
-        until(lambda: bool(got) and got[-1][0] == 503, 20)
+        until(lambda: bool(got) and got[-1][0] == 503, 40)
     assert said.status == 1
     assert "broken on purpose" in said.errors
     assert {status for status, _ in got} == {200, 503}

@@ -202,7 +202,10 @@ def test_pages_of_a_folder_are_stored_and_purged_as_plone_asks(front: Stage) -> 
         assert front.get(path, stage.FRESH).result == "HIT"
         assert front.purge(purged).status == 200
         if not purged.endswith("view"):
-            assert [front.get(path, stage.FRESH).result for _ in range(2)] == ["MISS", "HIT"]
+            assert [front.get(path, stage.FRESH).result for _ in range(2)] == [
+                "MISS",
+                "HIT",
+            ]
         assert front.get(page, stage.FRESH).result == "HIT"
     # The front page has no slash at its end in links.
     assert front.get("/intranet", stage.FRESH).result == "MISS"
