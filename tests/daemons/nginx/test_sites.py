@@ -205,10 +205,7 @@ def test_pages_of_a_folder_are_stored_and_purged_as_plone_asks(front: Stage) -> 
         assert fresh(path) == "HIT"
         assert front.purge(purged).status == 200
         if not purged.endswith("view"):
-            assert [fresh(path) for _ in range(2)] == [
-                "MISS",
-                "HIT",
-            ]
+            assert [fresh(path) for _ in range(2)] == ["MISS", "HIT"]
         assert fresh(page) == "HIT"
     # The front page has no slash at its end in links.
     assert fresh("/intranet") == "MISS"
