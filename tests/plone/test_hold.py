@@ -105,7 +105,8 @@ def test_nobody_is_refused_and_nothing_done_twice(
     assert {one for one in after if after[one] != before[one]} == {program}, said.text
     refused = [one for one in seen.pages if one[2].status != 200]
     assert not refused, refusals(live, refused)
-    assert seen.slowest("get") > 1
+    # Some have waited; the ZEO server alone is back in no time.
+    assert seen.slowest("get") > (0.3 if words else 1)
     assert seen.statuses("cached") == {200}
     assert seen.slowest("cached") < seen.slowest("get")
     # One line for each form, though they waited; each request has a name of its own.
