@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from collective.recipe.productionstack.daemons import registry
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.storage import Storage
+from collective.recipe.productionstack.plan import advice
 from collective.recipe.productionstack.plan import stacks
 from collective.recipe.productionstack.plan.facts import Facts
 from collective.recipe.productionstack.plan.stacks import Part
@@ -72,3 +74,34 @@ def test_a_restore_goes_on_without_a_database_beside_but_never_without_any() -> 
     both = samples.changed(others=(beside,), backups=(other, main))
     with pytest.raises(ControlError, match=r"\[backup\] has no backup yet"):
         restoring.choose(both, VerifySettings())
+
+
+def test_an_own_way_to_cache_is_not_answered_before(tmp_path: Path) -> None:
+    facts = Facts(
+        directory=str(tmp_path),
+        bin=f"{tmp_path}/bin",
+        clients={"instance1": samples.client(1)},
+        storages={"zeoserver": storage("zeoserver")},
+    )
+    section = {"sites": "www.example.com /Plone", "clients": "instance1"}
+
+    def kept(**more: str) -> tuple[str, str]:
+        part = Part(name="stack", entry=registry.WHOLE, section={**section, **more})
+        built, problems = stacks.stacks([part], facts)
+        assert problems == []
+        stack, _ = built["stack"]
+        asked = section | dict.fromkeys(more, "")
+        said = advice.warnings(stack, given=lambda _, option: option in asked)
+        return stack.front.micro_cache, "".join(said)
+
+    (tmp_path / "templates/nginx").mkdir(parents=True)
+    (tmp_path / "templates/nginx/maps.conf.j2").touch()
+    assert kept()[0] == "on"
+    (tmp_path / "templates/varnish").mkdir()
+    (tmp_path / "templates/varnish/default.vcl.j2").touch()
+    off, said = kept()
+    assert off == "off"
+    assert "micro-cache: off" in said
+    on, said = kept(**{"micro-cache": "on"})
+    assert on == "on"
+    assert "micro-cache" not in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -89,3 +90,56 @@ def test_large_files_of_our_own_and_of_scripts_pass(front: Stage) -> None:
     assert send(front, large, ("Origin", OURS[0])).status == 200
     script = (("Origin", "https://app.example"), ("Sec-Fetch-Mode", "cors"))
     assert send(front, large, *script).status == 200
+
+
+@pytest.mark.parametrize("origin", ["", OURS[0]])
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [
+        (b"a=1&" + ESCAPE, URLENCODED, 400),
+        (b"a=1&..%2F..%2FTwo%2FVirtualHostRoot%3Amethod=1", URLENCODED, 400),
+        (b"a=1&%2e%2e%2fTwo:default_method=1", URLENCODED, 400),
+        (b"manage_main:method=1", URLENCODED, 404),
+        (PART, "multipart/form-data; boundary=b", 400),
+        (PART, "Multipart/form-data; boundary=b", 400),
+        (PART.replace(ESCAPE[:-2], b"manage_main:method"), "multipart/form-data", 404),
+        # Zope takes the first kind that it knows; so do we.
+        (ESCAPE, f"{URLENCODED}; multipart/form-data", 400),
+    ],
+)
+def test_no_form_leaves_its_site(
+    front: Stage, origin: str, body: bytes, kind: str, status: int
+) -> None:
+    headers = (("Origin", origin),) if origin else ()
+    assert send(front, body, *headers, kind=kind).status == status
+    assert front.plone.requests("/contact") == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"text=see%20%2Fa%3Amethod%20and%20../x:action&form.buttons.save:method=1",
+        b"came_from=http%3A%2F%2Fx%2Fa&submit:method=1",
+    ],
+)
+def test_what_people_write_is_no_name(front: Stage, body: bytes) -> None:
+    assert send(front, body, ("Origin", OURS[0])).status == 200
+
+
+def test_files_and_texts_in_parts_are_no_names(front: Stage) -> None:
+    kind = "multipart/form-data; boundary=b"
+    body = (
+        b'--b\r\nContent-Disposition: form-data; name="form.text"\r\n\r\n'
+        b"<p>A &nbsp;</p> form:action &a/b method:method\r\n"
+        b'--b\r\nContent-Disposition: form-data; name="f"; filename="../a/b..c"\r\n\r\n'
+        b'1\r\n--b\r\nContent-Disposition: form-data; name="save:method"\r\n\r\n'
+        b"1\r\n--b--\r\n"
+    )
+    assert send(front, body, ("Origin", OURS[0]), kind=kind).status == 200
+
+
+def test_a_form_made_to_cost_time_costs_little(front: Stage) -> None:
+    begun = time.monotonic()
+    for body in (b"/:" * 30_000, b"&/" * 30_000, b"..:" * 20_000):
+        send(front, body)
+    assert time.monotonic() - begun < 3

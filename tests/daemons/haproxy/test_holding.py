@@ -51,3 +51,23 @@ def test_they_wait_in_every_tier_and_the_cache_serves(chain: Stage) -> None:
     assert stage.statuses(replies) == {200: len(replies)}, chain.said("haproxy")[-3000:]
     assert {one.result for one in cached} == {"HIT"}
     assert haproxy.servers().keys() == {"instance1"}
+
+
+def test_who_was_killed_while_visitors_waited_holds_nobody_for_ever(
+    chain: Stage,
+) -> None:
+    haproxy = Haproxy(chain.stack, 2)
+
+    def state() -> str:
+        lines = haproxy.ask("show servers state plone").splitlines()
+        (row,) = (line.split() for line in lines if " hold-visitors " in line)
+        return row[6]
+
+    before = state()
+    haproxy.let_go()
+    assert state() == before
+    haproxy.ask("set server plone/hold-visitors state ready")
+    assert state() != before
+    haproxy.let_go()
+    assert state() == before
+    assert chain.get("/").status == 200

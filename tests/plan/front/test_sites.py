@@ -219,3 +219,17 @@ def test_the_more_special_name_wins_and_that_is_said() -> None:
         ("*.example.com", "*.shop.example.com"),
         ("*.example.com", "shop.example.com"),
     ]
+
+
+def test_no_star_answers_over_https_for_a_site_without_a_certificate() -> None:
+    star = "www.example.com,*.example.com /Plone certificate=/c.pem key=/k.pem"
+    plain = "shop.example.com /Shop"
+    chosen = StackOptions(sites=(star, plain))
+    found, problems = sites.lines("stack", chosen, "/b")
+    assert problems == []
+    (problem,) = sites.sites("stack", found, chosen, CHAIN, samples.FOLDERS)[1]
+    assert "shop.example.com /Shop" in str(problem)
+    assert "*.example.com of www.example.com has" in str(problem)
+    chosen = StackOptions(sites=(star, f"{plain} certificate=/d.pem key=/k.pem"))
+    found, _ = sites.lines("stack", chosen, "/b")
+    assert sites.sites("stack", found, chosen, CHAIN, samples.FOLDERS)[1] == []

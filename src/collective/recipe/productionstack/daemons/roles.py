@@ -115,6 +115,12 @@ class Balancer(Daemon, Protocol):
         Raises ControlError where it cannot.
         """
 
+    def let_go(self) -> None:
+        """Hold nobody any more, where one that held visitors was killed meanwhile.
+
+        Raises ControlError when it does not answer.
+        """
+
     def keep_all(self, *, asking: bool) -> None:
         """Ask no client how it is, so that none is taken out, or ask again."""
 
@@ -216,6 +222,9 @@ class Nobody:
     def holding(self) -> AbstractContextManager[None]:
         """Do nothing."""
         return nullcontext()
+
+    def let_go(self) -> None:
+        """Do nothing."""
 
     def keep_all(self, *, asking: bool) -> None:
         """Do nothing."""

@@ -41,6 +41,13 @@ def warnings(stack: Stack, *, given: Callable[[str, str], bool]) -> Iterator[str
     yield from _blob_warnings(stack)
     yield from _listeners(stack)
     yield from _fronts(stack, given=given)
+    if stack.front.micro_cache == "off" and not given(stack.name, "micro-cache"):
+        yield (
+            f"[{stack.name}] micro-cache: off, since {stack.folders.templates}/"
+            f"{stack.chain.proxy_cache} holds templates of yours, and the web server"
+            " would answer before them. Where they do not look at who asks, write:"
+            " micro-cache = on"
+        )
     yield from _stars(stack)
     yield from _old(stack)
     yield from _secrets(stack)

@@ -131,9 +131,12 @@ class _Builder:
         front, problems = visitors.front(part.name, options, around, given=part.names)
         self.problems += problems
         self.problems += error_pages.problems(part.name, front, the_sites)
+        places = self.folders()
+        if self.caches_its_own_way(places, chain):
+            front = replace(front, micro_cache="off")
         return Stack(
             name=part.name,
-            folders=self.folders(),
+            folders=places,
             services=(part.entry,) if part.alone else self.services(chain),
             alone=part.alone,
             sites=the_sites,
@@ -246,6 +249,18 @@ class _Builder:
                 "templates", chosen, "no such folder", "Make it, or remove the option."
             )
         return places
+
+    def caches_its_own_way(self, places: Folders, chain: Chain) -> bool:
+        """Whether templates of the user's own decide what the cache answers.
+
+        The web server would answer before they are asked.
+        """
+        own = places.templates and Path(places.templates, chain.proxy_cache)
+        return (
+            bool(own)
+            and any(Path(own).glob("*.j2"))
+            and not self.part.names("micro-cache")
+        )
 
     def maintenance(self) -> Maintenance:
         path = self.options.maintenance_page

@@ -121,6 +121,19 @@ def _unknown(stack: Stack, name: str, clients: set[str]) -> str:
     return f"there is no client {name}. {hint}"
 
 
+def refuse_to_hold(stack: Stack) -> None:
+    """See that visitors who are held are those whom nobody else could serve.
+
+    Raises ControlError where they would be chosen by their address.
+    """
+    if stack.zope.balancing.algorithm == "source" and len(stack.zope.clients) > 1:
+        message = (
+            f"[{stack.name}] balance = source sends visitors by their address, so some "
+            "would wait while clients serve. Restart without --hold."
+        )
+        raise ControlError(message)
+
+
 def address(stack: Stack, name: str, text: str | None) -> Address:
     """Read the address of a client that is not of this stack.
 

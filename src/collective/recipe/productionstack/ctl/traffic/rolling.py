@@ -92,9 +92,10 @@ class Roll:
     """A rolling restart: one balancer, and for each step one look at what runs."""
 
     def __init__(self, control: Control, stack: Stack, settings: RollSettings) -> None:
-        """Know the balancer; nothing is touched yet."""
+        """Know the balancer; no client is touched yet."""
         self.control, self.stack, self.settings = control, stack, settings
         self.balancer = roles.balancer(stack)
+        self.balancer.let_go()
         self.done: list[str] = []
         self.away: set[str] = set()
 

@@ -32,6 +32,7 @@ from collective.recipe.productionstack.ctl.traffic.clients import databases
 from collective.recipe.productionstack.ctl.traffic.clients import others
 from collective.recipe.productionstack.ctl.traffic.clients import patience
 from collective.recipe.productionstack.ctl.traffic.clients import programs
+from collective.recipe.productionstack.ctl.traffic.clients import refuse_to_hold
 from collective.recipe.productionstack.ctl.traffic.clients import running
 from collective.recipe.productionstack.ctl.traffic.clients import supervised
 from collective.recipe.productionstack.ctl.traffic.rolling import Roll
@@ -107,6 +108,8 @@ def command(
             roll = Roll(control, stack, settings)
             for one in stores:
                 roll.database(one)
+            if wanted and settings.hold:
+                refuse_to_hold(stack)
             if wanted:
                 roll.run(wanted, parallel)
         _restart(control, extras, settings.start_timeout)

@@ -35,6 +35,7 @@ from collective.recipe.productionstack.ctl.screen import Steps
 from collective.recipe.productionstack.ctl.traffic import pages
 from collective.recipe.productionstack.ctl.watching import troubles
 from collective.recipe.productionstack.daemons import certificates
+from collective.recipe.productionstack.daemons import roles
 from collective.recipe.productionstack.daemons.cron import control as crontab
 from collective.recipe.productionstack.daemons.cron import rivals
 from collective.recipe.productionstack.daemons.supervisor.control import adopt
@@ -143,6 +144,7 @@ def _bring_up(
     started = [
         program.name for group in _groups(stack) for program in _start(starter, group)
     ]
+    roles.balancer(stack).let_go()
     found = pages.wait_for_all(starter)
     starter.settle()
     return {"started": started, "hints": pages.hints(control, stack, found)}

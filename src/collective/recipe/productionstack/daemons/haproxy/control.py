@@ -153,6 +153,15 @@ class Haproxy:
             lambda: self._number("BACKEND", "qcur") == 0,
         )
 
+    def let_go(self) -> None:
+        """Hold nobody any more, where one that held visitors was killed meanwhile."""
+        said = self.ask("show servers state plone")
+        rows = (line.split() for line in said.splitlines())
+        # server(s) state file: name, operational and administrative state are 4 to 6.
+        states = [row[6] for row in rows if row[3:4] == [holding.SERVER]]
+        if states and not int(states[0]) & FORCED_MAINT:
+            self._tell(f"set server {BACKEND}/{holding.SERVER} state maint")
+
     def keep_all(self, *, asking: bool) -> None:
         """Ask no client how it is, so that none is taken out, or ask again."""
         for name in self.servers():

@@ -23,6 +23,11 @@ SERVER = "hold-visitors"
 PATH = "/productionstack-hold"
 """What is asked to keep it busy; visitors' paths begin with /VirtualHostBase."""
 
+UNKNOWN = (
+    "HAProxy does not keep visitors waiting: run reload, which gives it the server for "
+    "that, or restart with --force."
+)
+
 SECONDS = 5.0
 QUEUE_SECONDS = 30.0
 
@@ -51,11 +56,7 @@ def holding(
         opened.enter_context(_asking(balancer, tell))
         opened.callback(tell, "maint")
         if not waiting.until(is_busy, SECONDS):
-            message = (
-                "HAProxy does not keep visitors waiting: run reload, which gives it "
-                "the server for that, or restart with --force."
-            )
-            raise ControlError(message)
+            raise ControlError(UNKNOWN)
         tell("ready")
         yield
         # A client that has just started may falter under all who have waited.
@@ -65,7 +66,11 @@ def holding(
 @contextlib.contextmanager
 def _asking(balancer: Address, tell: Callable[[str], None]) -> Iterator[None]:
     """Send the request that nobody answers; drained, the server takes no other."""
-    tell("drain")
+    try:
+        tell("drain")
+    except ControlError as error:
+        message = f"{error}\n{UNKNOWN}"
+        raise ControlError(message) from error
     family = socket.AF_INET6 if ":" in balancer.host else socket.AF_INET
     with socket.socket(family) as asking:
         asking.settimeout(SECONDS)

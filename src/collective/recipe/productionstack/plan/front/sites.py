@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -108,7 +109,26 @@ def sites(
         for site in built
         if site.certificate and site.scheme != "https"
     ]
+    problems += [
+        _problem(
+            part,
+            f"{site.name} {site.path}",
+            f"it has no certificate, and {star} of {other.host} has: over https that"
+            " site would answer for it",
+            "Give it a certificate too, or write the names out in place of the star.",
+        )
+        for star, site, other in _answered_by_others(built)
+    ]
     return built, problems
+
+
+def _answered_by_others(built: tuple[Site, ...]) -> Iterator[tuple[str, Site, Site]]:
+    """Yield a name with a star, a site without TLS that it covers, and whose it is."""
+    owners = {host: site for site in built for host in site.hosts}
+    names = {host: site.host for host, site in owners.items()}
+    for star, host in hosts.covered(names):
+        if owners[star].certificate and not owners[host].certificate:
+            yield star, owners[host], owners[star]
 
 
 def has_certificate(found: list[Line], options: StackOptions) -> bool:
