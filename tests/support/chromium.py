@@ -20,6 +20,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from selenium import webdriver
+from selenium.common.exceptions import TimeoutException
 from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -132,8 +133,17 @@ class Chromium:
     def leave_with(self, act: Callable[[], object]) -> None:
         """Do what leads to another page, and wait for that."""
         old = self.all("html")[0]
+
+        def has_left() -> bool:
+            return self.all("html")[0] != old
+
         act()
-        self.wait(lambda: self.all("html")[0] != old)
+        try:
+            self.wait(has_left, 15)
+        except TimeoutException:
+            # A page that is still busy may take a press for nothing: people press again.
+            act()
+            self.wait(has_left, 45)
         self.wait(lambda: self.value("document.readyState") == "complete")
 
     def value(self, expression: str) -> Any:
