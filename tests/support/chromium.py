@@ -141,7 +141,7 @@ class Chromium:
         try:
             self.wait(has_left, 15)
         except TimeoutException:
-            # A page that is still busy may take a press for nothing: people press again.
+            # A busy page may take a press for nothing: people press again.
             act()
             self.wait(has_left, 45)
         self.wait(lambda: self.value("document.readyState") == "complete")
