@@ -135,7 +135,7 @@ class Chromium:
         old = self.all("html")[0]
 
         def has_left() -> bool:
-            return self.all("html")[0] != old
+            return bool(self.all("html")[0] != old)
 
         act()
         try:
