@@ -116,10 +116,7 @@ class Balancer(Daemon, Protocol):
         """
 
     def let_go(self) -> None:
-        """Hold nobody any more, where one that held visitors was killed meanwhile.
-
-        Raises ControlError when it does not answer.
-        """
+        """Hold nobody any more, where one that held visitors was killed meanwhile."""
 
     def keep_all(self, *, asking: bool) -> None:
         """Ask no client how it is, so that none is taken out, or ask again."""

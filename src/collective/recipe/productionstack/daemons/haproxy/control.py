@@ -155,7 +155,10 @@ class Haproxy:
 
     def let_go(self) -> None:
         """Hold nobody any more, where one that held visitors was killed meanwhile."""
-        said = self.ask("show servers state plone")
+        try:
+            said = self.ask("show servers state plone")
+        except ControlError:
+            return  # it holds nobody who does not run
         rows = (line.split() for line in said.splitlines())
         # server(s) state file: name, operational and administrative state are 4 to 6.
         states = [row[6] for row in rows if row[3:4] == [holding.SERVER]]
