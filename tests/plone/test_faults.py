@@ -46,7 +46,7 @@ def test_a_killed_process_comes_back(
     live: PloneSite, name: str, choose: Callable[[PloneSite, str], int]
 ) -> None:
     live.wait(live.is_well, BACK, "the site before")
-    before, others = live.kinds(), live.pids()
+    before, others = live.settled_kinds(), live.pids()
     victim = choose(live, name)
     os.kill(victim, signal.SIGKILL)
 
@@ -62,7 +62,7 @@ def test_a_killed_process_comes_back(
 
 def test_up_takes_over_from_a_killed_supervisord(live: PloneSite) -> None:
     live.wait(live.is_well, BACK, "the site before")
-    before, kinds = live.processes(), live.kinds()
+    kinds, before = live.settled_kinds(), live.processes()
     victim = next(
         pid for pid, text in before.items() if "bin/stack supervisord" in text
     )

@@ -284,6 +284,18 @@ class PloneSite:
         wanted = (one for one in every if "cache loader process" not in one)
         return sorted(re.sub(r"\d{4,}|\s-s[ft] .*", "N", one) for one in wanted)
 
+    def settled_kinds(self) -> list[str]:
+        """Return the same when nothing has begun or ended for a second."""
+        seen: list[list[str]] = [[], []]
+
+        def is_settled() -> bool:
+            time.sleep(0.5)
+            seen.append(self.kinds())
+            return seen[-3] == seen[-2] == seen[-1]
+
+        self.wait(is_settled, 30, "processes that come and go")
+        return seen[-1]
+
     def children(self, pid: int) -> list[int]:
         names = (entry.name for entry in Path("/proc").iterdir())
         every = (int(name) for name in names if name.isdigit())
