@@ -103,6 +103,7 @@ def test_large_files_of_our_own_and_of_scripts_pass(front: Stage) -> None:
         (PART, "multipart/form-data; boundary=b", 400),
         (PART, "Multipart/form-data; boundary=b", 400),
         (PART.replace(ESCAPE[:-2], b"manage_main:method"), "multipart/form-data", 404),
+        (ESCAPE, "application/x-url-encoded", 400),
         # Zope takes the first kind that it knows; so do we.
         (ESCAPE, f"{URLENCODED}; multipart/form-data", 400),
     ],
@@ -143,3 +144,20 @@ def test_a_form_made_to_cost_time_costs_little(front: Stage) -> None:
     for body in (b"/:" * 30_000, b"&/" * 30_000, b"..:" * 20_000):
         send(front, body)
     assert time.monotonic() - begun < 3
+
+
+@pytest.mark.parametrize("kind", [(), (("Content-Type", ""),)])
+def test_what_says_not_what_it_is_is_a_form_for_zope(
+    front: Stage, kind: tuple[tuple[str, str], ...]
+) -> None:
+    front.plone.forget()
+    assert front.get("/contact", *kind, method="POST", body=ESCAPE).status == 400
+    assert front.plone.requests("/contact") == []
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+def test_zope_reads_forms_of_other_methods_too(front: Stage, method: str) -> None:
+    front.plone.forget()
+    headers = (("Content-Type", URLENCODED), ("Accept", "application/json"))
+    assert front.get("/contact", *headers, method=method, body=ESCAPE).status == 400
+    assert front.plone.requests("/contact") == []
