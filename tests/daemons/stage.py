@@ -31,6 +31,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from collective.recipe.productionstack.daemons.haproxy.control import Haproxy
 from collective.recipe.productionstack.machine import run
 from collective.recipe.productionstack.machine.http import GREETING
 from collective.recipe.productionstack.machine.run import Result
@@ -449,6 +450,11 @@ class Stage:
             connection.connect(self.stack.socket("haproxy").path)
             connection.sendall(f"{command}\n".encode())
             return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
+
+    def reload_balancer(self) -> None:
+        """Let HAProxy read its file again, as bin/stack does."""
+        master = self.running["haproxy"].pid
+        Haproxy(self.stack, 2).reload(lambda: os.kill(master, signal.SIGUSR2))
 
     def varnishadm(self, *words: str) -> Result:
         """Ask varnishd."""

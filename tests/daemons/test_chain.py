@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import os
 import re
 import signal
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 import supervisor.xmlrpc
 
+from collective.recipe.productionstack.daemons.haproxy.control import Haproxy
 from collective.recipe.productionstack.tree import check
 from tests.daemons import stage
 from tests.daemons.stage import CACHED
@@ -189,6 +191,41 @@ def test_everything_reloads_under_load_without_a_failed_request(
     told = [line for line in chain.said("haproxy").splitlines() if " 503 " in line]
     assert stage.statuses(replies) == {200: len(replies)}, told
     assert len(replies) > 50
+
+
+def test_no_form_is_lost_while_haproxy_reloads(chain: Stage) -> None:
+    """Varnish sends none again over another connection, so none may close under it."""
+
+    def post() -> stage.Reply:
+        time.sleep(0.001 * (next(NUMBERS) % 20))
+        return chain.get("/form", method="POST", body=b"x=y")
+
+    with stage.load(6, post) as replies:
+        for _ in range(12):
+            chain.reload_balancer()
+
+    assert stage.statuses(replies) == {200: len(replies)}
+    assert len(replies) > 100
+    assert len(chain.plone.seen) == len(replies)
+
+
+def test_no_client_is_idle_while_a_worker_from_before_a_reload_serves(
+    chain: Stage, page: str
+) -> None:
+    """What the new worker counts is not all: restart would cut the rest off."""
+    chain.plone.answers[page] = Answer(wait=3)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        form = pool.submit(lambda: chain.get(page, method="POST", body=b"x=y"))
+        stage.until(lambda: len(chain.plone.seen) == 1)
+        chain.reload_balancer()
+        haproxy = Haproxy(chain.stack, 2)
+        names = {client.name for client in chain.stack.zope.clients}
+        assert [one.requests for one in haproxy.servers().values()] == [0] * len(names)
+        assert not haproxy.wait_idle(names, 0.5)
+        assert not form.done()
+        # Varnish closes what nobody uses after ten seconds.
+        assert haproxy.wait_idle(names, 25)
+        assert form.result().status == 200
 
 
 @pytest.mark.alone

@@ -21,7 +21,7 @@ from collective.recipe.productionstack.model.stack import Stack
 
 TITLE = "HAProxy"
 IDLE_SECONDS = 15.0
-RELOAD_SECONDS = 15.0
+RELOAD_SECONDS, RELOAD_TRIES = 4.0, 4
 
 FORCED_MAINT, FORCED_DRAIN = 0x01, 0x08
 
@@ -126,8 +126,7 @@ class Haproxy:
         Raises ControlError when none does: then HAProxy refuses its files.
         """
         drained, before = self.drained(), self.worker()
-        send()
-        if not waiting.until(lambda: self.worker() not in {0, before}, RELOAD_SECONDS):
+        if not any(self._has_another(before, send) for _ in range(RELOAD_TRIES)):
             message = (
                 "haproxy did not take the configuration in and serves on with the old "
                 f"one. Its log in {self.log} says why."
@@ -208,9 +207,15 @@ class Haproxy:
     ) -> bool:
         """Wait until servers have no requests; return whether that came true.
 
-        As long as HAProxy does not answer it is not so.
+        As long as HAProxy does not answer it is not so, nor while a worker from before
+        a reload is there: it knows nothing of what servers were told since.
         """
-        return waiting.until(lambda: self._idle(names), seconds, 0.05, stop)
+        return waiting.until(
+            lambda: self._idle(names) and not self._former_workers(),
+            seconds,
+            0.05,
+            stop,
+        )
 
     def ask(self, text: str) -> str:
         """Send one command and return the answer.
@@ -244,6 +249,19 @@ class Haproxy:
         return bool(seen) and not any(
             one.requests for one in seen.values() if one.name in names
         )
+
+    def _has_another(self, before: int, send: Callable[[], None]) -> bool:
+        """Send the signal; a master that has just reloaded may lose it."""
+        send()
+        return waiting.until(lambda: self.worker() not in {0, before}, RELOAD_SECONDS)
+
+    def _former_workers(self) -> list[int]:
+        """Return the workers that only end what they had begun before a reload."""
+        worker, table = self.worker(), processes.table()
+        if worker not in table:
+            return []
+        every = processes.children(table, table[worker].parent)
+        return [pid for pid in every if pid != worker]
 
     def _exchange(self, text: str) -> str:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as one:

@@ -27,6 +27,7 @@ VERSIONED = ("varnishd", "-V")
 PARAMETERS = {
     "default_ttl": "0",  # Plone's "Expires: Sat, 1 Jan 2000" is no date to Varnish
     "timeout_idle": "75",  # longer than nginx keeps a connection
+    "backend_idle_timeout": "10",  # HAProxy's worker before a reload waits for it
     "http_req_hdr_len": "32k",
     "http_req_size": "64k",
     "http_resp_hdr_len": "64k",
