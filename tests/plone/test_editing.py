@@ -172,7 +172,10 @@ def unique(page: Page) -> str:
 
 def test_a_new_image(live: PloneSite, editor: Editor, others: None) -> None:
     path = in_folder(live, "gallery", "Image", "pic", image=picture("red"))
-    first = unique(look(live, (HOST, path, tuple(READ_JSON.items()))))
+    as_json: View = (HOST, path, tuple(READ_JSON.items()))
+    # The other client learns of it from ZEO a moment later.
+    live.wait(lambda: look(live, as_json).status == 200, AT_ONCE, "the image")
+    first = unique(look(live, as_json))
     scales = [f"{path}/@@images/image/mini", f"{path}/@@images/image", path, first]
     wanted: list[View] = [(HOST, scale, ()) for scale in scales]
     warm(live, wanted)
@@ -185,7 +188,6 @@ def test_a_new_image(live: PloneSite, editor: Editor, others: None) -> None:
         done = partial(_differs, live, view, before[view])
         live.wait(done, AT_ONCE, f"the new image at {view}")
     # Each address has a PURGE of its own, one after the other.
-    as_json: View = (HOST, path, tuple(READ_JSON.items()))
     live.wait(lambda: unique(look(live, as_json)) != first, AT_ONCE, "a new name")
     second = unique(look(live, as_json))
     assert look(live, (HOST, second, ())).status == 200
