@@ -228,6 +228,15 @@ def test_no_client_is_idle_while_a_worker_from_before_a_reload_serves(
         assert form.result().status == 200
 
 
+def test_no_client_is_idle_for_a_haproxy_that_cannot_be_asked(
+    chain: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It answered what it serves, and hung before it said which worker it is."""
+    haproxy = Haproxy(chain.stack, 2)
+    monkeypatch.setattr(haproxy, "worker", lambda: 0)
+    assert not haproxy.wait_idle({"instance1"}, 0.2)
+
+
 @pytest.mark.alone
 def test_checking_touches_nothing_real_while_everything_runs(chain: Stage) -> None:
     def look() -> dict[str, float]:

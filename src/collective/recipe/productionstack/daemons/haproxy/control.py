@@ -211,7 +211,7 @@ class Haproxy:
         a reload is there: it knows nothing of what servers were told since.
         """
         return waiting.until(
-            lambda: self._idle(names) and not self._former_workers(),
+            lambda: self._idle(names) and self._is_alone(),
             seconds,
             0.05,
             stop,
@@ -255,13 +255,12 @@ class Haproxy:
         send()
         return waiting.until(lambda: self.worker() not in {0, before}, RELOAD_SECONDS)
 
-    def _former_workers(self) -> list[int]:
-        """Return the workers that only end what they had begun before a reload."""
+    def _is_alone(self) -> bool:
+        """Whether no worker from before a reload still ends what it had begun."""
         worker, table = self.worker(), processes.table()
         if worker not in table:
-            return []
-        every = processes.children(table, table[worker].parent)
-        return [pid for pid in every if pid != worker]
+            return False
+        return processes.children(table, table[worker].parent) == [worker]
 
     def _exchange(self, text: str) -> str:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as one:
