@@ -379,7 +379,7 @@ def _supervisor(stack: Stack) -> str:
 
 def _haproxy(bench: Bench, stack: Stack) -> File:
     servers = "".join(
-        f"    server {one.name} {one.address} check inter 200 fall 2 rise 1\n"
+        f"    server {one.name} {one.address} maxconn 9 check inter 200 fall 2 rise 1\n"
         for one in stack.zope.clients
     )
     servers += (

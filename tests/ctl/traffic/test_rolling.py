@@ -404,6 +404,24 @@ def test_held_visitors_wait_for_the_only_client(pair: Bench) -> None:
     assert not Path(pair.stack.socket("hold").path).exists()
 
 
+def test_who_was_held_is_served_though_nobody_comes_after(pair: Bench) -> None:
+    assert pair.run("drain", "two").ok
+    got: list[tuple[int, str]] = []
+    # HAProxy has found out that it answers when it may send visitors again.
+    process = start(pair, "restart", "one", "--hold", "--warm", "/?sleep=2")
+    until(lambda: "DRAIN" in states(pair)["one"], 20)
+    held = [
+        threading.Thread(target=lambda: got.append(asked(pair))) for _ in range(3)
+    ]
+    for one in held:
+        one.start()
+    _, errors = process.communicate(timeout=60)
+    for one in held:
+        one.join()
+    assert process.returncode == 0, errors
+    assert got == [(200, f"one {pair.pid('one')}")] * 3
+
+
 def test_held_visitors_are_told_when_nothing_comes(pair: Bench) -> None:
     assert pair.run("drain", "two").ok
     Path(pair.folders.var, "one.broken").touch()

@@ -137,9 +137,16 @@ class Haproxy:
             self.set_state(name, "drain")
 
     def set_state(self, name: str, state: str) -> None:
-        """Give a server ``drain`` (nothing new) or ``ready``."""
-        wanted = self.away if state == "drain" else state
-        self._tell(f"set server {self._place(name)} state {wanted}")
+        """Give a server ``drain`` (nothing new) or ``ready``.
+
+        Raises ControlError where HAProxy does not answer or refuses.
+        """
+        wanted, place = self.away if state == "drain" else state, self._place(name)
+        self._tell(f"set server {place} state {wanted}")
+        if state == "ready":
+            # Who leaves drain takes nobody from the queue, until the next one comes:
+            # a new limit, the same, makes it look there.
+            self._tell(f"set maxconn server {place} {self._limit(name)}")
 
     def holding(self) -> AbstractContextManager[None]:
         """Let visitors wait while no client serves; else ControlError."""
@@ -233,6 +240,12 @@ class Haproxy:
         lines = self.ask("show stat").lstrip("# ").splitlines()
         rows = [row for row in csv.DictReader(lines) if row["pxname"] == BACKEND]
         return sum(int(row[column] or 0) for row in rows if row["svname"] == name)
+
+    def _limit(self, name: str) -> int:
+        """Return how many requests a server takes at a time; 0: as many as come."""
+        lines = self.ask("show stat").lstrip("# ").splitlines()
+        rows = csv.DictReader(lines)
+        return next((int(row["slim"] or 0) for row in rows if row["svname"] == name), 0)
 
     def _place(self, name: str) -> str:
         return f"{backend(self.pools.get(name))}/{name}"
