@@ -19,6 +19,7 @@ RECIPES = (
 )
 CTL = ["click>=8.1", "rich>=13", "supervisor>=4.3"]
 TEST = [
+    "aioquic",
     "crossplane",
     "hypothesis",
     "import-linter",

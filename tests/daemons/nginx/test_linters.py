@@ -22,6 +22,7 @@ from collective.recipe.productionstack.plan import rendering
 from tests.daemons.nginx.test_rules import FULL
 from tests.daemons.stage import Stage
 from tests.daemons.stage import site
+from tests.support import certificate
 from tests.support import samples
 
 PLAIN = dataclasses.replace(samples.SITE, aliases=("example.com",))
@@ -110,12 +111,7 @@ def test_a_fault_would_be_found(name: str, tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def secure(daemons: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """Give an nginx that listens for TLS."""
-    folder = tmp_path_factory.mktemp("certificate")
-    pair = {"certificate": str(folder / "c.pem"), "key": str(folder / "k.pem")}
-    command = ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2")
-    named = ("-subj", "/CN=www.example.com")
-    files = ("-keyout", pair["key"], "-out", pair["certificate"])
-    subprocess.run((*command, *named, *files), check=True, capture_output=True)
+    pair = certificate.own(tmp_path_factory.mktemp("certificate"))
     served = site(scheme="https", url_port=443, **pair)
     values: dict[str, Any] = {"proxy_cache": "none", "load_balancer": "none"}
     with Stage(sites=(served,), tls=True, **values) as one:

@@ -22,6 +22,7 @@ from tests.daemons import stage
 from tests.daemons.stage import Stage
 from tests.daemons.stage import ask
 from tests.daemons.stage import site
+from tests.support import certificate
 from tests.support import ports
 
 pytestmark = pytest.mark.usefixtures("daemons")
@@ -48,12 +49,7 @@ listen tls
 @pytest.fixture(scope="module")
 def ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """Give an nginx that wants the protocol, and believes 127.0.0.2."""
-    folder = tmp_path_factory.mktemp("certificate")
-    pair = {"certificate": str(folder / "c.pem"), "key": str(folder / "k.pem")}
-    command = ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2")
-    named = ("-subj", "/CN=www.example.com")
-    files = ("-keyout", pair["key"], "-out", pair["certificate"])
-    subprocess.run((*command, *named, *files), check=True, capture_output=True)
+    pair = certificate.own(tmp_path_factory.mktemp("certificate"))
     served = site(scheme="https", url_port=443, **pair)
     plain = site("plain.example.com", "/Other")
     with Stage(

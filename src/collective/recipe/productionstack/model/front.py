@@ -29,6 +29,7 @@ class Front:
     """
 
     hsts: tuple[int, bool] = (0, False)
+    http3: str = "off"
     csp: str = "off"
     zmi_allow: tuple[str, ...] = ()
     rate_limits: str = "on"

@@ -46,6 +46,14 @@ class FrontOptions:
         default=(0, False),
         shown="`off`",
     )
+    http3: str = option(
+        "Whether pages are offered over HTTP/3 too, at the UDP port of `https-address`."
+        " Needs nginx 1.25 built with it (Debian 13 has it). A reload ends connections"
+        " of that kind; browsers open another.",
+        choice("on", "off"),
+        example="on",
+        default="off",
+    )
     csp: str = option(
         "A Content-Security-Policy for pages: `frame` forbids what Plone never needs"
         " (to be framed or based elsewhere, plug-ins, forms that go elsewhere);"

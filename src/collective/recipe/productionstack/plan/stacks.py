@@ -128,7 +128,13 @@ class _Builder:
         cached, problems = caching.caching(part.name, options, self.facts)
         self.problems += problems
         around = visitors.Around(the_sites, chain, zope)
-        front, problems = visitors.front(part.name, options, around, given=part.names)
+        front, problems = visitors.front(
+            part.name,
+            options,
+            around,
+            given=part.names,
+            versions=dict(self.facts.versions),
+        )
         self.problems += problems
         self.problems += error_pages.problems(part.name, front, the_sites)
         places = self.folders()

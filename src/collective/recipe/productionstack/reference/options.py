@@ -48,6 +48,7 @@ TASKS = {
     ),
     "Protect the front": (
         *("rate-limits", "rate-limits-exempt", "max-upload", "zmi-allow", "hsts"),
+        "http3",
         *("csp", "log-format", "error-pages"),
     ),
     "Work on a site": ("maintenance-page", "maintenance-allow"),

@@ -35,6 +35,8 @@ SHARED = (
 MICRO = ("micro.conf", "micro-maps.conf")
 """Files that are there only where something is kept for a second."""
 
+QUIC_SOCKET = "listen unix:{scratch}/http3.sock quic"
+
 SUBREAPER = str(Path(__file__).with_name("subreaper.py"))
 
 
@@ -53,6 +55,7 @@ def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
         "session_cookies": "".join(
             "|" + name.replace(".", "[.]") for name in stack.caching.session_cookies
         ),
+        "http3": stack.front.http3 == "on",
         "own_place": told.default_place(stack),
     }
     own = told.own(stack)
@@ -135,6 +138,9 @@ def checks(stack: Stack) -> tuple[Check, ...]:
                 *("-c", "{tree}/nginx/nginx.conf"),
             ),
             replace=(
+                # A socket of the other kind, which cannot be shared among workers.
+                (f"listen {stack.chain.https} quic reuseport", QUIC_SOCKET),
+                (f"listen {stack.chain.https} quic", QUIC_SOCKET),
                 *(
                     (f"listen {address}", f"listen unix:{{scratch}}/{name}.sock")
                     for address, name in listen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from ipaddress import IPv6Network
@@ -19,6 +20,9 @@ from collective.recipe.productionstack.options.load import StackOptions
 
 Network = IPv4Network | IPv6Network
 
+HTTP3_SINCE = (1, 25)
+"""The nginx that speaks it, where it was built to (nginx.org/en/docs/quic.html)."""
+
 
 @dataclass(frozen=True)
 class Around:
@@ -30,13 +34,19 @@ class Around:
 
 
 def front(
-    part: str, options: StackOptions, around: Around, *, given: Callable[[str], bool]
+    part: str,
+    options: StackOptions,
+    around: Around,
+    *,
+    given: Callable[[str], bool],
+    versions: Mapping[str, tuple[int, ...]],
 ) -> tuple[Front, list[Problem]]:
     """Return how visitors are treated, and what contradicts something else."""
     found = [
         *_uploads(part, options, around.zope),
         *_rights_of_proxies(part, options),
         *_greetings(part, options),
+        *_quic(part, options, around.chain, versions),
     ]
     limits = options.rate_limits
     if hidden(around.sites, around.chain) and not given("rate-limits"):
@@ -95,6 +105,31 @@ def _greetings(part: str, options: StackOptions) -> Iterator[Problem]:
             "nobody is named who speaks it, so all visitors would seem to be him",
             "Write its address too: trusted-proxies = 10.0.0.1",
         )
+
+
+def _quic(
+    part: str,
+    options: StackOptions,
+    chain: Chain,
+    versions: Mapping[str, tuple[int, ...]],
+) -> Iterator[Problem]:
+    """Yield why HTTP/3 could not be had."""
+    if options.http3 == "off":
+        return
+    version = versions.get(chain.web_server, HTTP3_SINCE)
+    if not chain.https:
+        message = "no site has a certificate, and HTTP/3 is always encrypted"
+        remedy = "Write: acme = certbot, or certificate = …"
+    elif options.proxy_protocol == "on":
+        message = "what speaks PROXY protocol in front passes no UDP on"
+        remedy = "Let what stands in front offer HTTP/3 instead, and remove this."
+    elif version < HTTP3_SINCE:
+        shown = ".".join(map(str, version))
+        message = f"the {chain.web_server} here ({shown}) is too old, 1.25 has it first"
+        remedy = "Remove it, or run this on Debian 13."
+    else:
+        return
+    yield _problem(part, "http3", "on", message, remedy)
 
 
 def _problem(part: str, option: str, value: str, message: str, remedy: str) -> Problem:
