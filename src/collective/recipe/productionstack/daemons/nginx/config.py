@@ -64,9 +64,6 @@ def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
         (f"nginx/{name}", f"nginx/{name}.j2", pages if name == "pages.conf" else common)
         for name in (*SHARED, *(MICRO if stack.is_micro_cached else ()))
     )
-    hosts: dict[str, list[Site]] = {}
-    for site in stack.sites:
-        hosts.setdefault(site.host, []).append(site)
     sites = (
         (
             f"nginx/sites/{host_folder(host)}.conf",
@@ -78,7 +75,7 @@ def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
                 "own_place": told.place(stack, some[0]),
             },
         )
-        for host, some in hosts.items()
+        for host, some in _by_host(stack.sites).items()
     )
     return (*shared, *sites)
 
@@ -181,6 +178,14 @@ def _beside(stack: Stack) -> Address | None:
     if stack.chain.has_cache and stack.chain.has_balancer and ours:
         return stack.chain.balancer.to_connect
     return None
+
+
+def _by_host(sites: tuple[Site, ...]) -> dict[str, list[Site]]:
+    """Return the sites of each host: several where they lie in folders of it."""
+    hosts: dict[str, list[Site]] = {}
+    for site in sites:
+        hosts.setdefault(site.host, []).append(site)
+    return hosts
 
 
 def _ids(sites: tuple[Site, ...]) -> set[str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field
 from ipaddress import IPv4Network
 from ipaddress import IPv6Network
 from ipaddress import ip_network
@@ -31,22 +32,18 @@ class Around:
     sites: tuple[Site, ...]
     chain: Chain
     zope: Zope
+    versions: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 def front(
-    part: str,
-    options: StackOptions,
-    around: Around,
-    *,
-    given: Callable[[str], bool],
-    versions: Mapping[str, tuple[int, ...]],
+    part: str, options: StackOptions, around: Around, *, given: Callable[[str], bool]
 ) -> tuple[Front, list[Problem]]:
     """Return how visitors are treated, and what contradicts something else."""
     found = [
         *_uploads(part, options, around.zope),
         *_rights_of_proxies(part, options),
         *_greetings(part, options),
-        *_quic(part, options, around.chain, versions),
+        *_quic(part, options, around),
     ]
     limits = options.rate_limits
     if hidden(around.sites, around.chain) and not given("rate-limits"):
@@ -107,16 +104,12 @@ def _greetings(part: str, options: StackOptions) -> Iterator[Problem]:
         )
 
 
-def _quic(
-    part: str,
-    options: StackOptions,
-    chain: Chain,
-    versions: Mapping[str, tuple[int, ...]],
-) -> Iterator[Problem]:
+def _quic(part: str, options: StackOptions, around: Around) -> Iterator[Problem]:
     """Yield why HTTP/3 could not be had."""
+    chain = around.chain
     if options.http3 == "off":
         return
-    version = versions.get(chain.web_server, HTTP3_SINCE)
+    version = around.versions.get(chain.web_server, HTTP3_SINCE)
     if not chain.https:
         message = "no site has a certificate, and HTTP/3 is always encrypted"
         remedy = "Write: acme = certbot, or certificate = …"
