@@ -25,6 +25,7 @@ from collective.recipe.productionstack.ctl.jobs import outcomes
 from collective.recipe.productionstack.ctl.jobs.outcomes import Stamp
 from collective.recipe.productionstack.ctl.watching import rules
 from collective.recipe.productionstack.ctl.watching.watchdog import Watchdog
+from collective.recipe.productionstack.daemons.haproxy.control import Haproxy
 from collective.recipe.productionstack.machine.files import MEGABYTE
 from collective.recipe.productionstack.model.stack import Watching
 from tests.support.bench import Bench
@@ -160,6 +161,17 @@ def test_maintenance_pauses_it(watched: Bench, hook: Hook) -> None:
     (watched.folder / "var/stack/maintenance.map").unlink()
     time.sleep(1.5)
     assert hook.told == []
+
+
+def test_visitors_are_let_go_when_the_restart_that_held_them_was_killed(
+    watched: Bench,
+) -> None:
+    haproxy = Haproxy(watched.stack, 2)
+    with Control(watched.folder, watched.name).lock():
+        haproxy.ask("set server plone/hold-visitors state ready")
+        time.sleep(2)  # a verb that still runs holds them on purpose
+        assert haproxy.is_holding()
+    wait(lambda: not haproxy.is_holding())
 
 
 def test_it_sees_the_others_as_supervised(watched: Bench, hook: Hook) -> None:

@@ -115,6 +115,9 @@ class Balancer(Daemon, Protocol):
         Raises ControlError where it cannot.
         """
 
+    def is_holding(self) -> bool:
+        """Whether visitors wait while no client serves; no where it is not known."""
+
     def let_go(self) -> None:
         """Hold nobody any more, where one that held visitors was killed meanwhile."""
 
@@ -219,6 +222,10 @@ class Nobody:
     def holding(self) -> AbstractContextManager[None]:
         """Do nothing."""
         return nullcontext()
+
+    def is_holding(self) -> bool:
+        """Return False: nobody waits."""
+        return False
 
     def let_go(self) -> None:
         """Do nothing."""

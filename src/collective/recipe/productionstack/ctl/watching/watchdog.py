@@ -98,6 +98,7 @@ class Watchdog:
         seldom = {**self._seldom(stack, now), **self._cut_off(stack, now)}
         self._tell(stack, {**judged.troubles, **_too_old(stack), **seldom})
         self._act(stack, judged, now)
+        self._let_go(stack)
 
     def _seldom(self, stack: Stack, now: float) -> dict[str, str]:
         """Return what is wrong where a look now and then is enough.
@@ -177,6 +178,13 @@ class Watchdog:
         if not refusal:
             text = f"{over} and was restarted; no request was lost"
             self.post.send(stack, Alert(text))
+
+    def _let_go(self, stack: Stack) -> None:
+        """Let visitors go where a restart that held them was killed."""
+        balancer = roles.balancer(stack)
+        if balancer.is_holding():
+            with suppress(ControlError), self.control.lock():
+                balancer.let_go()
 
     def _give_up(self, stack: Stack, name: str) -> None:
         """Stop a client that ends again and again, if others serve."""

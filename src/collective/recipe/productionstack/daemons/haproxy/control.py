@@ -159,16 +159,20 @@ class Haproxy:
             lambda: self._number("BACKEND", "qcur") == 0,
         )
 
-    def let_go(self) -> None:
-        """Hold nobody any more, where one that held visitors was killed meanwhile."""
+    def is_holding(self) -> bool:
+        """Whether visitors wait while no client serves; no where it is not known."""
         try:
             said = self.ask("show servers state plone")
         except ControlError:
-            return  # it holds nobody who does not run
+            return False  # it holds nobody who does not run
         rows = (line.split() for line in said.splitlines())
         # server(s) state file: name, operational and administrative state are 4 to 6.
         states = [row[6] for row in rows if row[3:4] == [holding.SERVER]]
-        if states and not int(states[0]) & FORCED_MAINT:
+        return bool(states) and not int(states[0]) & FORCED_MAINT
+
+    def let_go(self) -> None:
+        """Hold nobody any more, where one that held visitors was killed meanwhile."""
+        if self.is_holding():
             self._tell(f"set server {BACKEND}/{holding.SERVER} state maint")
 
     def keep_all(self, *, asking: bool) -> None:
