@@ -35,8 +35,6 @@ SHARED = (
 MICRO = ("micro.conf", "micro-maps.conf")
 """Files that are there only where something is kept for a second."""
 
-QUIC_SOCKET = "listen unix:{scratch}/http3.sock quic"
-
 SUBREAPER = str(Path(__file__).with_name("subreaper.py"))
 
 
@@ -135,9 +133,7 @@ def checks(stack: Stack) -> tuple[Check, ...]:
                 *("-c", "{tree}/nginx/nginx.conf"),
             ),
             replace=(
-                # A socket of the other kind, which cannot be shared among workers.
-                (f"listen {stack.chain.https} quic reuseport", QUIC_SOCKET),
-                (f"listen {stack.chain.https} quic", QUIC_SOCKET),
+                *_quic_sockets(stack),
                 *(
                     (f"listen {address}", f"listen unix:{{scratch}}/{name}.sock")
                     for address, name in listen
@@ -160,6 +156,17 @@ def checks(stack: Stack) -> tuple[Check, ...]:
             ),
         ),
     )
+
+
+def _quic_sockets(stack: Stack) -> tuple[tuple[str, str], ...]:
+    """Return what stands for UDP ports in a check; a file is shared by no workers."""
+    if stack.front.http3 == "off":
+        return ()
+    listen, instead = (
+        f"listen {stack.chain.https} quic",
+        "listen unix:{scratch}/http3.sock quic",
+    )
+    return (f"{listen} reuseport", instead), (listen, instead)
 
 
 def access_log(stack: Stack) -> str:
