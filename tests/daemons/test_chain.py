@@ -222,10 +222,12 @@ def test_no_client_is_idle_while_a_worker_from_before_a_reload_serves(
         names = {client.name for client in chain.stack.zope.clients}
         assert [one.requests for one in haproxy.servers().values()] == [0] * len(names)
         assert not haproxy.wait_idle(names, 0.5)
+        assert "worker from before the last reload" in haproxy.busy(names)
         assert not form.done()
         # Varnish closes what nobody uses after ten seconds.
         assert haproxy.wait_idle(names, 25)
         assert form.result().status == 200
+        assert haproxy.busy({"instance1"}) == "instance1 still had requests"
 
 
 def test_no_client_is_idle_for_a_haproxy_that_cannot_be_asked(

@@ -410,9 +410,7 @@ def test_who_was_held_is_served_though_nobody_comes_after(pair: Bench) -> None:
     # HAProxy has found out that it answers when it may send visitors again.
     process = start(pair, "restart", "one", "--hold", "--warm", "/?sleep=2")
     until(lambda: "DRAIN" in states(pair)["one"], 20)
-    held = [
-        threading.Thread(target=lambda: got.append(asked(pair))) for _ in range(3)
-    ]
+    held = [threading.Thread(target=lambda: got.append(asked(pair))) for _ in range(3)]
     for one in held:
         one.start()
     _, errors = process.communicate(timeout=60)

@@ -135,6 +135,9 @@ class Balancer(Daemon, Protocol):
     ) -> bool:
         """Wait until clients have no requests; return whether that came true."""
 
+    def busy(self, names: set[str]) -> str:
+        """Return which of these clients still has requests, and where, in words."""
+
 
 class DaemonControl(Protocol):
     """The members of a daemon's ``control.py`` that fills a role."""
@@ -245,3 +248,7 @@ class Nobody:
         """Return True: nobody has requests."""
         del names, seconds, stop
         return True
+
+    def busy(self, names: set[str]) -> str:
+        """Return that they had requests, which nobody knows."""
+        return f"{', '.join(sorted(names))} still had requests"

@@ -198,19 +198,20 @@ class Roll:
             names, self.settings.timeout, lambda: self.halt.wanted
         )
         if self.halt.wanted or not (idle or self.settings.force):
+            message = self._busy(names)
             self._release(names)
-            raise ControlError(self._busy(names))
+            raise ControlError(message)
         for name in names:
             self.steps.done(name, "drained" if idle else "drained; requests are cut")
 
-    def _busy(self, names: Iterable[str]) -> str:
+    def _busy(self, names: set[str]) -> str:
         """Say why clients were left running."""
         shown = ", ".join(sorted(names))
         if self.halt.wanted:
             return f"interrupted: {shown} was not stopped and serves again."
         seconds = self.settings.timeout
         return (
-            f"{shown} still had requests after {seconds:.0f} s, so it was not stopped "
+            f"{self.balancer.busy(names)} after {seconds:.0f} s, so it was not stopped "
             "and serves again. Wait longer with --timeout, or stop it all the same "
             "with --force: those requests are lost then."
         )

@@ -32,9 +32,10 @@ def command(control: Control, *, client: str, timeout: float, force: bool) -> in
         rolling.refuse_last(control, servers, {client}, force=force)
         balancer.set_state(client, "drain")
         if not balancer.wait_idle({client}, timeout) and not force:
+            busy = balancer.busy({client})
             balancer.set_state(client, "ready")
             message = (
-                f"{client} still had requests after {timeout:.0f} s and serves again. "
+                f"{busy} after {timeout:.0f} s and serves again. "
                 "Wait longer with --timeout, or cut them with --force."
             )
             raise ControlError(message)

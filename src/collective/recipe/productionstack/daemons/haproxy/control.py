@@ -51,7 +51,6 @@ class Haproxy:
 
         Raises ControlError when HAProxy does not answer.
         """
-        lines = self.ask("show stat").lstrip("# ").splitlines()
         ours = {BACKEND, *(backend(pool) for pool in self.balancing.pools)}
         return {
             row["svname"]: Server(
@@ -60,7 +59,7 @@ class Haproxy:
                 int(row["scur"] or 0),
                 "" if row["pxname"] == BACKEND else row["pxname"],
             )
-            for row in csv.DictReader(lines)
+            for row in self._statistics()
             if row["pxname"] in ours and row["svname"] not in NO_CLIENTS
         }
 
@@ -74,10 +73,9 @@ class Haproxy:
     def counters(self) -> dict[str, int]:
         """Return what waits now, and what was counted; empty when it is not there."""
         try:
-            lines = self.ask("show stat").lstrip("# ").splitlines()
+            rows = [row for row in self._statistics() if row["svname"] == "BACKEND"]
         except ControlError:
             return {}
-        rows = [row for row in csv.DictReader(lines) if row["svname"] == "BACKEND"]
         return {
             "waiting": sum(int(row["qcur"] or 0) for row in rows),
             "waited_at_most": max((int(row["qmax"] or 0) for row in rows), default=0),
@@ -85,25 +83,12 @@ class Haproxy:
         }
 
     def drained(self) -> list[str]:
-        """Return the servers that were told to take nothing new, up or down.
-
-        The bits are those of HAProxy's management guide, "show servers state".
-        """
-        try:
-            lines = self.ask("show servers state").splitlines()
-        except ControlError:
-            return []
-        names = next((one[2:].split() for one in lines if one.startswith("# ")), [])
-        rows = [
-            dict(zip(names, line.split(), strict=False))
-            for line in lines
-            if line and not line.startswith("#")
-        ]
+        """Return the servers that were told to take nothing new, up or down."""
+        away = FORCED_MAINT | FORCED_DRAIN
         return [
-            row["srv_name"]
-            for row in rows
-            if int(row.get("srv_admin_state", 0)) & (FORCED_MAINT | FORCED_DRAIN)
-            and row["srv_name"] not in NO_CLIENTS
+            name
+            for name, told in self._told().items()
+            if told & away and name not in NO_CLIENTS
         ]
 
     def worker(self) -> int:
@@ -161,14 +146,8 @@ class Haproxy:
 
     def is_holding(self) -> bool:
         """Whether visitors wait while no client serves; no where it is not known."""
-        try:
-            said = self.ask("show servers state plone")
-        except ControlError:
-            return False  # it holds nobody who does not run
-        rows = (line.split() for line in said.splitlines())
-        # server(s) state file: name, operational and administrative state are 4 to 6.
-        states = [row[6] for row in rows if row[3:4] == [holding.SERVER]]
-        return bool(states) and not int(states[0]) & FORCED_MAINT
+        told = self._told()
+        return holding.SERVER in told and not told[holding.SERVER] & FORCED_MAINT
 
     def let_go(self) -> None:
         """Hold nobody any more, where one that held visitors was killed meanwhile."""
@@ -228,6 +207,17 @@ class Haproxy:
             stop,
         )
 
+    def busy(self, names: set[str]) -> str:
+        """Return which of these servers still has requests, and where, in words."""
+        seen = self.servers_seen()
+        had = [name for name in sorted(names) if name in seen and seen[name].requests]
+        if had or not seen or self._is_alone():
+            return f"{', '.join(had or sorted(names))} still had requests"
+        return (
+            f"{', '.join(sorted(names))} may still have had requests in HAProxy's "
+            "worker from before the last reload (it ends 2 minutes after it at most)"
+        )
+
     def ask(self, text: str) -> str:
         """Send one command and return the answer.
 
@@ -239,17 +229,31 @@ class Haproxy:
             message = f"HAProxy does not answer on {self.path} ({error}). See var/log."
             raise ControlError(message) from None
 
+    def _statistics(self) -> list[dict[str, str]]:
+        """Return a row for each server and more; ControlError without an answer."""
+        return list(csv.DictReader(self.ask("show stat").lstrip("# ").splitlines()))
+
+    def _told(self) -> dict[str, int]:
+        """Return what servers were told, as bits; empty when HAProxy does not answer.
+
+        The columns and bits are those of its management guide, "show servers state".
+        """
+        try:
+            lines = self.ask("show servers state").splitlines()
+        except ControlError:
+            return {}
+        rows = [line.split() for line in lines if line and not line.startswith("#")]
+        return {row[3]: int(row[6]) for row in rows if row[6:]}
+
     def _number(self, name: str, column: str) -> int:
         """Return what HAProxy counts of one server, or all, of the clients' backend."""
-        lines = self.ask("show stat").lstrip("# ").splitlines()
-        rows = [row for row in csv.DictReader(lines) if row["pxname"] == BACKEND]
+        rows = [row for row in self._statistics() if row["pxname"] == BACKEND]
         return sum(int(row[column] or 0) for row in rows if row["svname"] == name)
 
     def _limit(self, name: str) -> int:
         """Return how many requests a server takes at a time; 0: as many as come."""
-        lines = self.ask("show stat").lstrip("# ").splitlines()
-        rows = csv.DictReader(lines)
-        return next((int(row["slim"] or 0) for row in rows if row["svname"] == name), 0)
+        rows = [row for row in self._statistics() if row["svname"] == name]
+        return int(rows[0]["slim"] or 0) if rows else 0
 
     def _place(self, name: str) -> str:
         return f"{backend(self.pools.get(name))}/{name}"
