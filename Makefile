@@ -2,7 +2,7 @@
 #   make test ARGS="tests/plan -k sites"
 # QUICK=1 leaves out the tests that need daemons.
 .POSIX:
-.PHONY: help demo demo-stop test test-on test-boot bookworm trixie soak lint bench docs clean
+.PHONY: help demo demo-stop test test-styles test-on test-boot bookworm trixie soak lint bench docs clean
 ARGS =
 QUICK =
 SUITE = $(MAKECMDGOALS)
@@ -13,6 +13,7 @@ help:
 	@echo 'make test       lint, types, layers and all tests  [QUICK=1] [ARGS="tests/plan -k sites"]'
 	@echo 'make test-on trixie     the tests on Debian 13 in a root of its own; or bookworm  [QUICK, ARGS]'
 	@echo 'make test-boot  under a booted systemd, with logins  [SUITE=trixie] [ARGS]'
+	@echo 'make test-styles  real Plone in buildouts of some thirty styles, one after the other'
 	@echo 'make soak       five minutes of edits, visits and kill -9 on real Plone'
 	@echo 'make lint       lint, types and layers alone'
 	@echo 'make bench      the measurements in benchmarks/    [ARGS="one.py"]'
@@ -44,6 +45,10 @@ bookworm trixie: $(if $(filter test-boot,$(MAKECMDGOALS)),test-boot,test-on)
 soak:
 	@dev/bootstrap test
 	@dev/as-user test env PRODUCTIONSTACK_SOAK=300 dev/test tests/plone/test_soak.py
+
+test-styles:
+	@dev/bootstrap test
+	@dev/as-user test env PRODUCTIONSTACK_STYLES=1 dev/test tests/plone/test_styles.py $(ARGS)
 
 lint:
 	@dev/bootstrap

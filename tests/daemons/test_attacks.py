@@ -108,6 +108,12 @@ def https(chain: Attacked) -> Address:
     return found
 
 
+def connected(chain: Attacked, hop: str) -> socket.socket:
+    """Connect to a listener, with TLS where it is of that kind."""
+    one = stage.connect(getattr(chain.stack.chain, hop))
+    return secure(one) if hop == "https" else one
+
+
 def visit(chain: Attacked, path: str, *headers: tuple[str, str]) -> stage.Reply:
     """Ask as a visitor does, over TLS."""
     named = (("Host", HOST), *headers)
@@ -125,6 +131,7 @@ def in_peace(chain: Attacked) -> None:
 
 HOPS = {
     "http": ("plain.example.com", "", EVIL),
+    "https": (HOST, "", EVIL),
     "cache": (HOST, ROOT, ROOT),
     "balancer": (HOST, ROOT, ROOT),
 }
@@ -138,7 +145,7 @@ def test_nobody_answers_for_another(chain: Attacked, name: str) -> None:
     for hop, (host, root, before) in HOPS.items():
         hidden = f"GET {before}/{hop}-2 HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
         first = f"POST {root}/{hop}-1 HTTP/1.1\r\nHost: {host}\r\n".encode()
-        with stage.connect(getattr(chain.stack.chain, hop)) as one:
+        with connected(chain, hop) as one:
             with contextlib.suppress(OSError):
                 one.sendall(first + hostile.smuggling(hidden)[name])
             said = hostile.all_of(one, 0.2)

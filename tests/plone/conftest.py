@@ -17,6 +17,9 @@ from tests.support import ports
 from tests.support.plonesite import Editor
 from tests.support.plonesite import PloneSite
 
+collect_ignore = [] if os.environ.get("PRODUCTIONSTACK_STYLES") else ["test_styles.py"]
+"""A Plone for each style of buildout is too much for every run: make test-styles."""
+
 PROGRAMS = ("nginx", "varnishd", "haproxy", "logrotate", "crontab", "prlimit", "flock")
 PACKAGES = ("Products.CMFPlone", "ZEO", "lxml")
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from collective.recipe.productionstack.daemons.haproxy import headers
 from collective.recipe.productionstack.daemons.haproxy import holding
+from collective.recipe.productionstack.daemons.haproxy import passwords
 from collective.recipe.productionstack.daemons.haproxy import servers
 from collective.recipe.productionstack.model.announced import Check
 from collective.recipe.productionstack.model.announced import Health
@@ -34,6 +35,7 @@ def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
         "zeo": asked,
         "runtime": stack.socket(NAME),
         "rules": list(headers.rules()),
+        "passwords": passwords,
         "hold": {
             "server": holding.SERVER,
             "path": holding.PATH,
