@@ -260,8 +260,8 @@ CASES = {
         + client(
             "instance2",
             9082,
-            "zope-conf-additional =\n    <environment>\n        TZ UTC\n"
-            "    </environment>\n",
+            "zope-conf-additional =\n    <product-config theirs>\n        colour red\n"
+            "    </product-config>\n",
         ),
         BOTH,
         said=("zope-conf-additional += trusted-proxy 127.0.0.1",),
