@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from collective.recipe.productionstack.machine import asking
 from collective.recipe.productionstack.machine import tls
 from collective.recipe.productionstack.machine.http import GREETING
-from collective.recipe.productionstack.model.site import Site
+from collective.recipe.productionstack.model.site import VirtualHost
 from collective.recipe.productionstack.model.stack import Stack
 
 LATE = 0.2
@@ -91,14 +91,14 @@ def behind(stack: Stack, timeout: float = 2.0) -> list[str]:
     return [one.path for one in look(stack, timeout) if one.loaded is False]
 
 
-def of_site(stack: Stack, site: Site) -> Certificate:
+def of_site(stack: Stack, site: VirtualHost) -> Certificate:
     """Look at what lies there for a site; nobody is asked what visitors get."""
     return _made(stack, site.certificate, site.hosts, (), ours=site.acme)
 
 
 def _hosts(stack: Stack) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
-    for site in stack.sites if stack.chain.has_web_server else ():
+    for site in stack.virtual_hosts if stack.chain.has_web_server else ():
         for certificate, _ in site.pairs:
             both = dict.fromkeys((*found.get(certificate, ()), *site.hosts))
             found[certificate] = tuple(both)
@@ -109,7 +109,7 @@ def _one(
     stack: Stack, path: str, hosts: tuple[str, ...], timeout: float
 ) -> Certificate:
     https = stack.chain.https
-    site = next(one for one in stack.sites if hosts[0] in one.hosts)
+    site = next(one for one in stack.virtual_hosts if hosts[0] in one.hosts)
     kind = _kind(path) if len(site.pairs) > 1 else ""
     greeting = GREETING if stack.chain.proxy_protocol else b""
     there = tls.shown(https, hosts[0], timeout, kind, greeting) if https else ()

@@ -20,7 +20,7 @@ from collective.recipe.productionstack.machine import openssl
 from collective.recipe.productionstack.machine import tls
 from collective.recipe.productionstack.model.site import CHAIN_FILE
 from collective.recipe.productionstack.model.site import KEY_FILE
-from collective.recipe.productionstack.model.site import Site
+from collective.recipe.productionstack.model.site import VirtualHost
 from collective.recipe.productionstack.model.site import host_folder
 from collective.recipe.productionstack.model.stack import Stack
 
@@ -88,20 +88,20 @@ class OwnPair:
             self.use(found)
 
 
-def sites(stack: Stack) -> list[Site]:
+def sites(stack: Stack) -> list[VirtualHost]:
     """Return the sites whose certificates are ours to get: one for each host.
 
     What lies in folders of a host shares its certificate.
     """
-    there = stack.sites if stack.chain.has_web_server else ()
-    first: dict[str, Site] = {}
+    there = stack.virtual_hosts if stack.chain.has_web_server else ()
+    first: dict[str, VirtualHost] = {}
     for one in there:
         if one.acme:
             first.setdefault(one.host, one)
     return list(first.values())
 
 
-def of(stack: Stack, site: Site) -> OwnPair:
+def of(stack: Stack, site: VirtualHost) -> OwnPair:
     """Return where the certificate of a site lies that has none of its own."""
     return OwnPair(Path(stack.folders.certificates), host_folder(site.host))
 

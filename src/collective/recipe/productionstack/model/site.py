@@ -1,8 +1,9 @@
-"""Host names and the Plone site in the ZODB that they show."""
+"""Host names, and the Plone site in the ZODB that they show."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 CHAIN_FILE = "fullchain.pem"
 KEY_FILE = "key.pem"
@@ -15,13 +16,11 @@ def host_folder(host: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
-    """Host names and the Plone site in the ZODB that they show."""
+class VirtualHost:
+    """Host names, what visitors type for them, and who certifies them."""
 
     host: str
-    folder: str = ""
     aliases: tuple[str, ...] = ()
-    path: str
     redirect: bool = True
     scheme: str
     url_host: str
@@ -32,6 +31,9 @@ class Site:
     more_certificates: tuple[tuple[str, str], ...] = ()
     acme: bool = False
     error_pages: str = ""
+
+    option: ClassVar[str] = "application"
+    """Where it is written down."""
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:
@@ -44,18 +46,8 @@ class Site:
         """The options that its certificate and its key come from."""
         if self.acme:
             return "acme", "acme"
-        return ("sites", "sites") if self.own_certificate else ("certificate", "key")
-
-    @property
-    def name(self) -> str:
-        """Host and folder: what tells it from other sites."""
-        return f"{self.host}{self.folder}"
-
-    @property
-    def shown(self) -> str:
-        """Its name for people, in its own script too where that is another."""
-        own = readable(self.host)
-        return self.name if own == self.host else f"{self.name} ({own})"
+        own = (self.option, self.option)
+        return own if self.own_certificate else ("certificate", "key")
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -68,11 +60,36 @@ class Site:
         return (self.host,) if self.redirect else self.hosts
 
     @property
+    def port(self) -> str:
+        """What stands behind the host in an address: nothing for the usual port."""
+        usual = {"http": 80, "https": 443}[self.scheme]
+        return "" if self.url_port == usual else f":{self.url_port}"
+
+    @property
     def origin(self) -> str:
         """What visitors type for the host: with a port that is not the usual one."""
-        usual = {"http": 80, "https": 443}[self.scheme]
-        port = "" if self.url_port == usual else f":{self.url_port}"
-        return f"{self.scheme}://{self.url_host}{port}"
+        return f"{self.scheme}://{self.url_host}{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site(VirtualHost):
+    """Host names and the Plone site in the ZODB that they show."""
+
+    folder: str = ""
+    path: str
+
+    option: ClassVar[str] = "sites"
+
+    @property
+    def name(self) -> str:
+        """Host and folder: what tells it from other sites."""
+        return f"{self.host}{self.folder}"
+
+    @property
+    def shown(self) -> str:
+        """Its name for people, in its own script too where that is another."""
+        own = readable(self.host)
+        return self.name if own == self.host else f"{self.name} ({own})"
 
     @property
     def url(self) -> str:

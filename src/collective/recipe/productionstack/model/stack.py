@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.announced import Announced
 from collective.recipe.productionstack.model.announced import Extras
+from collective.recipe.productionstack.model.application import Neighbours
 from collective.recipe.productionstack.model.caching import Caching
 from collective.recipe.productionstack.model.chain import BALANCER
 from collective.recipe.productionstack.model.chain import CACHE
@@ -25,6 +26,7 @@ from collective.recipe.productionstack.model.format_one import grouped
 from collective.recipe.productionstack.model.front import Acme
 from collective.recipe.productionstack.model.front import Front
 from collective.recipe.productionstack.model.site import Site
+from collective.recipe.productionstack.model.site import VirtualHost
 from collective.recipe.productionstack.model.storage import Data
 
 FORMAT = 2
@@ -76,10 +78,16 @@ class Stack:
     caching: Caching = Caching()
     maintenance: Maintenance = Maintenance()
     front: Front = Front()
+    neighbours: Neighbours = Neighbours()
     acme: Acme = Acme()
     watching: Watching = Watching()
     host: Host = Host()
     announced: Announced = Announced()
+
+    @property
+    def virtual_hosts(self) -> tuple[VirtualHost, ...]:
+        """The sites, and the hosts that have applications alone."""
+        return (*self.sites, *self.neighbours.hosts)
 
     @property
     def maintenance_file(self) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from collective.recipe.productionstack.errors import Problem
+from collective.recipe.productionstack.options.applications import ApplicationOptions
 from collective.recipe.productionstack.options.balancing import BalancingOptions
 from collective.recipe.productionstack.options.caching import CachingOptions
 from collective.recipe.productionstack.options.core import CoreOptions
@@ -31,6 +32,7 @@ class StackOptions(
     CachingOptions,
     FrontOptions,
     TlsOptions,
+    ApplicationOptions,
     ProgramOptions,
     BalancingOptions,
     CoreOptions,

@@ -102,7 +102,7 @@ def _old(stack: Stack) -> Iterator[str]:
 
 def _stars(stack: Stack) -> Iterator[str]:
     """Yield the names with a star that hold hosts of other sites."""
-    owners = {host: site.host for site in stack.sites for host in site.hosts}
+    owners = {host: site.host for site in stack.virtual_hosts for host in site.hosts}
     for star, host in hosts.covered(owners):
         yield (
             f"[{stack.name}] sites: {star} of {owners[star]} covers {host} too, which"

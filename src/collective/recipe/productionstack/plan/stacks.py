@@ -11,6 +11,7 @@ from collective.recipe.productionstack.daemons import registry
 from collective.recipe.productionstack.errors import Problem
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.announced import Extras
+from collective.recipe.productionstack.model.application import Neighbours
 from collective.recipe.productionstack.model.chain import NOBODY
 from collective.recipe.productionstack.model.chain import Chain
 from collective.recipe.productionstack.model.clients import Zope
@@ -33,9 +34,13 @@ from collective.recipe.productionstack.plan import pools
 from collective.recipe.productionstack.plan import programs
 from collective.recipe.productionstack.plan.clients import Chooser
 from collective.recipe.productionstack.plan.facts import Facts
+from collective.recipe.productionstack.plan.front import applications
 from collective.recipe.productionstack.plan.front import certificates
 from collective.recipe.productionstack.plan.front import error_pages
+from collective.recipe.productionstack.plan.front import exposure
+from collective.recipe.productionstack.plan.front import neighbours
 from collective.recipe.productionstack.plan.front import sites
+from collective.recipe.productionstack.plan.front import virtual_hosts
 from collective.recipe.productionstack.plan.front import visitors
 
 
@@ -79,6 +84,8 @@ def stacks(
         wanted += listeners.of_stack(stack, options, faulty)
         built[part.name] = (announcing.complete(stack), options)
     problems += listeners.clashes(wanted)
+    for stack, _ in built.values():
+        problems += exposure.problems(stack, wanted)
     return built, problems
 
 
@@ -120,7 +127,7 @@ class _Builder:
 
     def build(self) -> Stack:
         part, options = self.part, self.options
-        the_sites, chain = self.sites_and_chain()
+        the_sites, beside, chain = self.fronts()
         zope = self.zope()
         zope, extras = self.extras(zope)
         data, problems = backups.data(part.name, options, self.facts)
@@ -147,6 +154,7 @@ class _Builder:
             caching=cached,
             maintenance=self.maintenance(),
             front=front,
+            neighbours=beside,
             acme=fill(Acme, options),
             watching=options.watching,
             host=Host(
@@ -175,21 +183,29 @@ class _Builder:
             )
         )
 
-    def sites_and_chain(self) -> tuple[tuple[Site, ...], Chain]:
-        """Return the sites, and who stands before them."""
+    def fronts(self) -> tuple[tuple[Site, ...], Neighbours, Chain]:
+        """Return the sites, what lies beside them, and who stands before them."""
         name, options = self.part.name, self.options
         found, problems = sites.lines(name, options, self.facts.directory)
-        self.problems += problems
-        chain = self.chain(with_tls=sites.has_certificate(found, options))
+        apps, more = applications.lines(name, options)
+        self.problems += [*problems, *more]
+        lines = [*found, *(one.of_host for one in apps)]
+        chain = self.chain(with_tls=sites.has_certificate(lines, options))
         places = folders.of(self.facts.directory, self.facts.bin, name)
         made, problems = sites.sites(name, found, options, chain, places)
+        self.problems += neighbours.problems(name, apps, made)
+        beside = neighbours.neighbours(apps, made, options, chain, places)
+        own = neighbours.own_hosts(apps, made)
+        problems += virtual_hosts.problems(name, own, options, beside.hosts)
+        every = (*made, *beside.hosts)
         if not self.faulty & {"certificate", "key"}:
-            self.problems += problems
-            self.problems += certificates.problems(self.part, options, made, places)
+            strangers = virtual_hosts.strangers(name, every)
+            self.problems += dict.fromkeys((*problems, *strangers))
+            self.problems += certificates.problems(self.part, options, every, places)
         needed = self.part.needs("sites") and not self.is_storage_alone
         if needed and not self.part.names("sites"):
             self.add("sites", "", "no site is named", sites.EXAMPLE)
-        return made, chain
+        return made, beside, chain
 
     def chain(self, *, with_tls: bool) -> Chain:
         options = self.options

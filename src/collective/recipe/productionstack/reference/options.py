@@ -26,6 +26,7 @@ TASKS = {
         *("sites", "certificate", "key", "acme", "acme-email", "acme-directory"),
         "acme-ca-file",
     ),
+    "Serve other applications beside them": ("application",),
     "Say who serves them": (
         *("clients", "client-port-base", "debug-client", "threads", "programs"),
     ),

@@ -18,7 +18,7 @@ from collective.recipe.productionstack.machine import run
 from collective.recipe.productionstack.machine import tls
 from collective.recipe.productionstack.model.site import CHAIN_FILE
 from collective.recipe.productionstack.model.site import KEY_FILE
-from collective.recipe.productionstack.model.site import Site
+from collective.recipe.productionstack.model.site import VirtualHost
 from collective.recipe.productionstack.model.stack import Stack
 
 REQUEST = "request.pem"
@@ -52,7 +52,7 @@ def refuse_beforehand(control: Control, stack: Stack) -> None:
         raise ControlError(message)
 
 
-def obtain(control: Control, stack: Stack, site: Site, lock: int) -> None:
+def obtain(control: Control, stack: Stack, site: VirtualHost, lock: int) -> None:
     """Get a certificate for all hosts of a site, and let visitors have it.
 
     ``lock`` is held by the program too, which may outlive us. Raises ControlError where
@@ -89,7 +89,7 @@ def _again(control: Control) -> None:
         control.screen.warn(f"note: {error}")
 
 
-def _ask(stack: Stack, site: Site, folder: Path, lock: int) -> None:
+def _ask(stack: Stack, site: VirtualHost, folder: Path, lock: int) -> None:
     """Let the program get the chain for our request."""
     chain = folder / CHAIN_FILE
     order = Order(
@@ -125,7 +125,7 @@ def _ask(stack: Stack, site: Site, folder: Path, lock: int) -> None:
             one.unlink()
 
 
-def _judge(site: Site, folder: Path) -> None:
+def _judge(site: VirtualHost, folder: Path) -> None:
     """See that what came can be used; nothing has been replaced yet."""
     chain, key = folder / CHAIN_FILE, folder / KEY_FILE
     try:

@@ -19,7 +19,7 @@ from collective.recipe.productionstack.daemons import pairs
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.errors import printable
 from collective.recipe.productionstack.machine import locks
-from collective.recipe.productionstack.model.site import Site
+from collective.recipe.productionstack.model.site import VirtualHost
 from collective.recipe.productionstack.model.stack import Stack
 
 LOCK = ".lock"
@@ -27,7 +27,7 @@ DAY = 86400.0
 PRIVATE = 0o077
 
 
-def due(stack: Stack) -> list[Site]:
+def due(stack: Stack) -> list[VirtualHost]:
     """Return the sites that need another certificate now."""
     return [one for one in pairs.sites(stack) if certificates.of_site(stack, one).due]
 
@@ -43,7 +43,11 @@ def renew(control: Control, stack: Stack) -> None:
 
 
 def get(
-    control: Control, stack: Stack, wanted: Sequence[Site] | None, *, told: bool = False
+    control: Control,
+    stack: Stack,
+    wanted: Sequence[VirtualHost] | None,
+    *,
+    told: bool = False,
 ) -> None:
     """Get certificates for these sites, or for those that are due.
 
@@ -66,7 +70,9 @@ def get(
         control.screen.say("no certificate is due")
 
 
-def _get(control: Control, stack: Stack, chosen: Sequence[Site], lock: int) -> None:
+def _get(
+    control: Control, stack: Stack, chosen: Sequence[VirtualHost], lock: int
+) -> None:
     pairs.sweep(stack)
     if chosen:
         obtaining.refuse_beforehand(control, stack)

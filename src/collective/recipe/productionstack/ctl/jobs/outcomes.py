@@ -76,7 +76,8 @@ def names(stack: Stack) -> list[str]:
         "sync": "backup" in planned and bool(stack.data.keeping.sync_target),
         "verify": "verify" in planned,
         "pack": "pack" in planned,
-        CERTIFICATE: CERTIFICATE in planned and any(one.acme for one in stack.sites),
+        CERTIFICATE: CERTIFICATE in planned
+        and any(one.acme for one in stack.virtual_hosts),
     }
     # Who runs one from elsewhere wants to see it too.
     return [name for name in wanted if wanted[name] or load(stack, name)]

@@ -23,7 +23,7 @@ from collective.recipe.productionstack.ctl.watching.certificates import line
 from collective.recipe.productionstack.daemons import certificates
 from collective.recipe.productionstack.daemons import pairs
 from collective.recipe.productionstack.errors import ControlError
-from collective.recipe.productionstack.model.site import Site
+from collective.recipe.productionstack.model.site import VirtualHost
 from collective.recipe.productionstack.model.stack import Stack
 
 BUSY_SECONDS = 600.0
@@ -98,7 +98,7 @@ def renew(control: Control) -> int:
 def _refuse_useless(control: Control, stack: Stack) -> None:
     if pairs.sites(stack):
         return
-    waits = any(one.acme for one in control.generated().sites)
+    waits = any(one.acme for one in control.generated().virtual_hosts)
     message = "no site gets its certificate from a CA. " + (
         f"Run {control.script} reload first: that is generated, but not applied."
         if waits
@@ -108,13 +108,15 @@ def _refuse_useless(control: Control, stack: Stack) -> None:
     raise ControlError(message)
 
 
-def _site(control: Control, stack: Stack, host: str) -> Site:
-    for site in stack.sites:
+def _site(control: Control, stack: Stack, host: str) -> VirtualHost:
+    for site in stack.virtual_hosts:
         if host.lower() in site.hosts:
             if site.acme:
                 return site
             message = f"{host} has a certificate of its own: {site.certificate}"
-            raise ControlError(f"{message}. Renew that, or take it out of sites.")
+            raise ControlError(
+                f"{message}. Renew that, or take it out of {site.option}."
+            )
     known = " ".join(one.host for one in pairs.sites(stack))
     message = f"no site has the host {host}. There are: {known}"
     raise ControlError(f"{message}. Then: {control.script} certificate obtain HOST")

@@ -201,7 +201,7 @@ def _stand_ins(control: Control, stack: Stack) -> list[str]:
     """Say who waits for a first certificate: browsers warn of what serves till then."""
     waiting = [
         site.host
-        for site in stack.sites
+        for site in stack.virtual_hosts
         if site.acme and certificates.of_site(stack, site).is_stand_in
     ]
     if not waiting:

@@ -26,7 +26,17 @@ def topology(stack: Stack) -> list[Branch]:
         text = f"http {chain.http}" + (f", https {chain.https}" if chain.https else "")
         found = [(f"{title(stack, WEB_SERVER)}  {text}", found)]
     sites: list[Branch] = [(f"{site.url} -> {site.path}", []) for site in stack.sites]
-    return [("visitors", [*sites, *found]), *_beside(stack)]
+    return [("visitors", [*sites, *_neighbours(stack), *found]), *_beside(stack)]
+
+
+def _neighbours(stack: Stack) -> list[Branch]:
+    origins = {one.host: one.origin for one in stack.virtual_hosts}
+    found: list[Branch] = []
+    for one in stack.neighbours.applications:
+        watched = ", not watched" if one.is_asked else ""
+        text = f"{origins[one.host]}{one.path} -> {one.kind} {one.target}{watched}"
+        found.append((text, []))
+    return found
 
 
 def _clients(stack: Stack) -> list[Branch]:

@@ -86,8 +86,10 @@ def _backups(stack: Stack, verb: tuple[str, ...]) -> Iterator[Job]:
 
 
 def _certificates(stack: Stack, verb: tuple[str, ...]) -> Iterator[Job]:
-    if stack.chain.has_web_server and any(site.certificate for site in stack.sites):
-        ours = any(site.acme for site in stack.sites)
+    if stack.chain.has_web_server and any(
+        site.certificate for site in stack.virtual_hosts
+    ):
+        ours = any(site.acme for site in stack.virtual_hosts)
         why = "Let the web server take in certificates whose files were renewed."
         # There are some that last a day; hours 1 to 3 may come twice, or not at all.
         hours = "5,11,17,23" if ours else "8"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from collective.recipe.productionstack.daemons import words
+from collective.recipe.productionstack.daemons.nginx import neighbours
 from collective.recipe.productionstack.daemons.nginx import told
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.announced import Check
@@ -16,6 +18,7 @@ from collective.recipe.productionstack.model.announced import Program
 from collective.recipe.productionstack.model.announced import nothing
 from collective.recipe.productionstack.model.chain import WEB_SERVER
 from collective.recipe.productionstack.model.site import Site
+from collective.recipe.productionstack.model.site import VirtualHost
 from collective.recipe.productionstack.model.site import host_folder
 from collective.recipe.productionstack.model.stack import Stack
 
@@ -43,7 +46,7 @@ def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
     version = stack.version(NAME)
     common = {
         "ids": words.patterns(_ids(stack.sites)),
-        "has_stars": any("*" in host for site in stack.sites for host in site.hosts),
+        "has_stars": any("*" in host for one in stack.sites for host in one.hosts),
         "upstream": stack.upstream_of(WEB_SERVER),
         "beside": _beside(stack),
         "has_cookie_flags": version >= (1, 19, 3),
@@ -55,25 +58,27 @@ def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
         ),
         "http3": stack.front.http3 == "on",
         "own_place": told.default_place(stack),
+        **neighbours.VALUES,
     }
     own = told.own(stack)
     pages = {**common, "own_pages": own, "languages": told.languages(own)}
     shared = (
         (f"nginx/{name}", f"nginx/{name}.j2", pages if name == "pages.conf" else common)
-        for name in (*SHARED, *(MICRO if stack.is_micro_cached else ()))
+        for name in (*SHARED, *_optional(stack))
     )
     sites = (
         (
-            f"nginx/sites/{host_folder(host)}.conf",
+            f"nginx/sites/{host_folder(host.host)}.conf",
             "nginx/sites/site.conf.j2",
             {
                 **common,
-                "site": some[0],
-                "sites": some,
-                "own_place": told.place(stack, some[0]),
+                "site": host,
+                "sites": [one for one in stack.sites if one.host == host.host],
+                "applications": stack.neighbours.of(host.host),
+                "own_place": told.place(stack, host),
             },
         )
-        for host, some in _by_host(stack.sites).items()
+        for host in _hosts(stack)
     )
     return (*shared, *sites)
 
@@ -152,7 +157,7 @@ def checks(stack: Stack) -> tuple[Check, ...]:
                 "worker_connections",
             ),
             made_later=tuple(
-                pair for site in stack.sites if site.acme for pair in site.pairs
+                pair for one in stack.virtual_hosts if one.acme for pair in one.pairs
             ),
         ),
     )
@@ -187,12 +192,15 @@ def _beside(stack: Stack) -> Address | None:
     return None
 
 
-def _by_host(sites: tuple[Site, ...]) -> dict[str, list[Site]]:
-    """Return the sites of each host: several where they lie in folders of it."""
-    hosts: dict[str, list[Site]] = {}
-    for site in sites:
-        hosts.setdefault(site.host, []).append(site)
-    return hosts
+def _optional(stack: Stack) -> tuple[str, ...]:
+    """Return the shared files that some option is for."""
+    micro = MICRO if stack.is_micro_cached else ()
+    return (*micro, *(neighbours.FILES if stack.neighbours.applications else ()))
+
+
+def _hosts(stack: Stack) -> Iterable[VirtualHost]:
+    """Return each host once: several sites may lie in folders of it."""
+    return {one.host: one for one in reversed(stack.virtual_hosts)}.values()
 
 
 def _ids(sites: tuple[Site, ...]) -> set[str]:

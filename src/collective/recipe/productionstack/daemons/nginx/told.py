@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from collective.recipe.productionstack.daemons import pages
-from collective.recipe.productionstack.model.site import Site
+from collective.recipe.productionstack.model.site import VirtualHost
 from collective.recipe.productionstack.model.stack import Stack
 
 LANGUAGES = ("de", "es", "fr", "it", "nl")
@@ -32,7 +32,7 @@ class OwnPage:
     pieces: tuple[tuple[str, ...], ...]
 
 
-def place(stack: Stack, site: Site) -> int:
+def place(stack: Stack, site: VirtualHost) -> int:
     """Return the number of the folder that a site's pages come from, 0 for ours."""
     chosen = (site.error_pages, stack.front.error_pages)
     return _places(stack).index(chosen) if any(chosen) else 0

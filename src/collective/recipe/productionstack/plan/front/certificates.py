@@ -14,6 +14,7 @@ from collective.recipe.productionstack.errors import Problem
 from collective.recipe.productionstack.machine import tls
 from collective.recipe.productionstack.model.folders import Folders
 from collective.recipe.productionstack.model.site import Site
+from collective.recipe.productionstack.model.site import VirtualHost
 from collective.recipe.productionstack.model.stack import Stack
 from collective.recipe.productionstack.options.load import StackOptions
 
@@ -25,7 +26,7 @@ Wrong = tuple[str, str, str, str]
 
 
 def problems(
-    part: Part, options: StackOptions, sites: tuple[Site, ...], folders: Folders
+    part: Part, options: StackOptions, sites: tuple[VirtualHost, ...], folders: Folders
 ) -> Iterator[Problem]:
     """Yield what no web server could serve with, and what nobody could renew."""
     for site in {one.pairs: one for one in reversed(sites) if not one.acme}.values():
@@ -54,7 +55,7 @@ def _contradictions(part: Part, options: StackOptions) -> Iterator[Wrong]:
 
 
 def _out_of_reach(
-    options: StackOptions, sites: tuple[Site, ...], folders: Folders
+    options: StackOptions, sites: tuple[VirtualHost, ...], folders: Folders
 ) -> Iterator[Wrong]:
     if (path := options.acme_ca_file) and not _is_certificate(path):
         message = "no certificate (PEM) can be read there"
@@ -77,7 +78,7 @@ def _is_certificate(path: str) -> bool:
         return False
 
 
-def _pairs(part: str, site: Site) -> Iterator[Problem]:
+def _pairs(part: str, site: VirtualHost) -> Iterator[Problem]:
     """Yield the pairs of a site that no daemon can use together."""
     kinds: dict[str, str] = {}
     for certificate, key in site.pairs:
@@ -93,13 +94,14 @@ def _pairs(part: str, site: Site) -> Iterator[Problem]:
             yield _problem(part, site, certificate, message)
 
 
-def _problem(part: str, site: Site, certificate: str, message: str) -> Problem:
+def _problem(part: str, site: VirtualHost, certificate: str, message: str) -> Problem:
     option = site.certified_by[0]
-    mine = f"{site.host} {site.path} certificate={certificate}"
+    host = f"{site.host} {site.path}" if isinstance(site, Site) else site.host
+    mine = f"{host} certificate={certificate}"
     return Problem(
         part=part,
         option=option,
-        value=mine if option == "sites" else certificate,
+        value=mine if option == site.option else certificate,
         message=message,
         remedy="Name the key that was made for it; with several, in the same order.",
     )
@@ -107,16 +109,16 @@ def _problem(part: str, site: Site, certificate: str, message: str) -> Problem:
 
 def warnings(stack: Stack) -> Iterator[str]:
     """Yield what visitors or the system's users will notice."""
-    for site in stack.sites:
+    for site in stack.virtual_hosts:
         for certificate, _ in site.pairs:
             yield from _certificate(stack, site, certificate)
     yield from _open_keys(stack)
-    if stack.acme.is_on and any(site.acme for site in stack.sites):
+    if stack.acme.is_on and any(site.acme for site in stack.virtual_hosts):
         for what in acme.missing(stack.acme.acme):
             yield f"[{stack.name}] acme = {stack.acme.acme}: {what}"
 
 
-def _certificate(stack: Stack, site: Site, path: str) -> Iterator[str]:
+def _certificate(stack: Stack, site: VirtualHost, path: str) -> Iterator[str]:
     """Yield what is wrong with a certificate that is there already."""
     what = f"[{stack.name}] certificate = {path}"
     again = "Renew it"
@@ -141,13 +143,15 @@ def _certificate(stack: Stack, site: Site, path: str) -> Iterator[str]:
         )
 
 
-def _obtain(stack: Stack, site: Site) -> str:
+def _obtain(stack: Stack, site: VirtualHost) -> str:
     return f"{stack.folders.bin}/{stack.name} certificate obtain {site.host}"
 
 
 def _open_keys(stack: Stack) -> Iterator[str]:
     """Yield the keys that others may read."""
-    for path in sorted({key for site in stack.sites for _, key in site.pairs if key}):
+    for path in sorted(
+        {key for site in stack.virtual_hosts for _, key in site.pairs if key}
+    ):
         if Path(path).is_file() and Path(path).stat().st_mode & stat.S_IROTH:
             yield (
                 f"[{stack.name}] key = {path}: every user of this machine can read it."

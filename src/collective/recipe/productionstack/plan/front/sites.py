@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from collective.recipe.productionstack.errors import Problem
 from collective.recipe.productionstack.errors import printable
 from collective.recipe.productionstack.model.chain import Chain
 from collective.recipe.productionstack.model.folders import Folders
-from collective.recipe.productionstack.model.site import CHAIN_FILE
-from collective.recipe.productionstack.model.site import KEY_FILE
 from collective.recipe.productionstack.model.site import Site
-from collective.recipe.productionstack.model.site import host_folder
 from collective.recipe.productionstack.options.load import StackOptions
 from collective.recipe.productionstack.options.names import folder_name
-from collective.recipe.productionstack.options.names import host_name
 from collective.recipe.productionstack.options.names import served_name
 from collective.recipe.productionstack.options.parse import choice
 from collective.recipe.productionstack.options.parse import file_path
 from collective.recipe.productionstack.options.parse import lines as parse_lines
-from collective.recipe.productionstack.options.parse import port
 from collective.recipe.productionstack.options.parse import zodb_path
 from collective.recipe.productionstack.options.tls import file_paths
 from collective.recipe.productionstack.plan.front import hosts
+from collective.recipe.productionstack.plan.front import virtual_hosts
 from collective.recipe.productionstack.plan.front.hosts import Line
 from collective.recipe.productionstack.sources.reading import is_on
 
@@ -88,47 +82,8 @@ def sites(
 ) -> tuple[tuple[Site, ...], list[Problem]]:
     """Build the sites; certificates and addresses come from the other options."""
     built = tuple(_site(line, options, chain, folders) for line in found)
-    problems = [
-        _problem(
-            part,
-            f"{line.name} {line.path}",
-            "a certificate and a key belong together",
-            "Give both or neither, and as many of each: "
-            "certificate=/path/chain.pem key=/path/key.pem",
-        )
-        for line in found
-        if len(set(map(len, _files(line, options)))) > 1
-    ]
-    problems += [
-        _problem(
-            part,
-            f"{site.name} {site.path}",
-            f"visitors are to type {site.url}, but its certificate sends them to https",
-            "Write url=https://…, or give this site no certificate.",
-        )
-        for site in built
-        if site.certificate and site.scheme != "https"
-    ]
-    problems += [
-        _problem(
-            part,
-            f"{site.name} {site.path}",
-            f"it has no certificate, and {star} of {other.host} has: over https that"
-            " site would answer for it",
-            "Give it a certificate too, or write the names out in place of the star.",
-        )
-        for star, site, other in _answered_by_others(built)
-    ]
-    return built, problems
-
-
-def _answered_by_others(built: tuple[Site, ...]) -> Iterator[tuple[str, Site, Site]]:
-    """Yield a name with a star, a site without TLS that it covers, and whose it is."""
-    owners = {host: site for site in built for host in site.hosts}
-    names = {host: site.host for host, site in owners.items()}
-    for star, host in hosts.covered(names):
-        if owners[star].certificate and not owners[host].certificate:
-            yield star, owners[host], owners[star]
+    faults = virtual_hosts.problems(part, found, options, built)
+    return built, [*faults, *virtual_hosts.strangers(part, built)]
 
 
 def has_certificate(found: list[Line], options: StackOptions) -> bool:
@@ -191,27 +146,19 @@ def _pair(word: str) -> tuple[str, Any]:
         raise ValueError(f"{name}={value}: {error}") from None
 
 
-def _switch(value: str) -> bool:
+def switch(value: str) -> bool:
+    """Parse ``on`` or ``off``.
+
+    Raises ValueError for anything else.
+    """
     if value.lower() not in {"on", "off", "true", "false", "yes", "no"}:
         raise ValueError("neither on nor off")
     return is_on(value)
 
 
-def _url(value: str) -> tuple[str, str, int]:
-    parts = urlsplit(value)
-    usual = {"http": 80, "https": 443}
-    if parts.scheme not in usual or not parts.hostname:
-        raise ValueError("not an address such as https://www.example.com")
-    if parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc:
-        raise ValueError("only scheme, host and port are allowed")
-    _, colon, number = parts.netloc.rpartition("]")[2].partition(":")
-    seen = port(number) if colon else usual[parts.scheme]
-    return parts.scheme, host_name(parts.hostname), seen
-
-
 NAMES: dict[str, Any] = {
-    "redirect": _switch,
-    "url": _url,
+    "redirect": switch,
+    "url": virtual_hosts.address,
     "certificate": file_paths,
     "key": file_paths,
     "error-pages": file_path,
@@ -219,48 +166,9 @@ NAMES: dict[str, Any] = {
 }
 
 
-def _files(
-    line: Line, options: StackOptions
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the certificates and the keys that the user names for a site."""
-    own = "certificate" in line.names
-    certificates = line.names.get("certificate", options.certificate)
-    return certificates, line.names.get("key", () if own else options.key)
-
-
 def _site(line: Line, options: StackOptions, chain: Chain, folders: Folders) -> Site:
-    certificates, keys = _files(line, options)
-    acme = options.acme != "off" and not (certificates or keys)
-    if acme:
-        certificates, keys = (
-            (f"{folders.certificates}/{host_folder(line.hosts[0])}/{name}",)
-            for name in (CHAIN_FILE, KEY_FILE)
-        )
-    scheme, host, port = line.names.get("url") or _seen(
-        line, chain, tls=bool(certificates)
-    )
-    return Site(
-        host=line.hosts[0],
-        folder=line.folder,
-        aliases=line.hosts[1:],
-        path=line.path,
-        redirect=line.names.get("redirect", True),
-        scheme=scheme,
-        url_host=host,
-        url_port=port,
-        certificate=next(iter(certificates), ""),
-        key=next(iter(keys), ""),
-        own_certificate="certificate" in line.names,
-        more_certificates=tuple(zip(certificates[1:], keys[1:], strict=False)),
-        acme=acme,
-        error_pages=line.names.get("error-pages", ""),
-    )
-
-
-def _seen(line: Line, chain: Chain, *, tls: bool) -> tuple[str, str, int]:
-    if tls and chain.https:
-        return "https", line.hosts[0], chain.https.port
-    return "http", line.hosts[0], chain.http.port
+    host = virtual_hosts.values(line, options, chain, folders)
+    return Site(folder=line.folder, path=line.path, **host)
 
 
 def _problem(part: str, value: str, message: str, remedy: str = EXAMPLE) -> Problem:
