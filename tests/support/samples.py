@@ -8,11 +8,14 @@ from typing import Any
 from hypothesis import strategies as st
 
 from collective.recipe.productionstack.model.address import Address
+from collective.recipe.productionstack.model.application import Application
+from collective.recipe.productionstack.model.application import Neighbours
 from collective.recipe.productionstack.model.chain import Chain
 from collective.recipe.productionstack.model.clients import Client
 from collective.recipe.productionstack.model.clients import Zope
 from collective.recipe.productionstack.model.folders import Folders
 from collective.recipe.productionstack.model.site import Site
+from collective.recipe.productionstack.model.site import VirtualHost
 from collective.recipe.productionstack.model.stack import Host
 from collective.recipe.productionstack.model.stack import Stack
 from collective.recipe.productionstack.model.storage import Backup
@@ -71,6 +74,39 @@ CHAIN = Chain(
     stats=Address("127.0.0.1", 8005),
 )
 BACKUP = Backup(name="backup", script="/b/bin/backup", location="/b/var/backups")
+PLACES: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("www.example.com/a", "http", {"websocket": True}),
+    ("www.example.com/b.c", "http", {"below": "/"}),
+    ("www.example.com/d", "http", {"below": "/e.f/"}),
+    ("www.example.com/g", "fastcgi", {"root": "/srv/g"}),
+    ("www.example.com/h", "static", {"root": "/srv/h"}),
+    ("www.example.com/i", "redirect", {"url": "/j"}),
+    ("www.example.com/k", "redirect", {"url": "/l", "rest": False}),
+    ("b.example.com", "http", {}),
+    ("c.example.com", "fastcgi", {"root": "/g", "scripts": ("/x.php", "/y/", "/z/")}),
+    ("d.example.com", "static", {"root": "/srv/h"}),
+    ("e.example.com", "redirect", {"url": "https://www.example.com", "status": 302}),
+)
+
+
+def _application(number: int, place: str, kind: str, values: Any) -> Application:
+    host, slash, path = place.partition("/")
+    address = Address("127.0.0.1", 3000)
+    given = {"host": host, "path": slash + path, "address": address, **values}
+    return Application(number=number, kind=kind, **given)
+
+
+BESIDE = Neighbours(
+    applications=tuple(
+        _application(number, *one) for number, one in enumerate(PLACES, 1)
+    ),
+    hosts=tuple(
+        VirtualHost(host=host, scheme="http", url_host=host, url_port=80)
+        for host in (f"{one}.example.com" for one in "bcde")
+    ),
+)
+"""One of every kind, on the host of the site and on hosts of their own."""
+
 VERSIONS = (("haproxy", (2, 6, 12)), ("nginx", (1, 22, 1)), ("varnish", (7, 1, 1)))
 STACK = Stack(
     name="stack",

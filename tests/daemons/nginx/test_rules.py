@@ -29,7 +29,9 @@ UNNAMED = re.compile(r"(?<!\\)\((?![?*])")
 IN_CLASS = re.compile(r"\[\^?\]?(?:\\.|[^\]\\])*\]")
 NUMBERED = re.compile(r"\$[1-9]")
 NAMED = re.compile(r"\(\?<([a-z_]+)>")
-REFUSED = {"slice", "proxy_cache_background_update", "try_files", "alias", "perl"}
+REFUSED = {"slice", "proxy_cache_background_update", "perl"}
+BESIDE_ALIAS = {"try_files", "rewrite", "proxy_pass", "fastcgi_pass", "alias", "root"}
+"""What may not stand in a location with an alias, nor inside it."""
 FULL = Front(
     hsts=(1, True),
     csp="report",
@@ -64,6 +66,8 @@ def stacks() -> Iterator[Stack]:
     ]
     yield samples.changed(sites=tuple(folders[::2]), https=https)
     yield samples.changed(sites=(secure, *folders[1::2]), https=https)
+    yield samples.changed(neighbours=samples.BESIDE)
+    yield samples.changed(sites=(secure,), https=https, neighbours=samples.BESIDE)
 
 
 STACKS = list(stacks())
@@ -115,6 +119,22 @@ def test_no_construct_of_a_known_fault(stack: Stack, tmp_path: Path) -> None:
         if name == "rewrite":
             assert "?" not in args[1], line
     assert seen > 10
+
+
+@pytest.mark.parametrize("stack", STACKS, ids=range(len(STACKS)))
+def test_an_alias_is_the_plainest(stack: Stack, tmp_path: Path) -> None:
+    """Nothing of CVE-2026-15176 and 125283, and no way out of the folder."""
+    every = directives(tmp_path, stack)
+    found = [(args[0], inside) for name, args, inside in every if name == "alias"]
+    assert bool(found) is bool(stack.neighbours.applications)
+    for folder, inside in found:
+        _, sign, place = inside.split()
+        assert (sign, place[-1], folder[-1]) == ("^~", "/", "/"), inside
+        # Those inside are regular expressions that answer by themselves.
+        beside = [name for name, _, where in every if where == inside]
+        assert beside.count("alias") == 1
+        assert not (set(beside) - {"alias"}) & BESIDE_ALIAS
+        assert beside.count("location") == 1
 
 
 @pytest.mark.parametrize("stack", STACKS, ids=range(len(STACKS)))

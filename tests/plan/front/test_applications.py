@@ -138,6 +138,12 @@ def test_a_host_of_its_own(tmp_path: Path) -> None:
     assert {one.host for one in stack.virtual_hosts} == {"www.example.com", host.host}
 
 
+def test_somebody_must_serve_it() -> None:
+    line = "shop.example.com http 127.0.0.1:3000"
+    _, (problem,) = built(line, **{"web-server": "none"})
+    assert "no web server here" in problem
+
+
 def test_a_host_of_its_own_gets_a_certificate() -> None:
     stack, problems = built("shop.example.com http 3000", acme="certbot")
     assert problems == []

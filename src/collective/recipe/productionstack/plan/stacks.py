@@ -193,7 +193,7 @@ class _Builder:
         chain = self.chain(with_tls=sites.has_certificate(lines, options))
         places = folders.of(self.facts.directory, self.facts.bin, name)
         made, problems = sites.sites(name, found, options, chain, places)
-        self.problems += neighbours.problems(name, apps, made)
+        self.problems += neighbours.problems(name, apps, made, chain)
         beside = neighbours.neighbours(apps, made, options, chain, places)
         own = neighbours.own_hosts(apps, made)
         problems += virtual_hosts.problems(name, own, options, beside.hosts)

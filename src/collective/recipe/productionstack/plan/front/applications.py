@@ -29,7 +29,12 @@ from collective.recipe.productionstack.plan.front import virtual_hosts
 from collective.recipe.productionstack.plan.front.hosts import Line
 from collective.recipe.productionstack.plan.front.sites import switch
 
-EXAMPLE = "Write for example: www.example.com/shop http 127.0.0.1:3000"
+EXAMPLES = {
+    HTTP: "www.example.com/shop http 127.0.0.1:3000",
+    FASTCGI: "www.example.com/blog fastcgi unix:/run/php/php-fpm.sock root=/srv/blog",
+    STATIC: "www.example.com/files static /srv/files",
+    REDIRECT: "www.example.com/old redirect https://www.example.com/new",
+}
 
 UNIX = "unix:"
 TARGET_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)*/?")
@@ -76,8 +81,10 @@ def lines(
 
 
 def _problem(part: str, text: str, message: str) -> Problem:
+    words = (one for one in text.split() if one in EXAMPLES)
+    remedy = f"Write for example: {EXAMPLES[next(words, HTTP)]}"
     return Problem(
-        part=part, option="application", value=text, message=message, remedy=EXAMPLE
+        part=part, option="application", value=text, message=message, remedy=remedy
     )
 
 

@@ -64,11 +64,13 @@ def own_hosts(found: list[ApplicationLine], sites: tuple[Site, ...]) -> list[Lin
 
 
 def problems(
-    part: str, found: list[ApplicationLine], sites: tuple[Site, ...]
+    part: str, found: list[ApplicationLine], sites: tuple[Site, ...], chain: Chain
 ) -> Iterator[Problem]:
     """Yield the lines that would hide something, or say what others say."""
+    nobody = "no web server here would serve it", "Remove it, or web-server = none."
     for line in found:
         wrong = _on_a_site(line, sites) or _twice(line, found)
+        wrong = wrong if chain.has_web_server else nobody
         if wrong:
             message, remedy = wrong
             yield Problem(
@@ -97,7 +99,7 @@ def _on_a_site(
         return message, "Take it out here: it holds for all of the host."
     for site in its:
         if hidden := _hidden(line.application, site):
-            return f"{hidden} ({site.path}) would be hidden by it", ELSEWHERE
+            return f"{hidden} would be hidden by it", ELSEWHERE
     return None
 
 
@@ -106,14 +108,14 @@ def _hidden(application: Application, site: Site) -> str:
     path, folder = application.path, site.folder
     around = f"{folder}/".startswith(f"{path}/") if path else not folder
     if around:
-        return f"the site at {site.name}{'' if folder else '/'}"
+        return f"the site {site.path}"
     if not path.startswith(f"{folder}/"):
         return ""
     first = path.removeprefix(folder).split("/")[1]
     if PLONES.fullmatch(first) or ZOPES.fullmatch(first):
-        return f"{site.name}/{first}, which every Plone site has"
+        return f"{first}, which every Plone site has,"
     if first == site.path.split("/")[1]:
-        return f"{site.name}/{first}, where Plone uploads images to"
+        return f"where images are uploaded to {site.path}"
     return ""
 
 
