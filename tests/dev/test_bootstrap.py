@@ -12,7 +12,7 @@ UNITS = (
         f"{one}.service"
         for one in ("nginx", "varnish", "varnishncsa", "haproxy", "ssh")
     ),
-    "certbot.timer",
+    *("certbot.timer", "phpsessionclean.timer"),
 )
 ROOT = Path("/etc/collective.recipe.productionstack.root")
 """Only dev/test-on makes this one: everything there is dev/bootstrap's work."""

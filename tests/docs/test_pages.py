@@ -20,6 +20,9 @@ LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 EGGS = re.compile(r"(?m)^(eggs = )Plone$|^    collective\.purgebyid\n")
 """Plone itself and its add-ons are not among what these runs see."""
 
+FOLDERS = re.compile(r"(?:root=| static )\$\{buildout:directory\}/(\w+)")
+"""Of applications, and must be there."""
+
 PAGES_FOLDER = re.compile(r"error-pages ?= ?\$\{buildout:directory\}/(\S+)")
 """Must be there, with a page in it."""
 
@@ -51,6 +54,8 @@ def place(site: Site, text: str) -> None:
         section = "" if re.search(r"(?m)^\[", text) else "[stack]\n"
         text = f"[buildout]\nextends = base.cfg\n\n{section}{text}"
     site.write(text)
+    for named in FOLDERS.findall(text):
+        (site.folder / named).mkdir(exist_ok=True)
     for named in PAGES_FOLDER.findall(text):
         folder = site.folder / named
         folder.mkdir(exist_ok=True)

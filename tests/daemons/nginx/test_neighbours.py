@@ -56,7 +56,8 @@ def place_files(folder: Path) -> None:
     scripts = ("index", "other", "wp-login", "wp-admin/index", "wp-admin/post")
     for name in (*scripts, "upload/shell", ".git/hook"):
         (folder / f"php/{name}.php").write_text(PHP)
-    (folder / "php/upload/photo.jpg").write_text(PHP)
+    for name in ("upload", "wp-admin"):
+        (folder / f"php/{name}/photo.jpg").write_text(PHP)
     (folder / "php/config.inc").write_text(PHP)
     (folder / "php/config.php~").write_text(PHP)
     (folder / "php/SHOUT.PHP").write_text(PHP)
@@ -406,7 +407,12 @@ def test_php_by_its_address(web: Stage) -> None:
         *("/upload/photo.jpg/evil.php", "/upload/photo.jpg/.php", "/upload/shell.php"),
         *("/upload/shell.php/x", "/other.php", "/.git/hook.php", "/config.php~"),
         *("/SHOUT.PHP", "/upload/photo.jpg%00.php", "/../beside.php", "/other.php/"),
-        *("/index.php%00.jpg", "/config.inc", "/upload/photo.jpg/x.php/index.php"),
+        *(
+            "/index.php%00.jpg",
+            "/config.inc",
+            "/wp-admin/photo.jpg/evil.php",
+            "/upload/photo.jpg/x.php/index.php",
+        ),
     ],
 )
 def test_nothing_that_was_uploaded_runs_nor_is_a_source_shown(

@@ -11,6 +11,9 @@ from collective.recipe.productionstack.daemons import registry
 from collective.recipe.productionstack.daemons.registry import Service
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.announced import Check
+from collective.recipe.productionstack.model.application import HTTP
+from collective.recipe.productionstack.model.application import Application
+from collective.recipe.productionstack.model.application import Neighbours
 from collective.recipe.productionstack.model.chain import LISTENERS
 from collective.recipe.productionstack.model.chain import ROLES
 from collective.recipe.productionstack.model.chain import Chain
@@ -73,6 +76,7 @@ def sample() -> Stack:
         url_host="www.example.com",
         url_port=80,
     )
+    beside = Application(number=1, host=site.host, path="/shop", kind=HTTP)
     words = dict.fromkeys(ROLES, "x")
     listens = {one: Address() for names in LISTENERS.values() for one in names}
     chain: Any = {**words, **listens, "https": None}
@@ -82,5 +86,6 @@ def sample() -> Stack:
         folders=places,
         services=every,
         sites=(site,),
+        neighbours=Neighbours(applications=(beside,)),
         chain=Chain(**chain),
     )
