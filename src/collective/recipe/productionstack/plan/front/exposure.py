@@ -74,9 +74,11 @@ def _root(stack: Stack, application: Application) -> Wrong | None:
     """Return why a folder is not for everybody."""
     root = os.path.realpath(application.root)
     if not Path(root).is_dir():
-        return f"there is no folder {application.root}", "Make it, or name another."
+        message = f"there is no folder {application.root}"
+        return message, "Make it, or name another."
     if root in SYSTEM:
-        return f"{root} is no folder of an application", "Name the one with its files."
+        message = f"{root} is no folder of an application"
+        return message, "Name the one with its files."
     for private in _private(stack):
         if _holds(root, private) or _holds(private, root):
             message = f"{private} is not for everybody, and would be"

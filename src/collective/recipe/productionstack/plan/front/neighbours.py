@@ -67,7 +67,8 @@ def problems(
     part: str, found: list[ApplicationLine], sites: tuple[Site, ...], chain: Chain
 ) -> Iterator[Problem]:
     """Yield the lines that would hide something, or say what others say."""
-    nobody = "no web server here would serve it", "Remove it, or web-server = none."
+    message = "no web server here would serve it"
+    nobody = message, "Remove it, or web-server = none."
     for line in found:
         wrong = _on_a_site(line, sites) or _twice(line, found)
         wrong = wrong if chain.has_web_server else nobody
@@ -99,7 +100,8 @@ def _on_a_site(
         return message, "Take it out here: it holds for all of the host."
     for site in its:
         if hidden := _hidden(line.application, site):
-            return f"{hidden} would be hidden by it", ELSEWHERE
+            message = f"{hidden} would be hidden by it"
+            return message, ELSEWHERE
     return None
 
 
