@@ -19,6 +19,7 @@ from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.application import Application
 from collective.recipe.productionstack.model.application import Neighbours
 from collective.recipe.productionstack.model.site import VirtualHost
+from collective.recipe.productionstack.tree import check
 from tests.daemons.stage import Reply
 from tests.daemons.stage import Stage
 from tests.daemons.stage import ask
@@ -441,6 +442,11 @@ def test_a_host_of_its_own(web: Stage) -> None:
     other = ask(web.stack.chain.http, "GET", "/", (("Host", "none.example.com"),))
     assert other.status == 0
     assert web.plone.seen == []
+
+
+def test_the_daemons_take_it_and_checking_opens_nothing(web: Stage) -> None:
+    verdicts = list(check.verdicts(web.stack, Path(web.stack.folders.applied)))
+    assert {one.service: one.text for one in verdicts if not one.ok} == {}
 
 
 def test_over_tls(daemons: None, tmp_path: Path) -> None:
