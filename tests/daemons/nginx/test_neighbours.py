@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -293,6 +296,31 @@ def test_a_websocket_where_it_is_meant(web: Stage) -> None:
     for path in ("/mute/room", "/", "/shop/x", "/files/a.txt"):
         with pytest.raises(InvalidStatus):
             opened(path).close()
+
+
+def test_a_websocket_outlives_a_reload(web: Stage) -> None:
+    way = connect(web.stack.chain.http)
+    with open_socket("ws://www.example.com/chat/room", sock=way, proxy=None) as one:
+        before = _workers(web)
+        web.running["nginx"].send_signal(signal.SIGHUP)
+        until(lambda: bool(_workers(web) - before))
+        one.send("still here")
+        assert one.recv(10) == "still here"
+        assert web.get("/").status == 200
+    # The workers of the time before were there for it alone.
+    until(lambda: not _workers(web) & before)
+
+
+def _workers(web: Stage) -> set[int]:
+    """Return the processes of nginx that serve."""
+    group = web.running["nginx"].pid
+    found = set()
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            text = (entry / "cmdline").read_bytes()
+            if os.getpgid(int(entry.name)) == group and b"worker process" in text:
+                found.add(int(entry.name))
+    return found
 
 
 def test_no_other_protocol_is_changed_to(web: Stage) -> None:

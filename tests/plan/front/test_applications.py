@@ -193,6 +193,7 @@ def test_a_program_of_the_stack_is_no_way_around() -> None:
         ("/site/var/blobstorage", False),
         ("/site/etc/stack", False),
         ("/link", False),
+        ("/closed", False),
         ("", False),
     ],
 )
@@ -200,6 +201,7 @@ def test_no_folder_of_the_stack(tmp_path: Path, folder: str, *, good: bool) -> N
     for name in ("files", "site/htdocs", "site/var/blobstorage", "site/etc/stack"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "link").symlink_to("site/var")
+    (tmp_path / "closed").mkdir(mode=0)
     section = {
         "sites": "www.example.com /Plone",
         "application": f"www.example.com/files static {tmp_path}{folder}",

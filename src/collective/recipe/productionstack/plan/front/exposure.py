@@ -76,6 +76,9 @@ def _root(stack: Stack, application: Application) -> Wrong | None:
     if not Path(root).is_dir():
         message = f"there is no folder {application.root}"
         return message, "Make it, or name another."
+    if not os.access(root, os.R_OK | os.X_OK):
+        message = f"the user of this stack cannot read {root}"
+        return message, f"Run: chmod a+rx {root}"
     if root in SYSTEM:
         message = f"{root} is no folder of an application"
         return message, "Name the one with its files."
