@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from collective.recipe.productionstack.model.chain import Chain
 from collective.recipe.productionstack.model.clients import Zope
 from collective.recipe.productionstack.model.folders import Folders
 from collective.recipe.productionstack.model.front import Acme
+from collective.recipe.productionstack.model.frontend import NodeServer
 from collective.recipe.productionstack.model.site import Site
 from collective.recipe.productionstack.model.stack import Host
 from collective.recipe.productionstack.model.stack import Maintenance
@@ -35,6 +37,7 @@ from collective.recipe.productionstack.plan.clients import Chooser
 from collective.recipe.productionstack.plan.facts import Facts
 from collective.recipe.productionstack.plan.front import certificates
 from collective.recipe.productionstack.plan.front import error_pages
+from collective.recipe.productionstack.plan.front import frontends
 from collective.recipe.productionstack.plan.front import sites
 from collective.recipe.productionstack.plan.front import visitors
 
@@ -122,7 +125,7 @@ class _Builder:
         part, options = self.part, self.options
         the_sites, chain = self.sites_and_chain()
         zope = self.zope()
-        zope, extras = self.extras(zope)
+        zope, extras = self.extras(zope, frontends.run_here(the_sites))
         data, problems = backups.data(part.name, options, self.facts)
         self.problems += problems
         cached, problems = caching.caching(part.name, options, self.facts)
@@ -186,6 +189,18 @@ class _Builder:
         if not self.faulty & {"certificate", "key"}:
             self.problems += problems
             self.problems += certificates.problems(self.part, options, made, places)
+        around = frontends.Lines(
+            part=name,
+            options=options,
+            lines=found,
+            sites=made,
+            chain=chain,
+            directory=self.facts.directory,
+        )
+        made = frontends.given(around)
+        if not self.faulty & {"frontend-folder", "frontend-processes"}:
+            taken = {*registry.TAKEN, *self.facts.clients, *self.facts.no_clients}
+            self.problems += frontends.problems(around, {*taken, *self.facts.storages})
         needed = self.part.needs("sites") and not self.is_storage_alone
         if needed and not self.part.names("sites"):
             self.add("sites", "", "no site is named", sites.EXAMPLE)
@@ -229,10 +244,10 @@ class _Builder:
         self.problems += problems
         return Zope(clients=clients, debug_client=debug, balancing=balancing)
 
-    def extras(self, zope: Zope) -> tuple[Zope, Extras]:
+    def extras(self, zope: Zope, ours: Sequence[NodeServer]) -> tuple[Zope, Extras]:
         """Return the clients with the workers among them, and what else is run."""
         taken = {one.name for one in zope.all_clients} | {*self.facts.storages}
-        taken |= {*registry.TAKEN}
+        taken |= {*registry.TAKEN, *(one.name for one in ours)}
         chosen = programs.choose(self.part.name, self.options, self.facts, taken)
         self.problems += chosen.problems
         return replace(zope, workers=chosen.workers), chosen.extras

@@ -15,6 +15,7 @@ from collective.recipe.productionstack.model.announced import Log
 from collective.recipe.productionstack.model.announced import Program
 from collective.recipe.productionstack.model.announced import nothing
 from collective.recipe.productionstack.model.chain import WEB_SERVER
+from collective.recipe.productionstack.model.site import API
 from collective.recipe.productionstack.model.site import Site
 from collective.recipe.productionstack.model.site import host_folder
 from collective.recipe.productionstack.model.stack import Stack
@@ -55,12 +56,16 @@ def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
         ),
         "http3": stack.front.http3 == "on",
         "own_place": told.default_place(stack),
+        "api": API,
+        "api_pattern": API.replace("+", r"\+"),
+        "places": _places,
     }
     own = told.own(stack)
     pages = {**common, "own_pages": own, "languages": told.languages(own)}
+    extra = (*(MICRO if stack.is_micro_cached else ()), *_of_frontends(stack))
     shared = (
         (f"nginx/{name}", f"nginx/{name}.j2", pages if name == "pages.conf" else common)
-        for name in (*SHARED, *(MICRO if stack.is_micro_cached else ()))
+        for name in (*SHARED, *extra)
     )
     sites = (
         (
@@ -185,6 +190,25 @@ def _beside(stack: Stack) -> Address | None:
     if stack.chain.has_cache and stack.chain.has_balancer and ours:
         return stack.chain.balancer.to_connect
     return None
+
+
+def _of_frontends(stack: Stack) -> tuple[str, ...]:
+    """Return the file that is there only where Node makes a site's pages."""
+    return ("frontends.conf",) if stack.frontends else ()
+
+
+def _places(site: Site) -> tuple[tuple[str, str, str], ...]:
+    """Return each place of a site: what nginx calls it, the prefix, and the Host.
+
+    Node makes its links with the port that stands in Host, Plone with the prefix's.
+    """
+    folder = site.folder
+    if not site.frontend:
+        names = (f"= {folder}", f"^~ {folder}/") if folder else ("/",)
+        return tuple((one, site.virtual_host, site.url_host) for one in names)
+    host = site.origin.partition("://")[2]
+    plone = (site.api, site.url_host)
+    return ((f"= {API}", *plone), (f"^~ {API}/", *plone), ("/", site.pages, host))
 
 
 def _by_host(sites: tuple[Site, ...]) -> dict[str, list[Site]]:

@@ -16,11 +16,11 @@ from collective.recipe.productionstack.model.site import CHAIN_FILE
 from collective.recipe.productionstack.model.site import KEY_FILE
 from collective.recipe.productionstack.model.site import Site
 from collective.recipe.productionstack.model.site import host_folder
+from collective.recipe.productionstack.options.frontends import frontend
 from collective.recipe.productionstack.options.load import StackOptions
 from collective.recipe.productionstack.options.names import folder_name
 from collective.recipe.productionstack.options.names import host_name
 from collective.recipe.productionstack.options.names import served_name
-from collective.recipe.productionstack.options.parse import choice
 from collective.recipe.productionstack.options.parse import file_path
 from collective.recipe.productionstack.options.parse import lines as parse_lines
 from collective.recipe.productionstack.options.parse import port
@@ -215,7 +215,7 @@ NAMES: dict[str, Any] = {
     "certificate": file_paths,
     "key": file_paths,
     "error-pages": file_path,
-    "frontend": choice("classic"),
+    "frontend": frontend,
 }
 
 
