@@ -198,7 +198,7 @@ class _Builder:
             directory=self.facts.directory,
         )
         made = frontends.given(around)
-        if not self.faulty & {"frontend-folder", "frontend-processes"}:
+        if "frontend-folder" not in self.faulty:
             taken = {*registry.TAKEN, *self.facts.clients, *self.facts.no_clients}
             self.problems += frontends.problems(around, {*taken, *self.facts.storages})
         needed = self.part.needs("sites") and not self.is_storage_alone
