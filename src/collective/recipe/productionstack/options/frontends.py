@@ -12,7 +12,7 @@ from collective.recipe.productionstack.options.parse import number
 
 CLASSIC, VOLTO = "classic", "volto"
 MOST = 16
-FRONTEND_OFFSET = 10
+FRONTEND_OFFSET = 20
 """What is added to `port-base` for the first process of a frontend."""
 
 
@@ -48,7 +48,7 @@ class FrontendOptions:
 
     frontend_folder: str = option(
         "The folder of a built Volto, the one with `build/server.js`: its processes are"
-        " run for every site that says `frontend=volto`, from `port-base` + 10 on.",
+        " run for every site that says `frontend=volto`, from `port-base` + 20 on.",
         file_path,
         example="/srv/frontend",
         default="",
