@@ -23,6 +23,9 @@ EGGS = re.compile(r"(?m)^(eggs = )Plone$|^    collective\.purgebyid\n")
 PAGES_FOLDER = re.compile(r"error-pages ?= ?\$\{buildout:directory\}/(\S+)")
 """Must be there, with a page in it."""
 
+FRONTEND = re.compile(r"(?m)^frontend-folder = (\w+)$")
+"""Must be there, with what a build leaves in it."""
+
 
 @dataclass(frozen=True)
 class Block:
@@ -51,6 +54,8 @@ def place(site: Site, text: str) -> None:
         section = "" if re.search(r"(?m)^\[", text) else "[stack]\n"
         text = f"[buildout]\nextends = base.cfg\n\n{section}{text}"
     site.write(text)
+    for named in FRONTEND.findall(text):
+        site.write("// A build of Volto.\n", f"{named}/build/server.js")
     for named in PAGES_FOLDER.findall(text):
         folder = site.folder / named
         folder.mkdir(exist_ok=True)

@@ -179,6 +179,8 @@ def test_images_and_more_come_from_plone(live: PloneSite, editor: Editor) -> Non
     assert (forged.status, forged.cache) == (401, "PASS")
 
     assert live.get("/robots.txt").text.lower().startswith("sitemap:")
+    on = {"plone.enable_sitemap": True}
+    assert live.api("PATCH", "/@registry", on).status == 204
     assert live.get("/sitemap.xml.gz").body[:2] == b"\x1f\x8b"
     content = json.loads(live.get("/++api++/shown").text)
     assert content["@id"] == f"http://{HOST}:{live.base}/shown"

@@ -15,6 +15,7 @@ from collective.recipe.productionstack.model.chain import LISTENERS
 from collective.recipe.productionstack.model.chain import ROLES
 from collective.recipe.productionstack.model.chain import Chain
 from collective.recipe.productionstack.model.folders import Folders
+from collective.recipe.productionstack.model.frontend import Frontend
 from collective.recipe.productionstack.model.site import Site
 from collective.recipe.productionstack.model.stack import Stack
 from collective.recipe.productionstack.reference.words import codes
@@ -72,6 +73,7 @@ def sample() -> Stack:
         scheme="http",
         url_host="www.example.com",
         url_port=80,
+        frontend=Frontend(servers=()),
     )
     words = dict.fromkeys(ROLES, "x")
     listens = {one: Address() for names in LISTENERS.values() for one in names}

@@ -74,7 +74,7 @@ SPECIAL = {
     "maintenance-page": "nginx, from `bin/stack reload` on",
     "error-pages": "`nginx/pages.conf` and the files of sites; `bin/stack reload`",
     "frontend-folder": "the processes of sites with `frontend=volto`; `bin/stack"
-    " reload` and `bin/stack up`",
+    " reload` and `bin/stack restart`",
     "frontend-processes": "as `frontend-folder`",
     "zeoserver": "which ZEO server is the one with the sites",
     "check": "nothing: only what buildout says and refuses",
