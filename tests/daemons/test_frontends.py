@@ -231,7 +231,7 @@ def test_who_is_logged_in_gets_a_page_of_his_own(
 def test_an_image_is_asked_for_with_the_cookies_token(stage: Stage, page: str) -> None:
     named = ("Cookie", f"a=b; auth_token={TOKEN}")
     stage.get(f"{page}/@@images/x", named)
-    stage.get(f"/++api++{page}", named)
+    stage.get(f"/++api++{page}/@@images/:GET::x:/", named)
     stage.get(f"{page}/@@images/x", named, method="POST")
     stage.get(f"{page}/@@images/x", ("Cookie", 'auth_token="x y"'))
     stage.get(f"{page}/@@images/x", named, ("Authorization", "Bearer own"))

@@ -64,6 +64,8 @@ def stacks() -> Iterator[Stack]:
     ]
     yield samples.changed(sites=tuple(folders[::2]), https=https)
     yield samples.changed(sites=(secure, *folders[1::2]), https=https)
+    shown = dataclasses.replace(secure, frontend=samples.FRONTEND)
+    yield samples.changed(sites=(shown, *folders[1::2]), https=https)
 
 
 STACKS = list(stacks())

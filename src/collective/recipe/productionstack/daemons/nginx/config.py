@@ -56,16 +56,14 @@ def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
         ),
         "http3": stack.front.http3 == "on",
         "own_place": told.default_place(stack),
-        "api": API,
-        "api_pattern": API.replace("+", r"\+"),
+        "api": (API, API.replace("+", r"\+")),
         "places": _places,
     }
     own = told.own(stack)
     pages = {**common, "own_pages": own, "languages": told.languages(own)}
-    extra = (*(MICRO if stack.is_micro_cached else ()), *_of_frontends(stack))
     shared = (
         (f"nginx/{name}", f"nginx/{name}.j2", pages if name == "pages.conf" else common)
-        for name in (*SHARED, *extra)
+        for name in (*SHARED, *_more(stack))
     )
     sites = (
         (
@@ -192,9 +190,10 @@ def _beside(stack: Stack) -> Address | None:
     return None
 
 
-def _of_frontends(stack: Stack) -> tuple[str, ...]:
-    """Return the file that is there only where Node makes a site's pages."""
-    return ("frontends.conf",) if stack.frontends else ()
+def _more(stack: Stack) -> tuple[str, ...]:
+    """Return the files that are there only where something is kept or Node asked."""
+    micro = MICRO if stack.is_micro_cached else ()
+    return (*micro, *(("frontends.conf",) if stack.frontends else ()))
 
 
 def _places(site: Site) -> tuple[tuple[str, str, str], ...]:
