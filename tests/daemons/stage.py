@@ -389,8 +389,13 @@ class Stage:
             with log.open("ab") as stream:
                 self.running[name] = subprocess.Popen(
                     command,
-                    cwd=self.stack.folders.buildout,
-                    env={"PATH": path, "PRODUCTIONSTACK": self.stack.folders.var},
+                    cwd=program.directory or self.stack.folders.buildout,
+                    env={
+                        "PATH": path,
+                        "PRODUCTIONSTACK": self.stack.folders.var,
+                        "PRODUCTIONSTACK_PROGRAM": name,
+                        **dict(program.environment),
+                    },
                     preexec_fn=self._limit if self.files else None,  # noqa: PLW1509
                     start_new_session=True,
                     stderr=stream,

@@ -26,6 +26,9 @@ FOLDERS = re.compile(r"(?:root=| static )\$\{buildout:directory\}/(\w+)")
 PAGES_FOLDER = re.compile(r"error-pages ?= ?\$\{buildout:directory\}/(\S+)")
 """Must be there, with a page in it."""
 
+FRONTEND = re.compile(r"(?m)^frontend-folder = (\w+)$")
+"""Must be there, with what a build leaves in it."""
+
 
 @dataclass(frozen=True)
 class Block:
@@ -56,6 +59,8 @@ def place(site: Site, text: str) -> None:
     site.write(text)
     for named in FOLDERS.findall(text):
         (site.folder / named).mkdir(exist_ok=True)
+    for named in FRONTEND.findall(text):
+        site.write("// A build of Volto.\n", f"{named}/build/server.js")
     for named in PAGES_FOLDER.findall(text):
         folder = site.folder / named
         folder.mkdir(exist_ok=True)

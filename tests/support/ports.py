@@ -13,7 +13,7 @@ import random
 import socket
 from pathlib import Path
 
-ROW = 20
+ROW = 30
 ROWS = 100
 """So many are enough for all who test at the same time."""
 

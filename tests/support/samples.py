@@ -14,6 +14,8 @@ from collective.recipe.productionstack.model.chain import Chain
 from collective.recipe.productionstack.model.clients import Client
 from collective.recipe.productionstack.model.clients import Zope
 from collective.recipe.productionstack.model.folders import Folders
+from collective.recipe.productionstack.model.frontend import Frontend
+from collective.recipe.productionstack.model.frontend import NodeServer
 from collective.recipe.productionstack.model.site import Site
 from collective.recipe.productionstack.model.site import VirtualHost
 from collective.recipe.productionstack.model.stack import Host
@@ -62,6 +64,13 @@ SITE = Site(
     scheme="http",
     url_host="www.example.com",
     url_port=8000,
+)
+FRONTEND = Frontend(
+    servers=tuple(
+        NodeServer(name=f"frontend{at}", address=Address("127.0.0.1", 8019 + at))
+        for at in (1, 2)
+    ),
+    folder="/srv/frontend",
 )
 CHAIN = Chain(
     web_server="nginx",

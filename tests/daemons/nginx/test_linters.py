@@ -32,6 +32,9 @@ SECURE = dataclasses.replace(
 HTTPS = Address("127.0.0.1", 8443)
 STACKS = {
     "plain": samples.changed(sites=(PLAIN,)),
+    "frontend": samples.changed(
+        sites=(dataclasses.replace(PLAIN, frontend=samples.FRONTEND),)
+    ),
     "tls": samples.changed(sites=(SECURE,), https=HTTPS),
     "beside": samples.changed(sites=(SECURE,), https=HTTPS, neighbours=samples.BESIDE),
     "all": samples.changed(

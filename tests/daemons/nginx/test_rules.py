@@ -68,6 +68,8 @@ def stacks() -> Iterator[Stack]:
     yield samples.changed(sites=(secure, *folders[1::2]), https=https)
     yield samples.changed(neighbours=samples.BESIDE)
     yield samples.changed(sites=(secure,), https=https, neighbours=samples.BESIDE)
+    shown = dataclasses.replace(secure, frontend=samples.FRONTEND)
+    yield samples.changed(sites=(shown, *folders[1::2]), https=https)
 
 
 STACKS = list(stacks())

@@ -130,7 +130,8 @@ def test_own_certificate_needs_own_key() -> None:
         ("a.example /P url=https://u:p@a.example", "only scheme, host and port"),
         ("a.example /P url=ftp://a.example", "not an address such as https://"),
         ("a.example /P url=https://a.example:0", "not between 1 and 65535"),
-        ("a.example /P frontend=volto", "frontend=volto: not one of classic"),
+        ("a.example /P frontend=vue", "frontend=vue: neither classic nor volto"),
+        ("a.example /P frontend=127.0.0.1:0", "neither classic nor volto"),
         ('a.example /P key=/a"b', 'the character " cannot be used in a path'),
     ],
 )

@@ -193,6 +193,13 @@ def balancer(stack: Stack, timeout: float = TIMEOUT) -> Balancer:
     return found
 
 
+def frontends(stack: Stack, timeout: float = TIMEOUT) -> Balancer:
+    """Return the balancer as it knows the processes that make pages, not clients."""
+    module: Any = import_module(f"{__package__}.{stack.chain.load_balancer}.nodes")
+    found: Balancer = module.Nodes(stack, timeout)
+    return found
+
+
 class Nobody:
     """A balancer that is not there."""
 

@@ -12,6 +12,7 @@ STORAGE = "zeo"
 CLIENT = "client"
 WORKER = "zope-worker"
 COMMAND = "command"
+FRONTEND = "frontend"
 """Kinds of programs; a daemon's kind is its name."""
 
 
@@ -59,7 +60,8 @@ class Program:
 
     ``reload`` is a signal's name, ``vcl``, ``restart``, or empty where only a restart
     that visitors notice makes a new configuration work. ``files`` are configuration
-    outside our tree that a restart picks up. One that is ``standby`` (the debug
+    outside our tree that a restart picks up; ``directory`` is where it is run, if
+    not in the buildout. One that is ``standby`` (the debug
     client) is not started with the rest. Times are in seconds.
     """
 
@@ -77,6 +79,7 @@ class Program:
     environment: tuple[tuple[str, str], ...] = ()
     tree_files: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    directory: str = ""
 
     @property
     def is_storage(self) -> bool:
@@ -87,6 +90,11 @@ class Program:
     def is_client(self) -> bool:
         """Whether it is a Zope client."""
         return self.kind == CLIENT
+
+    @property
+    def is_frontend(self) -> bool:
+        """Whether it makes pages in Plone's place."""
+        return self.kind == FRONTEND
 
     @property
     def is_extra(self) -> bool:

@@ -5,9 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from collective.recipe.productionstack.model.frontend import MARK
+from collective.recipe.productionstack.model.frontend import Frontend
+
 CHAIN_FILE = "fullchain.pem"
 KEY_FILE = "key.pem"
 """Names in the folder of a certificate that is ours."""
+
+API = "/++api++"
+"""What makes a request one of Plone's REST API."""
 
 
 def host_folder(host: str) -> str:
@@ -31,6 +37,7 @@ class VirtualHost:
     more_certificates: tuple[tuple[str, str], ...] = ()
     acme: bool = False
     error_pages: str = ""
+    frontend: Frontend | None = None
 
     option: ClassVar[str] = "application"
     """Where it is written down."""
@@ -106,6 +113,16 @@ class Site(VirtualHost):
             f"/VirtualHostBase/{self.scheme}/{self.url_host}:{self.url_port}"
             f"{self.path}/VirtualHostRoot{self.folder.replace('/', '/_vh_')}"
         )
+
+    @property
+    def api(self) -> str:
+        """The path that tells Zope the same of what its REST API is asked for."""
+        return self.virtual_host.replace("/VirtualHostRoot", f"{API}/VirtualHostRoot")
+
+    @property
+    def pages(self) -> str:
+        """The path that tells the tiers behind the web server to ask for a page."""
+        return f"{MARK if self.frontend else ''}{self.virtual_host}"
 
 
 def readable(host: str) -> str:

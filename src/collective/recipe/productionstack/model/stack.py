@@ -130,6 +130,11 @@ class Stack:
         """Return the installed daemon's version, a current one when it is missing."""
         return dict(self.host.versions).get(daemon, (99,))
 
+    @property
+    def frontends(self) -> tuple[Site, ...]:
+        """The sites whose pages are not made by Plone."""
+        return tuple(one for one in self.sites if one.frontend)
+
     def origin(self, option: str) -> str:
         """Name the option that made a line, as it stands behind that line."""
         return f"[{self.name}] {option}"

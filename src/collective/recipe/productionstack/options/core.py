@@ -35,7 +35,8 @@ class CoreOptions:
         " An alias `*.example.com` is every name that ends so and no other line has."
         " Further names: `url` (what visitors type, where something else stands in"
         " front), `certificate`, `key` and `error-pages` (this site's own), `frontend`"
-        " (`classic`)."
+        " (who makes its pages: `classic`, which is Plone; `volto`; or addresses of a"
+        " Volto that runs already, as `127.0.0.1:3000`)."
         " `file:PATH` stands for the lines of a file.",
         lines,
         example="www.example.com,example.com /Plone",

@@ -19,6 +19,7 @@ from collective.recipe.productionstack.options.balancing import BalancingOptions
 from collective.recipe.productionstack.options.caching import CachingOptions
 from collective.recipe.productionstack.options.core import CoreOptions
 from collective.recipe.productionstack.options.front import FrontOptions
+from collective.recipe.productionstack.options.frontends import FrontendOptions
 from collective.recipe.productionstack.options.keeping import KeepingOptions
 from collective.recipe.productionstack.options.programs import ProgramOptions
 from collective.recipe.productionstack.options.tls import TlsOptions
@@ -31,6 +32,7 @@ class StackOptions(
     KeepingOptions,
     CachingOptions,
     FrontOptions,
+    FrontendOptions,
     TlsOptions,
     ApplicationOptions,
     ProgramOptions,

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 
 from collective.recipe.productionstack.daemons import registry
+from collective.recipe.productionstack.daemons.volto import processes
 from collective.recipe.productionstack.model.announced import Announced
 from collective.recipe.productionstack.model.announced import Log
 from collective.recipe.productionstack.model.announced import Program
@@ -25,13 +26,20 @@ def complete(stack: Stack) -> Stack:
         ),
         logs=tuple(sorted(logs, key=lambda log: log.path)),
         jobs=tuple(job for one in written for job in one.jobs(stack)),
-        checks=tuple(check for one in written for check in one.checks(stack)),
+        checks=(
+            *(check for one in written for check in one.checks(stack)),
+            *(processes.checks(stack) if _runs_programs(stack) else ()),
+        ),
     )
     return dataclasses.replace(stack, announced=announced)
 
 
+def _runs_programs(stack: Stack) -> bool:
+    return not stack.alone or registry.is_collected(stack, "programs")
+
+
 def _part_programs(stack: Stack) -> Iterator[Program]:
-    if stack.alone and not registry.is_collected(stack, "programs"):
+    if not _runs_programs(stack):
         return
     yield from map(zeoserver.program, stack.data.storages)
     yield from stack.extras.before
@@ -40,6 +48,7 @@ def _part_programs(stack: Stack) -> Iterator[Program]:
     if stack.zope.debug_client:
         yield zope2instance.program(stack.zope.debug_client, debug=True)
     yield from stack.extras.after
+    yield from processes.programs(stack)
 
 
 def _part_logs(stack: Stack) -> Iterator[Log]:

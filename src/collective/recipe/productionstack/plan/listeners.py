@@ -13,6 +13,7 @@ from collective.recipe.productionstack.model.chain import NOBODY
 from collective.recipe.productionstack.model.clients import Client
 from collective.recipe.productionstack.model.stack import Stack
 from collective.recipe.productionstack.model.storage import Storage
+from collective.recipe.productionstack.options.load import OPTIONS
 from collective.recipe.productionstack.options.load import StackOptions
 from collective.recipe.productionstack.options.load import name_of
 
@@ -64,12 +65,29 @@ def of_stack(
             if address is None or faulty & {name_of(option), "port-base"}:
                 continue
             yield _own(stack.name, options, option, address)
+    yield from _of_frontends(stack, options)
     # A worker that is a part of its own has claimed its address there.
     parts = {address for one in stack.zope.workers for address in one.addresses}
     for program in (*stack.extras.before, *stack.extras.after):
         for address in program.listens:
             if address not in parts:
                 yield _typed(stack.name, "programs", address)
+
+
+def _of_frontends(stack: Stack, options: StackOptions) -> Iterator[Claim]:
+    """Yield where Node listens: ours, and what others run on this machine."""
+    for site in stack.frontends:
+        for server in site.frontend.servers if site.frontend else ():
+            if site.frontend and site.frontend.folder:
+                yield Claim(
+                    part=stack.name,
+                    option="port-base",
+                    value=str(options.port_base),
+                    address=server.address,
+                    purpose=server.name,
+                )
+            elif not server.address.is_public:
+                yield _typed(stack.name, "sites", server.address)
 
 
 def _own(part: str, options: StackOptions, name: str, address: Address) -> Claim:
@@ -102,7 +120,9 @@ def _clash(listener: Claim, other: Claim) -> Problem:
     remedy = "Give one of them another port."
     if listener.derived:
         wants = f"{listener.purpose} would be {listener.address}, but {wants}"
-        remedy = f"Write another port-base, or an own {listener.purpose}."
+        remedy = "Write another port-base"
+        name = listener.purpose
+        remedy += f", or an own {name}." if name in OPTIONS else "."
     return Problem(
         part=listener.part,
         option=listener.option,

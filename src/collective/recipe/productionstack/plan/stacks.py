@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from collective.recipe.productionstack.model.chain import Chain
 from collective.recipe.productionstack.model.clients import Zope
 from collective.recipe.productionstack.model.folders import Folders
 from collective.recipe.productionstack.model.front import Acme
+from collective.recipe.productionstack.model.frontend import NodeServer
 from collective.recipe.productionstack.model.site import Site
 from collective.recipe.productionstack.model.stack import Host
 from collective.recipe.productionstack.model.stack import Maintenance
@@ -39,9 +41,11 @@ from collective.recipe.productionstack.plan.front import certificates
 from collective.recipe.productionstack.plan.front import error_pages
 from collective.recipe.productionstack.plan.front import exposure
 from collective.recipe.productionstack.plan.front import neighbours
+from collective.recipe.productionstack.plan.front import frontends
 from collective.recipe.productionstack.plan.front import sites
 from collective.recipe.productionstack.plan.front import virtual_hosts
 from collective.recipe.productionstack.plan.front import visitors
+from collective.recipe.productionstack.plan.front.hosts import Line
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +133,7 @@ class _Builder:
         part, options = self.part, self.options
         the_sites, beside, chain = self.fronts()
         zope = self.zope()
-        zope, extras = self.extras(zope)
+        zope, extras = self.extras(zope, frontends.run_here(the_sites))
         data, problems = backups.data(part.name, options, self.facts)
         self.problems += problems
         cached, problems = caching.caching(part.name, options, self.facts)
@@ -183,6 +187,23 @@ class _Builder:
             )
         )
 
+    def with_frontends(
+        self, found: Sequence[Line], made: tuple[Site, ...], chain: Chain
+    ) -> tuple[Site, ...]:
+        """Return the sites with who makes their pages."""
+        around = frontends.Lines(
+            part=self.part.name,
+            options=self.options,
+            lines=found,
+            sites=made,
+            chain=chain,
+            directory=self.facts.directory,
+        )
+        if "frontend-folder" not in self.faulty:
+            taken = {*registry.TAKEN, *self.facts.clients, *self.facts.no_clients}
+            self.problems += frontends.problems(around, {*taken, *self.facts.storages})
+        return frontends.given(around)
+
     def fronts(self) -> tuple[tuple[Site, ...], Neighbours, Chain]:
         """Return the sites, what lies beside them, and who stands before them."""
         name, options = self.part.name, self.options
@@ -193,6 +214,7 @@ class _Builder:
         chain = self.chain(with_tls=sites.has_certificate(lines, options))
         places = folders.of(self.facts.directory, self.facts.bin, name)
         made, problems = sites.sites(name, found, options, chain, places)
+        made = self.with_frontends(found, made, chain)
         self.problems += neighbours.problems(name, apps, made, chain)
         beside = neighbours.neighbours(apps, made, options, chain, places)
         own = neighbours.own_hosts(apps, made)
@@ -245,10 +267,10 @@ class _Builder:
         self.problems += problems
         return Zope(clients=clients, debug_client=debug, balancing=balancing)
 
-    def extras(self, zope: Zope) -> tuple[Zope, Extras]:
+    def extras(self, zope: Zope, ours: Sequence[NodeServer]) -> tuple[Zope, Extras]:
         """Return the clients with the workers among them, and what else is run."""
         taken = {one.name for one in zope.all_clients} | {*self.facts.storages}
-        taken |= {*registry.TAKEN}
+        taken |= {*registry.TAKEN, *(one.name for one in ours)}
         chosen = programs.choose(self.part.name, self.options, self.facts, taken)
         self.problems += chosen.problems
         return replace(zope, workers=chosen.workers), chosen.extras

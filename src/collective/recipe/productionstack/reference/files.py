@@ -18,6 +18,7 @@ from collective.recipe.productionstack.model.chain import LISTENERS
 from collective.recipe.productionstack.model.chain import ROLES
 from collective.recipe.productionstack.model.chain import Chain
 from collective.recipe.productionstack.model.folders import Folders
+from collective.recipe.productionstack.model.frontend import Frontend
 from collective.recipe.productionstack.model.site import Site
 from collective.recipe.productionstack.model.stack import Stack
 from collective.recipe.productionstack.reference.words import codes
@@ -75,6 +76,7 @@ def sample() -> Stack:
         scheme="http",
         url_host="www.example.com",
         url_port=80,
+        frontend=Frontend(servers=()),
     )
     beside = Application(number=1, host=site.host, path="/shop", kind=HTTP)
     words = dict.fromkeys(ROLES, "x")

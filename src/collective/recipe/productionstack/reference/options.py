@@ -29,6 +29,7 @@ TASKS = {
     "Serve other applications beside them": ("application",),
     "Say who serves them": (
         *("clients", "client-port-base", "debug-client", "threads", "programs"),
+        *("frontend-folder", "frontend-processes"),
     ),
     "Choose where it listens": (
         *("port-base", "bind", "http-address", "https-address", "cache-address"),
@@ -73,6 +74,9 @@ SPECIAL = {
     "key": "as `certificate`",
     "maintenance-page": "nginx, from `bin/stack reload` on",
     "error-pages": "`nginx/pages.conf` and the files of sites; `bin/stack reload`",
+    "frontend-folder": "the processes of sites with `frontend=volto`; `bin/stack"
+    " reload` and `bin/stack restart`",
+    "frontend-processes": "as `frontend-folder`",
     "zeoserver": "which ZEO server is the one with the sites",
     "check": "nothing: only what buildout says and refuses",
     "backup": "which parts are run by `bin/stack backup`",

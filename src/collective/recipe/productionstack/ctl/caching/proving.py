@@ -39,13 +39,14 @@ class FailedError(Exception):
 
 @dataclass
 class Visit:
-    """One host of one site, seen from outside."""
+    """One host of one site, seen from outside; its pages, or what the API says."""
 
     control: Control
     stack: Stack
     site: Site
     host: str
     plan: dict[str, Any]
+    api: bool = False
 
     def __post_init__(self) -> None:
         """Choose an address that nobody else asks for."""
@@ -90,13 +91,15 @@ class Visit:
 
     def visit(self, method: str = "GET") -> Page:
         """Ask as a visitor."""
-        one, path = pages.entry(self.stack, self.site, self.name, TIMEOUT)
+        stack, site = self.stack, self.site
+        one, path = pages.entry(stack, site, self.name, TIMEOUT, api=self.api)
         return pages.ask(one, f"{path}{self.query}", self.name, method)
 
     def at_cache(self, method: str = "GET") -> Page:
         """Ask the listener of the cache that is not the web server's."""
         one = connection(self.stack.chain.cache.to_connect, TIMEOUT)
-        path = f"{self.site.virtual_host}/{self.query}"
+        site = self.site
+        path = f"{site.api if self.api else site.pages}/{self.query}"
         return pages.ask(one, path, self.name, method)
 
     def redirected(self) -> str:

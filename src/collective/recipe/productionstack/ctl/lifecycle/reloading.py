@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 from collective.recipe.productionstack.ctl.control import Control
@@ -10,6 +12,7 @@ from collective.recipe.productionstack.ctl.lifecycle import restarting
 from collective.recipe.productionstack.ctl.lifecycle import signalling
 from collective.recipe.productionstack.ctl.lifecycle import start_record
 from collective.recipe.productionstack.ctl.lifecycle import survey
+from collective.recipe.productionstack.ctl.lifecycle.starting import Starter
 from collective.recipe.productionstack.ctl.lifecycle.survey import Survey
 from collective.recipe.productionstack.ctl.screen import Steps
 from collective.recipe.productionstack.daemons import certificates
@@ -34,7 +37,8 @@ def reload(control: Control) -> int:
     stack = control.generated()
     if stack.alone:
         return _reload_alone(control, stack)
-    seen = survey.take(control.newest())
+    old = control.newest()
+    seen = survey.take(old)
     _refuse_stopped(control, seen)
     pairs.make_missing(stack)
     before = control.trees.applied()
@@ -42,9 +46,32 @@ def reload(control: Control) -> int:
     if renewed or before != control.trees.current():
         _refuse_faults(control, stack)
     control.trees.apply()
-    done = _take_in(control, stack, seen, before, renewed=bool(renewed))
+    _start_frontends(control, stack, seen, before)
+    ordered = stack.announced.programs
+    if len(stack.frontends) < len(old.frontends):
+        # Nobody is to be sent to what the tiers behind know no more.
+        ordered = ordered[::-1]
+    done = _take_in(control, stack, seen, before, ordered, renewed=bool(renewed))
     changes = supervisor.adopt(survey.connect(stack))
     return _conclude(control, stack, seen, done, changes.removed)
+
+
+def _start_frontends(
+    control: Control, stack: Stack, seen: Survey, before: Path | None
+) -> None:
+    """Let what makes pages run before visitors are sent there."""
+    every = stack.announced.programs
+    new = [one for one in every if one.is_frontend and not seen.pid(one.name)]
+    if not new:
+        return
+    running = survey.connect(stack)
+    supervisor.adopt(running)
+    deadline = time.monotonic() + RESTART_SECONDS
+    try:
+        with control.screen.steps() as steps:
+            Starter(control, stack, running, steps, deadline).start(new)
+    except ControlError as error:
+        raise _gone_back(control, stack, (), before, error) from error
 
 
 def take_certificates(control: Control) -> list[str]:
@@ -110,14 +137,20 @@ def _refuse_faults(control: Control, stack: Stack) -> None:
         raise ControlError(message)
 
 
-def _take_in(
-    control: Control, stack: Stack, seen: Survey, before: Path | None, *, renewed: bool
+def _take_in(  # noqa: PLR0913 (what, seen how, before what, and in which order)
+    control: Control,
+    stack: Stack,
+    seen: Survey,
+    before: Path | None,
+    ordered: Sequence[Program],
+    *,
+    renewed: bool,
 ) -> list[str]:
     """Let each running daemon read its files again; all go back if one refuses."""
     known = start_record.load(stack)
     done: list[Program] = []
     with control.screen.steps() as steps:
-        for program in stack.announced.programs:
+        for program in ordered:
             old = renewed and program.kind == stack.chain.web_server
             if old or _is_behind(stack, program, seen, known):
                 try:
@@ -196,7 +229,7 @@ def _conclude(
     left += [
         f"{program.name} is new: {script} up starts it"
         for program in stack.announced.programs
-        if not program.standby and not seen.pid(program.name)
+        if not (program.standby or program.is_frontend or seen.pid(program.name))
     ]
     left += [
         f"{name} is no longer part of the stack but runs: {script} up ends it"

@@ -179,6 +179,7 @@ def how_to_restart(control: Control, stack: Stack, name: str) -> str:
     script = control.script
     if stack.chain.has_balancer and name in {one.name for one in stack.zope.clients}:
         return f"{script} restart {name}"
-    if any(one.name == name and one.is_extra for one in stack.announced.programs):
+    every = stack.announced.programs
+    if any(one.name == name and (one.is_extra or one.is_frontend) for one in every):
         return f"{script} restart {name}"
     return f"{script} down, then {script} up"

@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 from typing import TypeVar
@@ -16,6 +17,7 @@ from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.lifecycle import survey
 from collective.recipe.productionstack.daemons import roles
 from collective.recipe.productionstack.daemons.roles import Balancer
+from collective.recipe.productionstack.daemons.roles import Server
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.errors import printable
 from collective.recipe.productionstack.machine import waiting
@@ -169,3 +171,29 @@ def wait_up(
         if not late:
             break
     return late
+
+
+def refuse_last(
+    control: Control,
+    known: Mapping[str, Server],
+    names: set[str],
+    *,
+    force: bool,
+    instead: str = "Do it all the same with --force",
+) -> None:
+    """See that somebody serves without these clients.
+
+    Raises ControlError where nobody would, unless forced.
+    """
+    # A pool's visitors go to the others while none of it serves.
+    serving = {one.name for one in known.values() if one.is_up and not one.pool}
+    if force or serving - names or not serving & names:
+        return
+    shown = ", ".join(sorted(serving & names))
+    only = "is the only client that serves" if len(serving) == 1 else "are all clients"
+    message = (
+        f"{shown} {only}. Without it visitors see pages that the cache still has, and "
+        '"Back soon" (503) for everything else until Zope has started again. '
+        f"{instead}; see {control.script} status for the others."
+    )
+    raise ControlError(message)

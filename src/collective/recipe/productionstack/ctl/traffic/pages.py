@@ -13,6 +13,7 @@ from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.machine import waiting
 from collective.recipe.productionstack.machine.http import connection
 from collective.recipe.productionstack.model.address import Address
+from collective.recipe.productionstack.model.site import API
 from collective.recipe.productionstack.model.site import Site
 from collective.recipe.productionstack.model.stack import Stack
 
@@ -102,10 +103,13 @@ def ask(
 
 
 def entry(
-    stack: Stack, site: Site, host: str, timeout: float
+    stack: Stack, site: Site, host: str, timeout: float, *, api: bool = False
 ) -> tuple[http.client.HTTPConnection, str]:
-    """Return a connection to the outermost tier, and the front page's path there."""
-    start = f"{site.folder}/"
+    """Return a connection to the outermost tier, and the front page's path there.
+
+    With ``api`` it is the path that Plone answers where Node makes the pages.
+    """
+    start = f"{API}/" if api else f"{site.folder}/"
     chain, proxied = stack.chain, stack.chain.proxy_protocol
     ours = {one.kind for one in stack.announced.programs}
     # In maintenance the web server would answer with its page for visitors.
@@ -119,7 +123,7 @@ def entry(
         (address for daemon, address in inner if daemon in ours),
         stack.zope.clients[0].address,
     )
-    return connection(address, timeout), f"{site.virtual_host}/"
+    return connection(address, timeout), f"{site.api if api else site.pages}/"
 
 
 def _wait(starter: Starter, site: Site) -> Page:

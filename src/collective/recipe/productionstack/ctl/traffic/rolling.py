@@ -91,6 +91,9 @@ class Halt:
 class Roll:
     """A rolling restart: one balancer, and for each step one look at what runs."""
 
+    what = "client"
+    many = "clients"
+
     def __init__(self, control: Control, stack: Stack, settings: RollSettings) -> None:
         """Know the balancer; no client is touched yet."""
         self.control, self.stack, self.settings = control, stack, settings
@@ -111,7 +114,7 @@ class Roll:
         with screen.steps() as self.steps, Halt(screen.warn) as self.halt, held:
             self._groups(left, parallel)
         count = len(self.done)
-        number = "1 client" if count == 1 else f"{count} clients"
+        number = f"{count} {self.what if count == 1 else self.many}"
         seconds = time.monotonic() - begun
         screen.say(f"restart: {number} restarted and serving ({seconds:.0f} s)")
         self._warn_of(seconds if self.settings.hold else 0)
@@ -171,9 +174,7 @@ class Roll:
         """Restart some clients at a time; ControlError leaves them drained."""
         names = {program.name for program in programs}
         servers = self.balancer.servers()
-        if not self.settings.hold:
-            force = self.settings.force
-            refuse_last(self.control, servers, names, force=force, instead=HOLD)
+        self._refuse_last(servers, names)
         hooks.run_one(self.stack, self.settings.before, names)
         self._drain(names & servers.keys())
         self.away |= names
@@ -185,6 +186,12 @@ class Roll:
         self._take_back(names)
         self.away -= names
         hooks.run_one(self.stack, self.settings.after, names)
+
+    def _refuse_last(self, servers: Mapping[str, Server], names: set[str]) -> None:
+        """See that somebody serves without these, or that visitors wait for them."""
+        if not self.settings.hold:
+            force = self.settings.force
+            clients.refuse_last(self.control, servers, names, force=force, instead=HOLD)
 
     def _drain(self, names: set[str]) -> None:
         """Let the requests of clients end.
@@ -222,6 +229,10 @@ class Roll:
         deadline = time.monotonic() + self.settings.start_timeout
         starter = Starter(self.control, self.stack, supervisor, self.steps, deadline)
         starter.start(programs)
+        self._warm(programs)
+
+    def _warm(self, programs: Sequence[Program]) -> None:
+        """Ask each for pages before visitors do."""
         for program in programs:
             warming.warm(self.stack, program.name, self.settings.paths, self.steps)
 
@@ -271,29 +282,3 @@ class Roll:
         if left:
             lines.append(f"Not restarted: {', '.join(one.name for one in left)}.")
         return ControlError("\n".join(lines))
-
-
-def refuse_last(
-    control: Control,
-    known: Mapping[str, Server],
-    names: set[str],
-    *,
-    force: bool,
-    instead: str = "Do it all the same with --force",
-) -> None:
-    """See that somebody serves without these clients.
-
-    Raises ControlError where nobody would, unless forced.
-    """
-    # A pool's visitors go to the others while none of it serves.
-    serving = {one.name for one in known.values() if one.is_up and not one.pool}
-    if force or serving - names or not serving & names:
-        return
-    shown = ", ".join(sorted(serving & names))
-    only = "is the only client that serves" if len(serving) == 1 else "are all clients"
-    message = (
-        f"{shown} {only}. Without it visitors see pages that the cache still has, and "
-        '"Back soon" (503) for everything else until Zope has started again. '
-        f"{instead}; see {control.script} status for the others."
-    )
-    raise ControlError(message)

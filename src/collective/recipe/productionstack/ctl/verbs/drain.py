@@ -11,9 +11,9 @@ from __future__ import annotations
 import click
 
 from collective.recipe.productionstack.ctl.control import Control
-from collective.recipe.productionstack.ctl.traffic import rolling
 from collective.recipe.productionstack.ctl.traffic.clients import patience
 from collective.recipe.productionstack.ctl.traffic.clients import programs
+from collective.recipe.productionstack.ctl.traffic.clients import refuse_last
 from collective.recipe.productionstack.ctl.traffic.clients import running
 from collective.recipe.productionstack.daemons import roles
 
@@ -30,7 +30,7 @@ def command(
         stack = running(control)
         names = {one.name for one in programs(stack, clients)}
         balancer = roles.balancer(stack)
-        rolling.refuse_last(control, balancer.servers(), names, force=force)
+        refuse_last(control, balancer.servers(), names, force=force)
         for name in names:
             balancer.set_state(name, "drain")
         with control.screen.steps() as steps:

@@ -2,7 +2,8 @@
 
 Asks Plone, through the debug client, what it would send for an edit of the front
 page. Then, as a visitor: the page is stored, the PURGE drops it, and a PURGE from
-outside is refused. A step that fails names the hop and the remedy.
+outside is refused. Of a site with a frontend its page is proven, and what the API
+says. A step that fails names the hop and the remedy.
 
 \b
 Example: bin/stack purge-check
@@ -20,6 +21,8 @@ from collective.recipe.productionstack.ctl.caching.proving import Visit
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.plone import ask
 from collective.recipe.productionstack.errors import printable
+from collective.recipe.productionstack.model.site import API
+from collective.recipe.productionstack.model.site import Site
 from collective.recipe.productionstack.model.stack import Stack
 
 
@@ -36,9 +39,10 @@ def command(control: Control, *, as_json: bool) -> int:
         if not as_json:
             steps.done(client.name, "told what it would send")
     results = [
-        _result(control, Visit(control, stack, site, host, plan))
+        _result(control, Visit(control, stack, site, host, plan, api))
         for site in stack.sites
         for host in site.hosts
+        for api in _asked(site, host)
     ]
     if as_json:
         click.echo(json.dumps(results, indent=1))
@@ -48,6 +52,12 @@ def command(control: Control, *, as_json: bool) -> int:
         elif not one["ok"]:
             control.screen.fail(f"Error: {one['host']}: {one['said']}")
     return 0 if all(one["ok"] for one in results) else 1
+
+
+def _asked(site: Site, host: str) -> tuple[bool, ...]:
+    """Say what is asked for: pages, and the API too where others make the pages."""
+    is_redirected = site.redirect and host != site.host
+    return (False, True) if site.frontend and not is_redirected else (False,)
 
 
 def _fronts(stack: Stack) -> dict[str, list[tuple[str, str, str, str]]]:
@@ -61,7 +71,8 @@ def _fronts(stack: Stack) -> dict[str, list[tuple[str, str, str, str]]]:
 
 def _result(control: Control, visit: Visit) -> dict[str, Any]:
     del control
-    base = {"host": f"{visit.host}{visit.site.folder}", "site": visit.site.path}
+    place = API if visit.api else visit.site.folder
+    base = {"host": f"{visit.host}{place}", "site": visit.site.path}
     try:
         return {**base, "ok": True, "said": visit.prove()}
     except FailedError as error:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import click
 
 from collective.recipe.productionstack.ctl.control import Control
-from collective.recipe.productionstack.ctl.traffic import rolling
 from collective.recipe.productionstack.ctl.traffic.clients import not_known
 from collective.recipe.productionstack.ctl.traffic.clients import patience
+from collective.recipe.productionstack.ctl.traffic.clients import refuse_last
 from collective.recipe.productionstack.ctl.traffic.clients import running
 from collective.recipe.productionstack.daemons import roles
 from collective.recipe.productionstack.errors import ControlError
@@ -29,7 +29,7 @@ def command(control: Control, *, client: str, timeout: float, force: bool) -> in
         servers = balancer.servers()
         if client not in servers:
             raise ControlError(not_known(balancer, client))
-        rolling.refuse_last(control, servers, {client}, force=force)
+        refuse_last(control, servers, {client}, force=force)
         balancer.set_state(client, "drain")
         if not balancer.wait_idle({client}, timeout) and not force:
             busy = balancer.busy({client})

@@ -2,8 +2,8 @@
 
 Each gets no new visitors, finishes its requests, is stopped and started, warmed
 up and takes visitors again. At the first failure everything else goes on
-serving. Without names: all clients. What the option programs names is stopped
-and started where you name it.
+serving. Without names: all clients, then the processes of a frontend. What the
+option programs names is stopped and started where you name it.
 
 A command of yours finds the clients' names in PRODUCTIONSTACK_CLIENTS; when it
 fails, the restart halts.
@@ -28,6 +28,7 @@ import click
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.lifecycle import hooks
 from collective.recipe.productionstack.ctl.lifecycle import restarting
+from collective.recipe.productionstack.ctl.traffic import frontends
 from collective.recipe.productionstack.ctl.traffic.clients import databases
 from collective.recipe.productionstack.ctl.traffic.clients import others
 from collective.recipe.productionstack.ctl.traffic.clients import patience
@@ -100,9 +101,10 @@ def command(
     with control.lock():
         extras = others(control.newest(), names)
         stores = databases(control.newest(), names) if settings.hold else []
-        done = {two.name for two in (*extras, *stores)}
+        fronts = frontends.programs(control.newest(), names)
+        done = {two.name for two in (*extras, *stores, *fronts)} if names else set()
         names = tuple(one for one in names if one not in done)
-        if names or stores or not extras:
+        if names or stores or fronts or not extras:
             stack = running(control)
             wanted = programs(stack, names) if names or not done else []
             roll = Roll(control, stack, settings)
@@ -112,6 +114,8 @@ def command(
                 refuse_to_hold(stack)
             if wanted:
                 roll.run(wanted, parallel)
+            if fronts:
+                frontends.FrontendRoll(control, stack, settings).run(fronts, parallel)
         _restart(control, extras, settings.start_timeout)
     return 0
 

@@ -90,7 +90,7 @@ def _rows(status: Status) -> list[dict[str, str]]:
 
 
 def _place(status: Status) -> Callable[[Program], tuple[int, int]]:
-    """Return what sorts programs: tiers, clients, other programs, databases, ours."""
+    """Return what sorts programs: tiers, pages, clients, others, databases, ours."""
     every = status.stack.announced.programs
     names = [one.name for one in every]
     tiers = {status.stack.chain.filled_by(role) for role in ROLES}
@@ -100,8 +100,11 @@ def _place(status: Status) -> Callable[[Program], tuple[int, int]]:
         if program.kind in tiers:
             # They start the other way round.
             return 0, -at
-        kinds = (program.is_client, program.is_extra, program.is_storage)
-        return (kinds.index(True) + 1 if any(kinds) else 4), at
+        kinds = (
+            *(program.is_frontend, program.is_client),
+            *(program.is_extra, program.is_storage),
+        )
+        return (kinds.index(True) + 1 if any(kinds) else 5), at
 
     return place
 

@@ -156,7 +156,8 @@ def _groups(stack: Stack) -> list[list[Program]]:
     for program in stack.announced.programs:
         if program.standby:
             continue
-        if groups and program.is_client and groups[-1][0].is_client:
+        beside = program.is_client or program.is_frontend
+        if groups and beside and groups[-1][0].kind == program.kind:
             groups[-1].append(program)
         else:
             groups.append([program])

@@ -26,7 +26,8 @@ def look(stack: Stack, timeout: float) -> dict[Site, str]:
 
 
 def _ask(stack: Stack, site: Site, timeout: float) -> str:
-    one, path = pages.entry(stack, site, site.host, timeout)
+    api = site.frontend is not None
+    one, path = pages.entry(stack, site, site.host, timeout, api=api)
     status = pages.ask(one, f"{path}{VIEW}", site.host).status
     if status == http.client.NOT_FOUND:
         return f"there is no {site.path} in the database"

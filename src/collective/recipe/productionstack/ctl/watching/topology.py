@@ -18,7 +18,7 @@ def topology(stack: Stack) -> list[Branch]:
     chain, found = stack.chain, _clients(stack)
     if chain.has_balancer:
         text = f"{chain.balancer}, statistics {chain.stats}"
-        found = [(f"{title(stack, BALANCER)}  {text}", found)]
+        found = [(f"{title(stack, BALANCER)}  {text}", [*_frontends(stack), *found])]
     if chain.has_cache:
         text = f"{chain.cache}, {stack.cache_socket}, purge {chain.purge}"
         found = [(f"{title(stack, CACHE)}  {text}", found)]
@@ -37,6 +37,14 @@ def _neighbours(stack: Stack) -> list[Branch]:
         text = f"{origins[one.host]}{one.path} -> {one.kind} {one.target}{watched}"
         found.append((text, []))
     return found
+
+
+def _frontends(stack: Stack) -> list[Branch]:
+    return [
+        (f"{server.name}  {server.address}, pages of {site.name}", [])
+        for site in stack.frontends
+        for server in (site.frontend.servers if site.frontend else ())
+    ]
 
 
 def _clients(stack: Stack) -> list[Branch]:

@@ -8,6 +8,7 @@ from collective.recipe.productionstack.daemons.haproxy import headers
 from collective.recipe.productionstack.daemons.haproxy import holding
 from collective.recipe.productionstack.daemons.haproxy import passwords
 from collective.recipe.productionstack.daemons.haproxy import servers
+from collective.recipe.productionstack.daemons.volto.processes import HEALTH_PATH
 from collective.recipe.productionstack.model.announced import Check
 from collective.recipe.productionstack.model.announced import Health
 from collective.recipe.productionstack.model.announced import Program
@@ -44,6 +45,9 @@ def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
         "health_path": BALANCER_HEALTH,
         "balancing": stack.zope.balancing,
         "backend_of": servers.backend,
+        "frontend_of": servers.frontend,
+        "literal": servers.literal,
+        "node_health": HEALTH_PATH,
         "watched": servers.parameters(stack.zope.balancing),
     }
     return (("haproxy/haproxy.cfg", "haproxy/haproxy.cfg.j2", values),)

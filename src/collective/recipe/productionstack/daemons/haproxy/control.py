@@ -43,6 +43,7 @@ class Haproxy:
         self.pools = {
             name: pool for pool in self.balancing.pools for name in pool.clients
         }
+        self.backends = {BACKEND, *map(backend, self.balancing.pools)}
         # HAProxy sends who is sticky even to a drained server.
         self.away = "maint" if self.balancing.sticky else "drain"
 
@@ -51,7 +52,6 @@ class Haproxy:
 
         Raises ControlError when HAProxy does not answer.
         """
-        ours = {BACKEND, *(backend(pool) for pool in self.balancing.pools)}
         return {
             row["svname"]: Server(
                 row["svname"],
@@ -60,7 +60,7 @@ class Haproxy:
                 "" if row["pxname"] == BACKEND else row["pxname"],
             )
             for row in self._statistics()
-            if row["pxname"] in ours and row["svname"] not in NO_CLIENTS
+            if row["pxname"] in self.backends and row["svname"] not in NO_CLIENTS
         }
 
     def servers_seen(self) -> dict[str, Server]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from collective.recipe.productionstack.model.clients import Balancing
 from collective.recipe.productionstack.model.clients import Pool
+from collective.recipe.productionstack.model.site import Site
+from collective.recipe.productionstack.model.site import host_folder
 
 BACKEND = "plone"
 """The backend of all clients that are in no pool."""
@@ -12,6 +16,16 @@ BACKEND = "plone"
 def backend(pool: Pool | None) -> str:
     """Return the name of a pool's backend."""
     return pool.name if pool else BACKEND
+
+
+def frontend(site: Site) -> str:
+    """Return the name of the backend of the processes that make a site's pages."""
+    return f"frontend-{host_folder(site.host)}"
+
+
+def literal(text: str) -> str:
+    """Return a regular expression for the text; without backslashes."""
+    return re.sub(r"([.+*\[])", r"[\1]", text)
 
 
 def parameters(balancing: Balancing, *, alone: bool = False) -> str:

@@ -17,6 +17,7 @@ from collective.recipe.productionstack.model.announced import Log
 from collective.recipe.productionstack.model.announced import Program
 from collective.recipe.productionstack.model.announced import nothing
 from collective.recipe.productionstack.model.chain import WEB_SERVER
+from collective.recipe.productionstack.model.site import API
 from collective.recipe.productionstack.model.site import Site
 from collective.recipe.productionstack.model.site import VirtualHost
 from collective.recipe.productionstack.model.site import host_folder
@@ -59,6 +60,8 @@ def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
         "http3": stack.front.http3 == "on",
         "own_place": told.default_place(stack),
         **neighbours.VALUES,
+        "api": (API, API.replace("+", r"\+")),
+        "places": _places,
     }
     own = told.own(stack)
     pages = {**common, "own_pages": own, "languages": told.languages(own)}
@@ -195,12 +198,31 @@ def _beside(stack: Stack) -> Address | None:
 def _optional(stack: Stack) -> tuple[str, ...]:
     """Return the shared files that some option is for."""
     micro = MICRO if stack.is_micro_cached else ()
-    return (*micro, *(neighbours.FILES if stack.neighbours.applications else ()))
+    nodes = ("frontends.conf",) if stack.frontends else ()
+    return (
+        *micro,
+        *nodes,
+        *(neighbours.FILES if stack.neighbours.applications else ()),
+    )
 
 
 def _hosts(stack: Stack) -> Iterable[VirtualHost]:
     """Return each host once: several sites may lie in folders of it."""
     return {one.host: one for one in reversed(stack.virtual_hosts)}.values()
+
+
+def _places(site: Site) -> tuple[tuple[str, str, str], ...]:
+    """Return each place of a site: what nginx calls it, the prefix, and the Host.
+
+    Node makes its links with the port that stands in Host, Plone with the prefix's.
+    """
+    folder = site.folder
+    if not site.frontend:
+        names = (f"= {folder}", f"^~ {folder}/") if folder else ("/",)
+        return tuple((one, site.virtual_host, site.url_host) for one in names)
+    host = site.origin.partition("://")[2]
+    plone = (site.api, site.url_host)
+    return ((f"= {API}", *plone), (f"^~ {API}/", *plone), ("/", site.pages, host))
 
 
 def _ids(sites: tuple[Site, ...]) -> set[str]:

@@ -16,6 +16,7 @@ from collective.recipe.productionstack.model.caching import Caching
 from collective.recipe.productionstack.model.caching import Rule
 from collective.recipe.productionstack.model.chain import BALANCER_HEALTH
 from collective.recipe.productionstack.model.chain import CACHE
+from collective.recipe.productionstack.model.frontend import MARK
 from collective.recipe.productionstack.model.stack import Stack
 
 NAME = "varnish"
@@ -66,14 +67,21 @@ def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
         "grace": stack.caching.grace,
         "file_limit": stack.caching.file_limit,
         "rules": tuple(condition(rule) for rule in stack.caching.rules),
+        "mark": MARK,
+        "mark_pattern": MARK.replace("+", r"\+"),
         "session_cookies": "".join(
             "|" + quoted(name) for name in stack.caching.session_cookies
         ),
     }
     return tuple(
         (f"varnish/{name}", f"varnish/{name}.j2", values)
-        for name in ("default.vcl", "names.vcl")
+        for name in ("default.vcl", "names.vcl", *_of_frontends(stack))
     )
+
+
+def _of_frontends(stack: Stack) -> tuple[str, ...]:
+    """Return the file that is there only where Node makes a site's pages."""
+    return ("frontends.vcl",) if stack.frontends else ()
 
 
 def quoted(text: str) -> str:

@@ -11,10 +11,10 @@ from collective.recipe.productionstack.errors import printable
 from collective.recipe.productionstack.model.chain import Chain
 from collective.recipe.productionstack.model.folders import Folders
 from collective.recipe.productionstack.model.site import Site
+from collective.recipe.productionstack.options.frontends import frontend
 from collective.recipe.productionstack.options.load import StackOptions
 from collective.recipe.productionstack.options.names import folder_name
 from collective.recipe.productionstack.options.names import served_name
-from collective.recipe.productionstack.options.parse import choice
 from collective.recipe.productionstack.options.parse import file_path
 from collective.recipe.productionstack.options.parse import lines as parse_lines
 from collective.recipe.productionstack.options.parse import zodb_path
@@ -162,7 +162,7 @@ NAMES: dict[str, Any] = {
     "certificate": file_paths,
     "key": file_paths,
     "error-pages": file_path,
-    "frontend": choice("classic"),
+    "frontend": frontend,
 }
 
 

@@ -1,0 +1,1 @@
+"""Volto: makes the pages of a site, in processes of Node."""
