@@ -40,8 +40,8 @@ from collective.recipe.productionstack.plan.front import applications
 from collective.recipe.productionstack.plan.front import certificates
 from collective.recipe.productionstack.plan.front import error_pages
 from collective.recipe.productionstack.plan.front import exposure
-from collective.recipe.productionstack.plan.front import neighbours
 from collective.recipe.productionstack.plan.front import frontends
+from collective.recipe.productionstack.plan.front import neighbours
 from collective.recipe.productionstack.plan.front import sites
 from collective.recipe.productionstack.plan.front import virtual_hosts
 from collective.recipe.productionstack.plan.front import visitors
@@ -142,6 +142,7 @@ class _Builder:
         front, problems = visitors.front(part.name, options, around, given=part.names)
         self.problems += problems
         self.problems += error_pages.problems(part.name, front, the_sites)
+        self.problems += error_pages.while_down(part.name, options.maintenance_page)
         places = self.folders()
         if self.caches_its_own_way(places, chain):
             front = replace(front, micro_cache="off")
@@ -156,7 +157,9 @@ class _Builder:
             extras=extras,
             data=data,
             caching=cached,
-            maintenance=self.maintenance(),
+            maintenance=Maintenance(
+                page=options.maintenance_page, allow=options.maintenance_allow
+            ),
             front=front,
             neighbours=beside,
             acme=fill(Acme, options),
@@ -192,12 +195,7 @@ class _Builder:
     ) -> tuple[Site, ...]:
         """Return the sites with who makes their pages."""
         around = frontends.Lines(
-            part=self.part.name,
-            options=self.options,
-            lines=found,
-            sites=made,
-            chain=chain,
-            directory=self.facts.directory,
+            self.part.name, self.options, found, made, chain, self.facts.directory
         )
         if "frontend-folder" not in self.faulty:
             taken = {*registry.TAKEN, *self.facts.clients, *self.facts.no_clients}
@@ -299,14 +297,3 @@ class _Builder:
             and any(Path(own).glob("*.j2"))
             and not self.part.names("micro-cache")
         )
-
-    def maintenance(self) -> Maintenance:
-        path = self.options.maintenance_page
-        if path and not Path(path).is_file():
-            self.add(
-                "maintenance-page", path, "no such file", "Write it, as one HTML file."
-            )
-        elif path and b"\0" in Path(path).read_bytes():
-            text = "it is no text, so visitors would see garbage"
-            self.add("maintenance-page", path, text, "Write it, as one HTML file.")
-        return Maintenance(page=path, allow=self.options.maintenance_allow)

@@ -44,25 +44,7 @@ SUBREAPER = str(Path(__file__).with_name("subreaper.py"))
 
 def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
     """Return path in the tree, template and further values of each file."""
-    version = stack.version(NAME)
-    common = {
-        "ids": words.patterns(_ids(stack.sites)),
-        "has_stars": any("*" in host for one in stack.sites for host in one.hosts),
-        "upstream": stack.upstream_of(WEB_SERVER),
-        "beside": _beside(stack),
-        "has_cookie_flags": version >= (1, 19, 3),
-        "can_reject": version >= (1, 19, 4),
-        "proxied": " proxy_protocol" if stack.chain.proxy_protocol else "",
-        "http2_listen": " http2" if version < (1, 25, 1) else "",
-        "session_cookies": "".join(
-            "|" + name.replace(".", "[.]") for name in stack.caching.session_cookies
-        ),
-        "http3": stack.front.http3 == "on",
-        "own_place": told.default_place(stack),
-        **neighbours.VALUES,
-        "api": (API, API.replace("+", r"\+")),
-        "places": _places,
-    }
+    common = _values(stack)
     own = told.own(stack)
     pages = {**common, "own_pages": own, "languages": told.languages(own)}
     shared = (
@@ -84,6 +66,29 @@ def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
         for host in _hosts(stack)
     )
     return (*shared, *sites)
+
+
+def _values(stack: Stack) -> dict[str, Any]:
+    """Return what every file is told."""
+    version = stack.version(NAME)
+    return {
+        "ids": words.patterns(_ids(stack.sites)),
+        "has_stars": any("*" in host for one in stack.sites for host in one.hosts),
+        "upstream": stack.upstream_of(WEB_SERVER),
+        "beside": _beside(stack),
+        "has_cookie_flags": version >= (1, 19, 3),
+        "can_reject": version >= (1, 19, 4),
+        "proxied": " proxy_protocol" if stack.chain.proxy_protocol else "",
+        "http2_listen": " http2" if version < (1, 25, 1) else "",
+        "session_cookies": "".join(
+            "|" + name.replace(".", "[.]") for name in stack.caching.session_cookies
+        ),
+        "http3": stack.front.http3 == "on",
+        "own_place": told.default_place(stack),
+        **neighbours.VALUES,
+        "api": (API, API.replace("+", r"\+")),
+        "places": _places,
+    }
 
 
 def programs(stack: Stack) -> tuple[Program, ...]:

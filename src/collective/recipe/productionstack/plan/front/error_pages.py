@@ -11,6 +11,7 @@ from collective.recipe.productionstack.model.front import Front
 from collective.recipe.productionstack.model.site import Site
 
 REMEDY = "Mend it, or take it out of that folder; 503.html is a whole page in UTF-8."
+ONE_FILE = "Write it, as one HTML file."
 NO_FOLDER = "Make that folder, or name another."
 
 
@@ -34,3 +35,20 @@ def problems(part: str, front: Front, sites: tuple[Site, ...]) -> Iterator[Probl
                 message=str(error),
                 remedy=REMEDY if Path(folder).is_dir() else NO_FOLDER,
             )
+
+
+def while_down(part: str, page: str) -> Iterator[Problem]:
+    """Yield what is wrong with the page that visitors see during maintenance."""
+    message = ""
+    if page and not Path(page).is_file():
+        message = "no such file"
+    elif page and b"\0" in Path(page).read_bytes():
+        message = "it is no text, so visitors would see garbage"
+    if message:
+        yield Problem(
+            part=part,
+            option="maintenance-page",
+            value=page,
+            message=message,
+            remedy=ONE_FILE,
+        )

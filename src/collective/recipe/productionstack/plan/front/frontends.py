@@ -34,7 +34,7 @@ KNOWN = ("nginx", "haproxy")
 ELSEWHERE = "frontend=127.0.0.1:3000 where it runs already"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Lines:
     """The lines of ``sites`` with the sites that they make, and what stands around."""
 
