@@ -92,14 +92,7 @@ def stage(daemons: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         at = Address(path=str(php))
         root = str(folder / "php")
         applications = (
-            application(
-                1,
-                "/shop",
-                "http",
-                address=Address(path=str(kept)),
-                seconds=1,
-                connections=4,
-            ),
+            application(1, "/shop", "http", address=Address(path=str(kept))),
             application(
                 2, "/api.v1", "http", address=Address(path=str(cut)), below="/"
             ),
@@ -107,7 +100,7 @@ def stage(daemons: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
                 3, "/chat", "http", address=Address("127.0.0.1", echo), websocket=True
             ),
             application(4, "/mute", "http", address=Address("127.0.0.1", echo)),
-            application(5, "/blog", "fastcgi", address=at, root=root, seconds=1),
+            application(5, "/blog", "fastcgi", address=at, root=root),
             application(
                 6,
                 "/wp",
@@ -127,6 +120,14 @@ def stage(daemons: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
             ),
             application(12, "", "http", host=OWN, address=Address(path=str(cut))),
             application(13, "/php", "fastcgi", host=OWN, address=at, root=root),
+            application(
+                *(14, "/impatient", "http"),
+                address=Address(path=str(cut)),
+                below="/",
+                seconds=2,
+                connections=4,
+            ),
+            application(15, "/stuck", "fastcgi", address=at, root=root, seconds=1),
         )
         own = VirtualHost(host=OWN, scheme="http", url_host=OWN, url_port=80)
         values: dict[str, Any] = {"proxy_cache": "none", "load_balancer": "none"}
@@ -271,14 +272,14 @@ def test_one_that_hangs_takes_nothing_from_the_site(web: Stage) -> None:
     hanging: list[Reply] = []
 
     def hang() -> None:
-        hanging.extend(at_once(12, lambda: web.get("/shop/slow?seconds=3")))
+        hanging.extend(at_once(12, lambda: web.get("/impatient/slow?seconds=4")))
 
     thread = threading.Thread(target=hang)
     thread.start()
     pages = [web.get(f"/page-{number}") for number in range(20)]
     thread.join()
     assert statuses(pages) == {200: 20}
-    # Four may wait, and no longer than a second; the others are told at once.
+    # Four may wait, and no longer than two seconds; the others are told at once.
     assert set(statuses(hanging)) == {502, 504}
     assert 1 <= statuses(hanging)[504] <= 8
     assert all(b"Back soon" in one.body for one in hanging)
@@ -453,7 +454,7 @@ def test_nothing_that_was_uploaded_runs_nor_is_a_source_shown(
 
 
 def test_php_that_hangs_is_its_own_trouble(web: Stage) -> None:
-    begun = at_once(3, lambda: web.get("/blog/?hang=1"))
+    begun = at_once(3, lambda: web.get("/stuck/?hang=1"))
     assert statuses(begun) == {504: 3}
     assert web.get("/").status == 200
 

@@ -213,4 +213,5 @@ def test_no_folder_of_the_stack(tmp_path: Path, folder: str, *, good: bool) -> N
     )
     part = Part(name="stack", entry=registry.WHOLE, section=section)
     _, problems = stacks.stacks([part], facts)
+    (tmp_path / "closed").chmod(0o700)
     assert ([str(one) for one in problems] == []) is good
