@@ -415,7 +415,7 @@ class Stage:
         def answers() -> bool:
             assert self.running[program.name].poll() is None, self.said(program.name)
             wrap = greeted if health.proxied else lambda one: one
-            asked = ask(health.address, "GET", health.path, wrap=wrap)
+            asked = ask(health.address, "GET", health.path, health.headers, wrap=wrap)
             return asked.status == wanted
 
         until(answers, 20, lambda: self.said(program.name))

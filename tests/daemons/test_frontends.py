@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from collective.recipe.productionstack.daemons import health
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.frontend import Frontend
 from collective.recipe.productionstack.model.frontend import NodeServer
@@ -93,11 +94,15 @@ def test_a_page_comes_from_node_and_is_kept(stage: Stage, page: str) -> None:
     seen = state(first)
     # What browsers are to ask is the site's own address, with its port.
     assert seen["api"] == "http://www.example.com:8000"
+    # Nor has anybody who looks whether it is well named another.
+    program = stage.program("frontend1")
+    assert health.probe(program.health, 5) == health.OK
+    assert state(stage.get(f"{page}/again"))["known"] == [seen["api"]]
     assert seen["url"] == page
     assert first["Cache-Control"] == "max-age=0, must-revalidate"
     assert first["X-Powered-By"] is None
     # Node asks Plone for it past the cache, in the name of the host.
-    (asked,) = stage.plone.requests(page)
+    asked, *_ = stage.plone.requests(page)
     assert asked.path == (
         f"/VirtualHostBase/http/www.example.com:8000/Plone/VirtualHostRoot/++api++{page}"
     )

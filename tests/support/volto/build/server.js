@@ -5,6 +5,9 @@ const http = require("http");
 const { env } = process;
 const api = env.RAZZLE_INTERNAL_API_PATH;
 let made = 0;
+// As in Volto, of the whole process, and set by every request, also for /ok.
+let apiPath = "";
+const known = new Set();
 
 // What Volto's own middlewares would fetch whole from Plone and hand on.
 const PROXIED = [
@@ -44,9 +47,9 @@ async function page(request, response, url) {
     return;
   }
   made += 1;
-  const proto = request.headers["x-forwarded-proto"] || "http";
   const shown = {
-    api: `${proto}://${request.headers.host}`,
+    api: apiPath,
+    known: [...known].sort(),
     cookie: request.headers.cookie || "",
     language: cookie(request, "I18N_LANGUAGE"),
     accepted: request.headers["accept-language"] || "",
@@ -65,6 +68,9 @@ async function page(request, response, url) {
 
 async function answer(request, response) {
   const url = new URL(request.url, "http://localhost");
+  const proto = request.headers["x-forwarded-proto"] || "http";
+  apiPath = `${proto}://${request.headers.host}`;
+  known.add(apiPath);
   if (url.pathname === "/ok") {
     const never = "max-age=0, must-revalidate, private";
     send(response, 200, { "Content-Type": "text/plain", "Cache-Control": never }, "ok");

@@ -97,7 +97,7 @@ def _closes(health: Health, timeout: float) -> str:
 def _get(health: Health, timeout: float, host: str) -> int:
     one = connection(health.address, timeout, proxied=health.proxied)
     try:
-        headers = {"Host": host, "Connection": "close"}
+        headers = {"Host": host, "Connection": "close", **dict(health.headers)}
         one.request("GET", health.path or "/", headers=headers)
         return one.getresponse().status
     finally:

@@ -42,7 +42,8 @@ class Health:
     connection is closed without an answer (nginx's word for it). Without a path
     something must be read after connecting; a ``zeo`` server must tell of its storage;
     where it ``opens`` to be well is to be connected to. One that is not ``asked`` is
-    well while it runs. What is ``proxied`` wants the PROXY protocol first.
+    well while it runs. What is ``proxied`` wants the PROXY protocol first; ``headers``
+    are sent along.
     """
 
     address: Address
@@ -52,6 +53,7 @@ class Health:
     opens: bool = False
     asked: bool = True
     proxied: bool = False
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

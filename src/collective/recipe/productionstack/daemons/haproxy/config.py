@@ -9,6 +9,7 @@ from collective.recipe.productionstack.daemons.haproxy import holding
 from collective.recipe.productionstack.daemons.haproxy import passwords
 from collective.recipe.productionstack.daemons.haproxy import servers
 from collective.recipe.productionstack.daemons.volto.processes import HEALTH_PATH
+from collective.recipe.productionstack.daemons.volto.processes import asked_as
 from collective.recipe.productionstack.model.announced import Check
 from collective.recipe.productionstack.model.announced import Health
 from collective.recipe.productionstack.model.announced import Program
@@ -48,6 +49,7 @@ def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
         "frontend_of": servers.frontend,
         "literal": servers.literal,
         "node_health": HEALTH_PATH,
+        "node_asked_as": asked_as,
         "watched": servers.parameters(stack.zope.balancing),
     }
     return (("haproxy/haproxy.cfg", "haproxy/haproxy.cfg.j2", values),)

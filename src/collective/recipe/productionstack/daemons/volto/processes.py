@@ -32,11 +32,21 @@ def _program(stack: Stack, site: Site, server: NodeServer, folder: str) -> Progr
         kind=FRONTEND,
         command=("node", script),
         directory=folder,
-        health=Health(address=server.address, path=HEALTH_PATH),
+        health=Health(address=server.address, path=HEALTH_PATH, headers=asked_as(site)),
         listens=(server.address,),
         environment=environment(stack, site, server),
         files=(script,),
     )
+
+
+def asked_as(site: Site) -> tuple[tuple[str, str], ...]:
+    """Return how a health check names the site, as the web server does.
+
+    Volto takes its own address from whatever request came last (server.jsx), while it
+    makes the pages of others.
+    """
+    host = site.origin.partition("://")[2]
+    return (("Host", host), ("X-Forwarded-Proto", site.scheme))
 
 
 def environment(
