@@ -109,6 +109,12 @@ def test_a_page_comes_from_node_and_is_kept(stage: Stage, page: str) -> None:
     assert not [one for one in seen["headers"] if one.startswith("x-ps-")]
 
 
+def test_a_page_of_plone_from_before_is_not_shown(stage: Stage, page: str) -> None:
+    assert [stage.cache(page).result for _ in range(2)] == ["MISS", "HIT"]
+    reply = stage.get(page, FRESH)
+    assert (reply.result, state(reply)["url"]) == ("MISS", page)
+
+
 def test_its_processes_share_the_work(stage: Stage) -> None:
     def names() -> set[str]:
         replies = [stage.get(f"/new-{next(NUMBERS)}") for _ in range(4)]
