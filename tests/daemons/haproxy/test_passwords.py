@@ -58,6 +58,15 @@ def guesses(kind: str, number: int) -> dict[str, Any]:
             **posted,
             "body": f"x=%zz&_%5Fac_n%61me=a&__%61c%5Fpassword={word}".encode(),
         },
+        "form with a NUL before it": {
+            **posted,
+            "body": f"x=\0&__ac_name=a&__ac_password={word}".encode(),
+        },
+        "form of parts with a NUL before it": {
+            **posted,
+            "headers": [MEMBER, PARTS],
+            "body": b"--b\r\nX: y\r\n\r\n\0\r\n" + PART.format(word).encode(),
+        },
         "form of parts": {
             **posted,
             "headers": [MEMBER, PARTS],
@@ -112,7 +121,8 @@ ODD_COOKIES = {
 
 KINDS = (
     *("query", "query in other letters", "a session in the query"),
-    *("form", "form in other letters", "form of parts"),
+    *("form", "form in other letters", "form of parts", "form with a NUL before it"),
+    "form of parts with a NUL before it",
     *("JSON", "JSON with escapes", "JSON in UTF-16"),
     *("cookie", "cookie in quotes", "cookie with what base64 skips"),
     "cookie with a ticket behind it",
