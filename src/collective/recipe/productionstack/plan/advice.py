@@ -7,6 +7,7 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from pathlib import Path
 
+from collective.recipe.productionstack.daemons import cannot
 from collective.recipe.productionstack.daemons import low_ports
 from collective.recipe.productionstack.daemons import outdated
 from collective.recipe.productionstack.model.chain import LISTENERS
@@ -41,7 +42,14 @@ def warnings(stack: Stack, *, given: Callable[[str, str], bool]) -> Iterator[str
     yield from _blob_warnings(stack)
     yield from _listeners(stack)
     yield from _fronts(stack, given=given)
-    if stack.front.micro_cache == "off" and not given(stack.name, "micro-cache"):
+    lacking = cannot.lacks(stack.chain.web_server)
+    for lack in lacking:
+        chosen = getattr(stack.front, lack.field) != lack.instead
+        if chosen and given(stack.name, lack.option):
+            yield f"[{stack.name}] {lack.option}: {lack.what}. {lack.remedy}"
+    kept = "micro-cache" not in {one.option for one in lacking}
+    given_up = stack.front.micro_cache == "off" and kept
+    if given_up and not given(stack.name, "micro-cache"):
         yield (
             f"[{stack.name}] micro-cache: off, since {stack.folders.templates}/"
             f"{stack.chain.proxy_cache} holds templates of yours, and the web server"

@@ -114,7 +114,8 @@ def guard(other: int) -> None:
         signal.signal(getattr(signal, f"SIG{name}"), tell)
     while read_stat(other):
         time.sleep(0.1)
-    ends = {signal.SIGTERM, signal.SIGQUIT, signal.SIGINT}
+    # WINCH is Apache's QUIT.
+    ends = {signal.SIGTERM, signal.SIGQUIT, signal.SIGINT, signal.SIGWINCH}
     if ends & set(told):
         sys.exit(0)
 
