@@ -63,6 +63,9 @@ PRIVATE = ("Cache-Control", "max-age=0, must-revalidate, private")
 FRESH = ("Cache-Control", "no-cache")
 """With it Varnish answers, though nginx has kept an answer of this second."""
 HTML = ("Content-Type", "text/html;charset=utf-8")
+UNKNOWN = {"nginx": 0, "apache": 421}
+"""What each web server says where no site has the host; 0 is nothing at all."""
+
 Headers = Iterable[tuple[str, str]]
 
 

@@ -33,18 +33,8 @@ pytestmark = pytest.mark.usefixtures("daemons")
 
 JSON = ("Accept", "application/json")
 PAGE = "text/html; charset=utf-8"
-WEB_SERVERS = ("nginx", "apache")
-UNKNOWN = {"nginx": 0, "apache": 421}
-"""What is said where no site has the host; 0 is nothing at all."""
-
 PREFIX = "/VirtualHostBase/http/www.example.com:80/Plone/VirtualHostRoot"
 INSIDE = "http://inside"
-
-
-@pytest.fixture(scope="module", params=WEB_SERVERS)
-def web(request: pytest.FixtureRequest) -> str:
-    """Give the name of each web server: one after the other has all these tests."""
-    return str(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -339,7 +329,7 @@ def test_what_the_public_need_not_know_is_hidden(front: Stage) -> None:
 @pytest.mark.parametrize("host", ["evil.example.org", "www.example.com.evil", "a", "_"])
 def test_an_unknown_host_gets_no_answer(front: Stage, host: str) -> None:
     front.plone.forget()
-    assert front.get("/", ("Host", host)).status == UNKNOWN[front.web]
+    assert front.get("/", ("Host", host)).status == stage.UNKNOWN[front.web]
     assert not front.plone.seen
 
 
@@ -406,7 +396,9 @@ def test_slow_senders_starve_nobody(front: Stage) -> None:
 def _is_closed(connection: socket.socket) -> bool:
     connection.settimeout(0)
     try:
-        return connection.recv(1024) == b""
+        while connection.recv(1024):
+            pass  # a word of farewell
+        return True
     except BlockingIOError:
         return False
     except ConnectionError:
@@ -601,7 +593,7 @@ def test_ipv6_serves_redirects_and_shows_the_result_to_this_machine(web: str) ->
         assert one.get("/").result == "HIT"
         assert one.plone.seen[0]["X-Forwarded-For"] == "::1"
         assert one.get("/", ("Host", "example.com")).status == 301
-        assert one.get("/", ("Host", "evil.org")).status == UNKNOWN[web]
+        assert one.get("/", ("Host", "evil.org")).status == stage.UNKNOWN[web]
 
 
 def test_only_the_loopback_sees_the_result(web: str) -> None:
