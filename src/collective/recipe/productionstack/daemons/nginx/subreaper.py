@@ -63,9 +63,13 @@ def main(command: list[str]) -> int:
 
 
 def lock_path() -> str:
-    """Return the file that every process of our nginx holds; a stack has one."""
+    """Return the file that every process of our nginx holds; a stack has one.
+
+    Another web server that is started by this has its own.
+    """
     folder = os.environ.get("PRODUCTIONSTACK")
-    return os.path.join(folder, "nginx.lock") if folder else ""
+    name = os.environ.get("PRODUCTIONSTACK_PROGRAM", "nginx")
+    return os.path.join(folder, f"{name}.lock") if folder else ""
 
 
 def living() -> int:

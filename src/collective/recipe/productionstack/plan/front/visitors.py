@@ -114,7 +114,8 @@ def _greetings(part: str, options: StackOptions) -> Iterator[Problem]:
 def _quic(part: str, options: StackOptions, around: Around) -> Iterator[Problem]:
     """Yield why HTTP/3 could not be had."""
     chain = around.chain
-    if options.http3 == "off":
+    lacking = {lack.option for lack in cannot.lacks(chain.web_server)}
+    if options.http3 == "off" or "http3" in lacking:
         return
     version = around.versions.get(chain.web_server, HTTP3_SINCE)
     if not chain.https:
