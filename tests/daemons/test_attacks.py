@@ -76,9 +76,7 @@ class Attacked(Stage):
 
 
 @pytest.fixture(scope="module")
-def chain(
-    tmp_path_factory: pytest.TempPathFactory, web: str
-) -> Iterator[Attacked]:
+def chain(tmp_path_factory: pytest.TempPathFactory, web: str) -> Iterator[Attacked]:
     folder = tmp_path_factory.mktemp("certificate")
     pair = {"certificate": str(folder / "c.pem"), "key": str(folder / "k.pem")}
     command = ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2")

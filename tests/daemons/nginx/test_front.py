@@ -1,4 +1,4 @@
-"""The web server: limits, what browsers are told, what is logged, and who manages Zope."""
+"""The web server: limits, what browsers are told, logs, and who manages Zope."""
 
 from __future__ import annotations
 
@@ -31,9 +31,7 @@ EXEMPT = ("127.0.0.1/32",)
 
 def _front(web: str = "nginx", **values: Any) -> Stage:
     shown = Front(rate_limits_exempt=EXEMPT, **values)
-    return Stage(
-        proxy_cache="none", load_balancer="none", front=shown, web_server=web
-    )
+    return Stage(proxy_cache="none", load_balancer="none", front=shown, web_server=web)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +77,9 @@ def test_the_twelfth_password_of_an_address_is_refused(
 ) -> None:
     number = LOGINS.index(path)
     source = f"127.0.1.{number + 1}"
-    said = [counting.get(path, method="POST", body=b"x", source=source) for _ in range(12)]
+    said = [
+        counting.get(path, method="POST", body=b"x", source=source) for _ in range(12)
+    ]
     assert [one.status for one in said] == [200] * 11 + [429]
     last = said[-1]
     assert (last["Retry-After"], last["Cache-Control"]) == ("60", "no-store")
@@ -120,7 +120,8 @@ def test_programs_are_refused_in_json(counting: Stage) -> None:
 def test_searches_have_a_limit_far_above_people(counting: Stage) -> None:
     paths = ("/@@search?SearchableText=x", "/%40%40search", "/a/@search", "/search_rss")
     said = [
-        counting.get(paths[number % 4], source="127.0.5.1").status for number in range(160)
+        counting.get(paths[number % 4], source="127.0.5.1").status
+        for number in range(160)
     ]
     assert said[:100] == [200] * 100
     assert 429 in said
@@ -160,7 +161,9 @@ def test_an_address_counts_as_what_a_customer_has() -> None:
         assert status(one, "2001:db8:0:2::1") == 200
 
 
-def test_too_many_connections_of_one_address_leave_others_alone(counting: Stage) -> None:
+def test_too_many_connections_of_one_address_leave_others_alone(
+    counting: Stage,
+) -> None:
     held: list[socket.socket] = []
     try:
         for _ in range(260):

@@ -30,7 +30,6 @@ AWAY = {"nginx": (504, 502), "apache": (502, 503)}
 """What a visitor gets where nobody answers in time, and where nobody listens."""
 
 
-
 def _pages(folder: Path, **pages: str) -> str:
     folder.mkdir()
     for name, text in pages.items():
@@ -40,9 +39,7 @@ def _pages(folder: Path, **pages: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def running(
-    tmp_path_factory: pytest.TempPathFactory, web: str
-) -> Iterator[Stage]:
+def running(tmp_path_factory: pytest.TempPathFactory, web: str) -> Iterator[Stage]:
     """Give three sites: with our pages, with the part's, with some of its own."""
     top = tmp_path_factory.mktemp("pages")
     own = _pages(top / "own", _503=f"{ODD}[request-id]|{LONG}", _503_pl="Po polsku")

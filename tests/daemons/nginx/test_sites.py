@@ -8,7 +8,6 @@ import os
 import ssl
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -38,9 +37,7 @@ ROOTS = {
 
 
 @pytest.fixture(scope="module")
-def running(
-    tmp_path_factory: pytest.TempPathFactory, web: str
-) -> Iterator[Stage]:
+def running(tmp_path_factory: pytest.TempPathFactory, web: str) -> Iterator[Stage]:
     """Give the whole chain; one site has TLS."""
     folder = tmp_path_factory.mktemp("certificate")
     pair = str(folder / "cert.pem"), str(folder / "key.pem")

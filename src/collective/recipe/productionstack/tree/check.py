@@ -23,7 +23,9 @@ from collective.recipe.productionstack.model.stack import Stack
 from collective.recipe.productionstack.tree import trees
 
 ORIGIN = re.compile(r"(?<!for )\[[^\]]+\] [a-z][a-z-]*")
-LINE_NUMBER = re.compile(r"([\w./-]+\.(?:conf|cfg|vcl))\D{1,12}(\d+)|'?[Ll]ine (\d+)(?: of ([\w./-]+))?")
+LINE_NUMBER = re.compile(
+    r"([\w./-]+\.(?:conf|cfg|vcl))\D{1,12}(\d+)|'?[Ll]ine (\d+)(?: of ([\w./-]+))?"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -114,7 +114,7 @@ def nginx_literal(value: object) -> str:
 
 
 def apache_string(value: object) -> str:
-    """Quote a value for Apache, which reads a backslash only before another or a quote."""
+    """Quote a value for Apache: a backslash counts before another or a quote."""
     text = str(value)
     _safe(re.sub(r"[\\\"]", "", text))
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

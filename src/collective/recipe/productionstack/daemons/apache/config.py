@@ -99,7 +99,7 @@ def programs(stack: Stack) -> tuple[Program, ...]:
 
 def logs(stack: Stack) -> tuple[Log, ...]:
     """Return the files to rotate; who writes them opens them anew."""
-    return tuple(Log(path=path) for path in (_log(stack, "access"), _log(stack, "error")))
+    return tuple(Log(path=_log(stack, kind)) for kind in ("access", "error"))
 
 
 jobs = nothing
@@ -212,7 +212,7 @@ def _everybody_but(networks: tuple[str, ...]) -> tuple[str, ...]:
             elif one.subnet_of(each):  # type: ignore[arg-type]
                 kept += each.address_exclude(one)  # type: ignore[arg-type]
         left = kept
-    return tuple(map(str, sorted(left, key=lambda n: (n.version, n))))  # type: ignore[type-var]
+    return tuple(map(str, sorted(left, key=lambda n: (n.version, n))))
 
 
 def _pages(

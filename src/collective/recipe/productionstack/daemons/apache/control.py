@@ -67,8 +67,8 @@ class Apache:
         if not waiting.until(lambda: not self._still_taking(before), SECONDS):
             stuck = ", ".join(str(pid) for pid in sorted(self._still_taking(before)))
             message = (
-                "Apache took the configuration in, but a process with the old one still "
-                f"takes visitors (pid {stuck}). {log}"
+                "Apache took the configuration in, but a process with the old one "
+                f"still takes visitors (pid {stuck}). {log}"
             )
             raise ControlError(message)
 
@@ -116,11 +116,13 @@ class Apache:
 
 def _pattern(host: str) -> str:
     """Return a regular expression for a host; one with a star is all that end so."""
-    return re.sub(r"([.\[\]])", r"[\1]", host).replace("*", "[^:]+")
+    special = {".": "[.]", "*": "[^:]+", "[": r"\[", "]": r"\]"}
+    return "".join(special.get(letter, letter) for letter in host)
 
 
 def _host(pattern: str) -> str:
-    return re.sub(r"\[([.\[\]])\]", r"\1", pattern.replace("[^:]+", "*"))
+    plain = pattern.replace("[^:]+", "*").replace("[.]", ".")
+    return plain.replace("\\", "")
 
 
 FILLS = {WEB_SERVER: Apache}

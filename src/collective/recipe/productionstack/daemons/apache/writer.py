@@ -8,7 +8,7 @@ Run as a file, ``python -I -S writer.py LOG``; imports nothing of ours.
 """
 
 # The fewest imports, since it must start at once:
-# ruff: noqa: PTH123, PTH116, SIM105
+# ruff: noqa: PTH116
 
 from __future__ import annotations
 
