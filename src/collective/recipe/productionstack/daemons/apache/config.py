@@ -47,9 +47,6 @@ TOLD = ("413", "421", "429", "502", "503", "504", "maintenance503")
 """Pages that Apache has of its own."""
 
 START_TAG = "[[ps-"
-MOST_BALANCED = 100
-"""Servers that have a balancer each; it costs two segments of shared memory."""
-
 
 def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
     """Return path in the tree, template and further values of each file."""
@@ -145,8 +142,7 @@ def _next(stack: Stack) -> dict[str, Any]:
     beside: Address | None = None
     if stack.chain.has_cache and stack.chain.has_balancer and ours:
         beside = stack.chain.balancer.to_connect
-    several = len(upstream) > 1
-    balanced = several or (beside is not None and len(stack.sites) <= MOST_BALANCED)
+    balanced = len(upstream) > 1 or beside is not None
     urls = tuple(_url(address) for address in upstream)
     return {
         "members": urls,
