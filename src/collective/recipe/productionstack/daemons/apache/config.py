@@ -48,6 +48,7 @@ TOLD = ("413", "421", "429", "502", "503", "504", "maintenance503")
 
 START_TAG = "[[ps-"
 
+
 def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
     """Return path in the tree, template and further values of each file."""
     common = {**_next(stack), **_said(stack)}
