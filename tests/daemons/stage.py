@@ -350,7 +350,8 @@ class Stage:
             host=Host(versions=_versions()),
         )
         stack = samples.changed(stack, **values)
-        instead = {one.field: one.instead for one in cannot.lacks(web_server)}
+        lacking = (one for one in cannot.lacks(web_server) if one.refused)
+        instead = {one.field: one.instead for one in lacking}
         front = dataclasses.replace(stack.front, **instead)  # type: ignore[arg-type]
         self.stack = announcing.complete(dataclasses.replace(stack, front=front))
         self.changes = tuple(changes)

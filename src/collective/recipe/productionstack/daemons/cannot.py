@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lack:
-    """An option that a daemon has no means for, and the value that is true instead.
+    """An option that a daemon has no means for, and its value for nothing of it.
 
-    One that is ``refused`` would break a promise; of another the rest still works.
+    One that is ``refused`` has that value where the user writes none, and no other. Of
+    another what the rest of the stack does with it still works.
     """
 
     option: str
@@ -24,21 +25,15 @@ class Lack:
         return self.option.replace("-", "_")
 
 
-_LIMIT = "Limit them before it (a firewall, a balancer), or write: web-server = nginx"
-
 LACKS = {
     "apache": (
         Lack(
             option="rate-limits",
             instead="off",
-            what="Apache counts no requests of an address, so nothing is limited",
-            remedy=_LIMIT,
-        ),
-        Lack(
-            option="rate-limits-exempt",
-            instead=(),
-            what="Apache counts no requests of an address, so everybody is exempt",
-            remedy=_LIMIT,
+            what="Apache counts no requests of an address: what HAProxy counts is all"
+            " (passwords, where it is there and this is on)",
+            remedy="Limit the rest before it (a firewall, a balancer), or write:"
+            " web-server = nginx",
         ),
         Lack(
             option="http3",

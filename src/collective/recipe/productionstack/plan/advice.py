@@ -42,20 +42,7 @@ def warnings(stack: Stack, *, given: Callable[[str, str], bool]) -> Iterator[str
     yield from _blob_warnings(stack)
     yield from _listeners(stack)
     yield from _fronts(stack, given=given)
-    lacking = cannot.lacks(stack.chain.web_server)
-    for lack in lacking:
-        chosen = getattr(stack.front, lack.field) != lack.instead
-        if chosen and given(stack.name, lack.option):
-            yield f"[{stack.name}] {lack.option}: {lack.what}. {lack.remedy}"
-    kept = "micro-cache" not in {one.option for one in lacking}
-    given_up = stack.front.micro_cache == "off" and kept
-    if given_up and not given(stack.name, "micro-cache"):
-        yield (
-            f"[{stack.name}] micro-cache: off, since {stack.folders.templates}/"
-            f"{stack.chain.proxy_cache} holds templates of yours, and the web server"
-            " would answer before them. Where they do not look at who asks, write:"
-            " micro-cache = on"
-        )
+    yield from _lacking(stack, given=given)
     yield from _stars(stack)
     yield from _old(stack)
     yield from _secrets(stack)
@@ -100,6 +87,24 @@ def _fronts(stack: Stack, *, given: Callable[[str, str], bool]) -> Iterator[str]
             f"[{stack.name}] sites: {host} is https elsewhere, so every visitor seems"
             f" to come from there{limits}. Write its address:"
             " trusted-proxies = 127.0.0.1"
+        )
+
+
+def _lacking(stack: Stack, *, given: Callable[[str, str], bool]) -> Iterator[str]:
+    """Yield what the web server does not do, by its nature or for a reason."""
+    lacking = cannot.lacks(stack.chain.web_server)
+    for lack in lacking:
+        chosen = getattr(stack.front, lack.field) != lack.instead
+        if chosen and given(stack.name, lack.option):
+            yield f"[{stack.name}] {lack.option}: {lack.what}. {lack.remedy}"
+    could = "micro-cache" not in {one.option for one in lacking}
+    off = stack.front.micro_cache == "off" and could
+    if off and not given(stack.name, "micro-cache"):
+        yield (
+            f"[{stack.name}] micro-cache: off, since {stack.folders.templates}/"
+            f"{stack.chain.proxy_cache} holds templates of yours, and the web server"
+            " would answer before them. Where they do not look at who asks, write:"
+            " micro-cache = on"
         )
 
 

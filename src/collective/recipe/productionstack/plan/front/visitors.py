@@ -50,10 +50,11 @@ def front(
     values: dict[str, Any] = {"max_upload": options.max_upload or 0}
     if hidden(around.sites, around.chain) and not given("rate-limits"):
         values["rate_limits"] = "off"  # they would meet all visitors together
-    for lack in cannot.lacks(around.chain.web_server):
+    lacking = cannot.lacks(around.chain.web_server)
+    for lack in (one for one in lacking if one.refused):
         if not given(lack.option):
             values[lack.field] = lack.instead
-        elif lack.refused and getattr(options, lack.field) != lack.instead:
+        elif getattr(options, lack.field) != lack.instead:
             shown = str(getattr(options, lack.field))
             found.append(_problem(part, lack.option, shown, lack.what, lack.remedy))
     return fill(Front, options, **values), found
