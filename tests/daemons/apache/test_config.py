@@ -60,6 +60,14 @@ def test_what_is_asked_is_never_part_of_a_file_name_or_address(stack: Stack) -> 
         assert "[P" not in text
 
 
+def test_without_a_certificate_there_is_no_tls() -> None:
+    """Apache does not start with TLS and no certificate; an address alone is given."""
+    stack = samples.changed(STACK, https=Address("127.0.0.1", 8443))
+    assert "tls.conf" not in texts(stack)
+    assert "8443" not in "".join(texts(stack).values())
+    assert "tls.conf" in texts(TLS)
+
+
 def test_old_logs_are_left_by_who_writes_them() -> None:
     """Telling Apache to open its logs anew would be a reload."""
     assert {one.signal for one in apache.logs(STACK)} == {""}

@@ -39,6 +39,7 @@ PACKAGES = "apache2-bin (Fedora and its kin: httpd mod_ssl mod_http2)"
 SHARED = (
     *("httpd.conf", "modules.conf", "common.conf", "answers.conf", "visitors.conf"),
     *("guard.conf", "ids.conf", "headers.conf", "proxy.conf", "upstream.conf"),
+    "strangers.conf",
 )
 """Files that are read in every stack."""
 
@@ -60,7 +61,7 @@ def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
     )
     common["modules"] = _modules(stack)
     common["everybody_else"] = _everybody_but(stack.chain.trusted_proxies)
-    names = (*SHARED, *(("tls.conf",) if stack.chain.https else ()))
+    names = (*SHARED, *(("tls.conf",) if _secure(stack) else ()))
     return (
         *((f"{NAME}/{name}", f"{NAME}/{name}.j2", common) for name in names),
         *_pages(stack, common),
@@ -87,7 +88,7 @@ def programs(stack: Stack) -> tuple[Program, ...]:
                 status=421,
                 proxied=stack.chain.proxy_protocol,
             ),
-            listens=tuple(filter(None, (stack.chain.http, stack.chain.https))),
+            listens=tuple(filter(None, (stack.chain.http, _secure(stack)))),
             stop_signal="WINCH",
             reload="USR1",
             tree_files=(f"{NAME}/",),
@@ -145,14 +146,22 @@ def _next(stack: Stack) -> dict[str, Any]:
         beside = stack.chain.balancer.to_connect
     balanced = len(upstream) > 1 or beside is not None
     urls = tuple(_url(address) for address in upstream)
+    secure = _secure(stack)
     return {
         "members": urls,
         "spare": _url(beside) if beside else "",
         "balanced": balanced,
         "next": "balancer://next" if balanced else "".join(urls),
         "on_http": _virtual_host(stack.chain.http),
-        "on_https": _virtual_host(stack.chain.https) if stack.chain.https else "",
+        "https": secure,
+        "on_https": _virtual_host(secure) if secure else "",
     }
+
+
+def _secure(stack: Stack) -> Address | None:
+    """Return where TLS is spoken; without any certificate Apache would not start."""
+    there = any(site.certificate for site in stack.sites)
+    return stack.chain.https if there else None
 
 
 def _url(address: Address) -> str:
@@ -188,7 +197,7 @@ def _modules(stack: Stack) -> tuple[str, ...]:
         *("mpm_event", "authz_core", "alias", "headers", "include", "reqtimeout"),
         *("rewrite", "unique_id", "setenvif", "proxy", "proxy_http"),
         *(("remoteip",) if chain.trusted_proxies else ()),
-        *(("socache_shmcb", "ssl", "http2") if chain.https else ()),
+        *(("socache_shmcb", "ssl", "http2") if _secure(stack) else ()),
         *(
             ("slotmem_shm", "proxy_balancer", "lbmethod_byrequests")
             if _next(stack)["balanced"]
