@@ -135,9 +135,15 @@ def test_reload_takes_the_new_files_and_loses_no_request(bench: Supervised) -> N
 
 
 @pytest.mark.parametrize(
-    "broken", ["Nonsense here", 'SSLCertificateFile "/nowhere/c.pem"']
+    ("broken", "remedy"),
+    [
+        ("Nonsense here", "Nonsense"),
+        ('LoadModule odd_module "${modules}/mod_odd.so"', "apache2-bin"),
+    ],
 )
-def test_a_broken_file_changes_nothing(bench: Supervised, broken: str) -> None:
+def test_a_broken_file_changes_nothing(
+    bench: Supervised, broken: str, remedy: str
+) -> None:
     """Apache would end where it is told to read it."""
     said, workers = bench.said(), bench.family()[2]
     bench.broken = broken
@@ -146,9 +152,9 @@ def test_a_broken_file_changes_nothing(bench: Supervised, broken: str) -> None:
     bench.broken = ""
     assert result.status == 1
     assert "apache/headers.conf" in result.errors
+    assert remedy in result.errors
     assert bench.said() == said
     assert bench.family()[2] == workers
-    # Not even where it is told so past every check.
     bench.generate("good")
     assert bench.run("reload").ok
 

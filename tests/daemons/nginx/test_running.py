@@ -310,6 +310,19 @@ def test_headers_that_claim_something_never_get_through(front: Stage) -> None:
     ]
 
 
+def test_nobody_takes_away_what_is_said_by_naming_it(front: Stage) -> None:
+    """A header that Connection names is for one hop alone (RFC 9110 7.6.1)."""
+    named = ", ".join(("close", *TOLD, "X-Request-ID", "Host", "Authorization"))
+    token = ("Authorization", "Bearer a.b")
+    assert front.get("/", ("Connection", named), token).status == 200
+    (seen,) = front.plone.seen
+    assert [seen[name] for name in ("Host", *TOLD)] == [
+        *("www.example.com", "www.example.com", "http", "127.0.0.1", "127.0.0.1")
+    ]
+    assert len(str(seen["X-Request-ID"])) == 32
+    assert seen["Authorization"] == "Bearer a.b"
+
+
 def test_no_internal_redirect_by_a_response_header(front: Stage) -> None:
     front.plone.default = Answer((("X-Accel-Redirect", "/other"), HTML), body=b"mine")
 
