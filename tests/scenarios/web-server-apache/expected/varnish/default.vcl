@@ -73,7 +73,7 @@ sub vcl_recv {
     }
 
     # nginx names the visitor; Varnish has appended its own peer, which is nginx.
-    if (local.socket == "apache") {
+    if (local.socket == "nginx") {
         set req.http.X-Forwarded-For = req.http.X-Real-IP;
     }
 
@@ -373,7 +373,7 @@ sub vcl_deliver {
     }
 
     # nginx shows it to this machine only; here the same rule holds.
-    if (local.socket == "apache"
+    if (local.socket == "nginx"
         || (client.ip ~ this_machine && req.http.X-Forwarded-For !~ ",")) {
         set resp.http.X-Cache = req.http.X-PS-Result;
     }
