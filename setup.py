@@ -11,6 +11,7 @@ TEXTS = ("README.md", "CHANGES.md")
 RECIPES = (
     "default",
     "nginx",
+    "apache",
     "varnish",
     "haproxy",
     "supervisor",
@@ -39,7 +40,7 @@ setup(
     author="Plone collective",
     url="https://github.com/collective/collective.recipe.productionstack",
     license="GPL-2.0-only",
-    keywords="buildout recipe plone zope nginx varnish haproxy supervisor",
+    keywords="buildout recipe plone zope nginx apache varnish haproxy supervisor",
     classifiers=[
         "Development Status :: 3 - Alpha",
         "Environment :: Console",

@@ -13,9 +13,16 @@ from tests.daemons.stage import Stage
 
 NEEDED = (
     *("nginx", "varnishd", "varnishadm", "haproxy", "logrotate", "crontab"),
-    *("openssl", "flock"),
+    *("openssl", "flock", "apache2"),
 )
 NUMBERS = itertools.count()
+WEB_SERVERS = ("nginx", "apache")
+
+
+@pytest.fixture(scope="module", params=WEB_SERVERS)
+def web(request: pytest.FixtureRequest) -> str:
+    """Give the name of each web server: one after the other has the same tests."""
+    return str(request.param)
 
 
 @pytest.fixture(scope="session")

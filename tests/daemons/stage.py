@@ -31,6 +31,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from collective.recipe.productionstack.daemons import cannot
+from collective.recipe.productionstack.daemons import roles
 from collective.recipe.productionstack.daemons.haproxy.control import Haproxy
 from collective.recipe.productionstack.machine import run
 from collective.recipe.productionstack.machine.http import GREETING
@@ -61,6 +63,9 @@ PRIVATE = ("Cache-Control", "max-age=0, must-revalidate, private")
 FRESH = ("Cache-Control", "no-cache")
 """With it Varnish answers, though nginx has kept an answer of this second."""
 HTML = ("Content-Type", "text/html;charset=utf-8")
+UNKNOWN = {"nginx": 0, "apache": 421}
+"""What each web server says where no site has the host; 0 is nothing at all."""
+
 Headers = Iterable[tuple[str, str]]
 
 
@@ -299,6 +304,7 @@ class Stage:
         tls: bool = False,
         changes: Iterable[tuple[str, str]] = (),
         files: int = 0,
+        web_server: str = "nginx",
         **values: Any,
     ) -> None:
         self.top = Path(tempfile.mkdtemp(prefix="ps-"))
@@ -318,11 +324,11 @@ class Stage:
             name="stack",
             folders=where,
             services=(
-                *("nginx", "varnish", "haproxy", "supervisor", "logrotate", "cron"),
+                *(web_server, "varnish", "haproxy", "supervisor", "logrotate", "cron"),
             ),
             sites=sites,
             chain=Chain(
-                web_server="nginx",
+                web_server=web_server,
                 proxy_cache="varnish",
                 load_balancer="haproxy",
                 http=Address(bind, one),
@@ -343,7 +349,11 @@ class Stage:
             front=Front(rate_limits_exempt=("127.0.0.1/32", "::1/128")),
             host=Host(versions=_versions()),
         )
-        self.stack = announcing.complete(samples.changed(stack, **values))
+        stack = samples.changed(stack, **values)
+        lacking = (one for one in cannot.lacks(web_server) if one.refused)
+        instead = {one.field: one.instead for one in lacking}
+        front = dataclasses.replace(stack.front, **instead)  # type: ignore[arg-type]
+        self.stack = announcing.complete(dataclasses.replace(stack, front=front))
         self.changes = tuple(changes)
         self.trees = Trees(self.stack.folders.etc, self.stack.folders.applied)
         self.install()
@@ -375,13 +385,37 @@ class Stage:
         if not self.stack.folders.sockets.startswith(str(self.top)):
             shutil.rmtree(self.stack.folders.sockets, ignore_errors=True)
 
+    @property
+    def web(self) -> str:
+        """The web server's name."""
+        return self.stack.chain.web_server
+
+    def reload_web(self) -> None:
+        """Let the web server read its files again, as bin/stack does."""
+        server = roles.web_server(self.stack)
+        signal_name = f"SIG{self.program(self.web).reload}"
+        server.reload(lambda: os.kill(server.master(), getattr(signal, signal_name)))
+
+    def log(self, kind: str = "access") -> Path:
+        """Return the path of a log of the web server's."""
+        return Path(self.stack.folders.log, f"stack-{self.web}-{kind}.log")
+
+    def maintain(self, *hosts: str) -> None:
+        """Show visitors of hosts the maintenance page, or of none."""
+        path = Path(self.stack.maintenance_file)
+        text = roles.web_server(self.stack).maintenance_text(list(hosts))
+        path.write_text(f"# hosts\n{text}")
+        if not hosts:
+            path.unlink()
+        self.reload_web()
+
     def program(self, name: str) -> Program:
         """Return one program of the stack."""
         return next(one for one in self.stack.announced.programs if one.name == name)
 
     def start(self, *names: str) -> Stage:
         """Start daemons as supervisor would, and wait until they answer."""
-        for name in names or ("haproxy", "varnish", "nginx"):
+        for name in names or ("haproxy", "varnish", self.web):
             program = self.program(name)
             command = [run.find(program.command[0]) or "", *program.command[1:]]
             log = Path(self.stack.folders.log, f"{name}.out")
@@ -421,6 +455,9 @@ class Stage:
         until(answers, 20, lambda: self.said(program.name))
         if program.name == "haproxy":
             until(lambda: self.up() == len(self.stack.zope.clients), 20)
+        if program.name == self.web:
+            # Where something else writes it, it is there a moment later.
+            until(self.log().exists)
         if program.name == "varnish":
             # The purge listener answers before the first probe has come back.
             time.sleep(0.2)

@@ -16,9 +16,9 @@ pytestmark = pytest.mark.usefixtures("daemons")
 
 
 @pytest.fixture(scope="module")
-def few() -> Iterator[Stage]:
+def few(web: str) -> Iterator[Stage]:
     """Give the chain where nobody may open more than 1024 files."""
-    with Stage(files=1024) as one:
+    with Stage(files=1024, web_server=web) as one:
         yield one.start()
 
 
@@ -42,7 +42,7 @@ def test_no_daemon_complains_about_root(few: Stage) -> None:
     lines = "\n".join(few.said(name) for name in few.running).lower().splitlines()
     # Varnish 7.7: its log can be swapped out, that is all (how-to/tune-the-cache).
     said = "\n".join(line for line in lines if "mlock() of vsm failed" not in line)
-    log = Path(few.stack.folders.log, "stack-nginx-error.log").read_text().lower()
+    log = few.log("error").read_text().lower()
 
     for word in ("permission", "denied", " root", "emerg", "cannot", "alert"):
         assert word not in said

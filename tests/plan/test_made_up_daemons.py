@@ -89,7 +89,7 @@ LIGHTY = MadeUp("lighty", (WEB_SERVER,))
 @pytest.fixture
 def stack(monkeypatch: pytest.MonkeyPatch) -> Stack:
     """Return a whole stack in which both have their places."""
-    haproxy, _, _, *others = registry.SERVICES
+    haproxy, _, _, _, *others = registry.SERVICES
     monkeypatch.setattr(registry, "SERVICES", (haproxy, SQUID, LIGHTY, *others))
     controls = {
         "squid": SimpleNamespace(TITLE="Squid", FILLS={CACHE: Squid}),

@@ -143,6 +143,16 @@ def test_new_and_removed_programs_are_named_and_up_does_the_rest(bench: Bench) -
     assert bench.run("reload").ok
 
 
+def test_a_new_program_takes_the_address_of_one_that_goes(bench: Bench) -> None:
+    bench.up()
+    zeo, one, two, *_ = bench.stack.announced.programs
+    bench.programs = (zeo, one, dataclasses.replace(two, name="other"))
+    bench.generate()
+    assert "other is new: bin/stack up starts it" in bench.run("reload").errors
+    bench.up()
+    assert bench.states() == {"zeo": "RUNNING", "one": "RUNNING", "other": "RUNNING"}
+
+
 def test_check_refuses_and_nothing_changes(chain: Bench) -> None:
     from collective.recipe.productionstack.tree.trees import File
     from collective.recipe.productionstack.tree.trees import Tree

@@ -1,4 +1,4 @@
-"""nginx: what visitors read when nothing else can be shown."""
+"""The web server: what visitors read when nothing else can be shown."""
 
 from __future__ import annotations
 
@@ -22,7 +22,12 @@ ODD = "Ours: \"$request_uri\" \\n $1 ${host} <!--# echo var='host' --> 100 % 'ä
 LONG = "<i>€</i>" * 1500
 TWO = ("Host", "two.example.com")
 THREE = ("Host", "three.example.com")
-QUICK = (("proxy_read_timeout 310s", "proxy_read_timeout 1s"),)
+QUICK = {
+    "nginx": (("proxy_read_timeout 310s", "proxy_read_timeout 1s"),),
+    "apache": (("timeout=310", "timeout=1"),),
+}
+AWAY = {"nginx": (504, 502), "apache": (502, 503)}
+"""What a visitor gets where nobody answers in time, and where nobody listens."""
 
 
 def _pages(folder: Path, **pages: str) -> str:
@@ -34,7 +39,7 @@ def _pages(folder: Path, **pages: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def running(tmp_path_factory: pytest.TempPathFactory, web: str) -> Iterator[Stage]:
     """Give three sites: with our pages, with the part's, with some of its own."""
     top = tmp_path_factory.mktemp("pages")
     own = _pages(top / "own", _503=f"{ODD}[request-id]|{LONG}", _503_pl="Po polsku")
@@ -46,9 +51,14 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         site("three.example.com", "/Site3", error_pages=other),
     )
     with Stage(
-        sites=sites, clients=1, proxy_cache="none", front=front, changes=QUICK
+        sites=sites,
+        clients=1,
+        proxy_cache="none",
+        front=front,
+        changes=QUICK[web],
+        web_server=web,
     ) as one:
-        yield one.start("haproxy", "nginx")
+        yield one.start("haproxy", web)
 
 
 @pytest.fixture
@@ -71,8 +81,7 @@ def _reference(one: Stage, reply: Reply) -> str:
     """Return the id on a page; it must be in the log, and in no header."""
     (found,) = re.findall(r"[0-9a-f]{32}", reply.body.decode())
     assert found not in str(reply.headers)
-    log = Path(one.stack.folders.log, "stack-nginx-access.log")
-    stage.until(lambda: f" {found}\n" in log.read_text(), 5)
+    stage.until(lambda: f" {found}\n" in one.log().read_text(), 5)
     return str(found)
 
 
@@ -120,7 +129,8 @@ def test_the_status_stays_and_forms_are_told_too(front: Stage) -> None:
     program = front.get("/x", ("Accept", "application/json"))
     front.start("haproxy")
     shown = [one.status for one in (late, large, many, gone, program)]
-    assert shown == [504, 413, 429, 502, 502]
+    slow, nobody = AWAY[front.web]
+    assert shown == [slow, 413, 429, nobody, nobody]
     titles = ("Back soon", "Too large", "Too many requests", "Back soon")
     for reply, title in zip((late, large, many, gone), titles, strict=True):
         assert f"<h1>{title}</h1>" in reply.body.decode()

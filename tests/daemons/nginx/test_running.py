@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from collective.recipe.productionstack.daemons.nginx.control import Nginx
+from collective.recipe.productionstack.daemons import roles
 from collective.recipe.productionstack.model.stack import Maintenance
 from collective.recipe.productionstack.plan import rendering
 from tests.daemons import stage
@@ -38,10 +38,10 @@ INSIDE = "http://inside"
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[Stage]:
-    """Give nginx right in front of the clients: nothing else changes a request."""
-    with _alone() as one:
-        yield one.start("nginx")
+def running(web: str) -> Iterator[Stage]:
+    """Give it right in front of the clients: nothing else changes a request."""
+    with _alone(web_server=web) as one:
+        yield one.start(web)
 
 
 def _alone(**values: Any) -> Stage:
@@ -124,7 +124,7 @@ def test_pictures_are_uploaded_to_a_site_in_a_folder_of_zope(front: Stage) -> No
 
 @pytest.mark.parametrize("path", ["/../x", "/..%2fx", "/%2e%2e/x", "/%00", "/%zz"])
 def test_malformed_paths_are_refused(front: Stage, path: str) -> None:
-    assert front.get(path).status == 400
+    assert front.get(path).status in {400, 404}
     assert not front.plone.seen
 
 
@@ -171,7 +171,9 @@ def test_the_path_is_the_literal_prefix_and_what_was_asked(
 ) -> None:
     front.get(asked)
 
-    assert [seen.path for seen in front.plone.seen] == [PREFIX + (passed or asked)]
+    # Apache leaves a question mark that nothing stands behind.
+    (seen,) = front.plone.seen
+    assert seen.path.removesuffix("?") == PREFIX + (passed or asked)
 
 
 HOSTS = ("www.example.com", "example.com", "zwei.example.com", "three.example.com")
@@ -308,6 +310,19 @@ def test_headers_that_claim_something_never_get_through(front: Stage) -> None:
     ]
 
 
+def test_nobody_takes_away_what_is_said_by_naming_it(front: Stage) -> None:
+    """A header that Connection names is for one hop alone (RFC 9110 7.6.1)."""
+    named = ", ".join(("close", *TOLD, "X-Request-ID", "Host", "Authorization"))
+    token = ("Authorization", "Bearer a.b")
+    assert front.get("/", ("Connection", named), token).status == 200
+    (seen,) = front.plone.seen
+    assert [seen[name] for name in ("Host", *TOLD)] == [
+        *("www.example.com", "www.example.com", "http", "127.0.0.1", "127.0.0.1")
+    ]
+    assert len(str(seen["X-Request-ID"])) == 32
+    assert seen["Authorization"] == "Bearer a.b"
+
+
 def test_no_internal_redirect_by_a_response_header(front: Stage) -> None:
     front.plone.default = Answer((("X-Accel-Redirect", "/other"), HTML), body=b"mine")
 
@@ -320,16 +335,15 @@ def test_what_the_public_need_not_know_is_hidden(front: Stage) -> None:
 
     reply = front.get("/", ("X-Forwarded-For", "1.2.3.4"))
 
-    assert (reply["Server"], reply["X-Powered-By"], reply.result) == (
-        "nginx",
-        None,
-        None,
-    )
+    assert (reply["Server"] or "").lower() == front.web
+    assert (reply["X-Powered-By"], reply.result) == (None, None)
 
 
 @pytest.mark.parametrize("host", ["evil.example.org", "www.example.com.evil", "a", "_"])
 def test_an_unknown_host_gets_no_answer(front: Stage, host: str) -> None:
-    assert front.get("/", ("Host", host)).status == 0
+    front.plone.forget()
+    assert front.get("/", ("Host", host)).status == stage.UNKNOWN[front.web]
+    assert not front.plone.seen
 
 
 @pytest.mark.parametrize(
@@ -395,11 +409,13 @@ def test_slow_senders_starve_nobody(front: Stage) -> None:
 def _is_closed(connection: socket.socket) -> bool:
     connection.settimeout(0)
     try:
-        return connection.recv(1024) == b""
+        while connection.recv(1024):
+            pass  # a word of farewell
     except BlockingIOError:
         return False
     except ConnectionError:
-        return True
+        pass
+    return True
 
 
 def test_all_clients_down_is_a_friendly_page(front: Stage) -> None:
@@ -409,30 +425,30 @@ def test_all_clients_down_is_a_friendly_page(front: Stage) -> None:
     finally:
         for name, port in ports.items():
             front.plone.start(name, port)
-    assert (reply.status, reply["Retry-After"]) == (502, "10")
+    assert reply.status in {502, 503}
+    assert reply["Retry-After"] == "10"
     assert (reply["Cache-Control"], reply["Content-Type"]) == ("no-store", PAGE)
-    assert b"nginx" not in reply.body
+    assert front.web.encode() not in reply.body.lower()
+    assert re.search(b"Back soon.*Reference: [0-9a-f]{32}<", reply.body)
 
 
 def test_a_reload_loses_no_request_and_takes_the_new_tree(front: Stage) -> None:
     with stage.load(8, lambda: front.get("/x")) as replies:
         for number in range(3):
             front.install([("strict-origin-when", f"strict-{number}")])
-            pid = Path(front.stack.folders.var, "nginx.pid").read_text()
-            os.kill(int(pid), signal.SIGHUP)
+            front.reload_web()
             wanted = f"strict-{number}-cross-origin"
-            while front.get("/")["Referrer-Policy"] != wanted:
-                time.sleep(0.05)
+            assert front.get("/")["Referrer-Policy"] == wanted
             time.sleep(0.3)
     front.install()
-    os.kill(int(pid), signal.SIGHUP)
+    front.reload_web()
 
     assert stage.statuses(replies) == {200: len(replies)}
     assert len(replies) > 100
 
 
 @pytest.fixture(scope="module")
-def with_tls(certificate: tuple[str, str]) -> Iterator[Stage]:
+def with_tls(certificate: tuple[str, str], web: str) -> Iterator[Stage]:
     pair: dict[str, Any] = {"certificate": certificate[0], "key": certificate[1]}
     seen: dict[str, Any] = {"scheme": "https", "url_port": 443}
     sites = (
@@ -447,8 +463,8 @@ def with_tls(certificate: tuple[str, str]) -> Iterator[Stage]:
         ),
         site("plain.example.com", "/Plain"),
     )
-    with _alone(sites=sites, tls=True) as one:
-        yield one.start("nginx")
+    with _alone(sites=sites, tls=True, web_server=web) as one:
+        yield one.start(web)
 
 
 def _tls(name: str, **versions: ssl.TLSVersion) -> ssl.SSLContext:
@@ -533,6 +549,12 @@ def test_aliases_are_led_over_tls_as_well(with_tls: Stage) -> None:
 
 @pytest.mark.parametrize("host", ["evil.org", "plain.example.com"])
 def test_an_unknown_name_gets_no_handshake(with_tls: Stage, host: str) -> None:
+    """Apache cannot refuse it: no site is served over it, nor its own certificate."""
+    if with_tls.web == "apache":
+        with_tls.plone.forget()
+        assert _secure(with_tls, host).status == 421
+        assert not with_tls.plone.seen
+        return
     with pytest.raises(ssl.SSLError, match=r"(?i)unrecognized.name"):
         _secure(with_tls, host)
 
@@ -578,18 +600,22 @@ def test_http_2_is_offered(with_tls: Stage) -> None:
         assert secure.selected_alpn_protocol() == "h2"
 
 
-def test_ipv6_serves_redirects_and_shows_the_result_to_this_machine() -> None:
-    with _alone(bind="::1").start("nginx") as one:
+def test_ipv6_serves_redirects_and_shows_the_result_to_this_machine(web: str) -> None:
+    with _alone(bind="::1", web_server=web).start(web) as one:
         one.plone.default = Answer((("X-Cache", "HIT"), PRIVATE, HTML))
         assert one.get("/").result == "HIT"
         assert one.plone.seen[0]["X-Forwarded-For"] == "::1"
         assert one.get("/", ("Host", "example.com")).status == 301
-        assert one.get("/", ("Host", "evil.org")).status == 0
+        assert one.get("/", ("Host", "evil.org")).status == stage.UNKNOWN[web]
 
 
-def test_only_the_loopback_sees_the_result() -> None:
+def test_only_the_loopback_sees_the_result(web: str) -> None:
     # 127.0.0.1 counts as far away here: what decides is the list of near addresses.
-    with _alone(changes=[("127.0.0.0/8 1;", "127.0.0.2/32 1;")]).start("nginx") as one:
+    before, after = {
+        "nginx": ("127.0.0.0/8 1;", "127.0.0.2/32 1;"),
+        "apache": ("'127.0.0.0/8'", "'127.0.0.2/32'"),
+    }[web]
+    with _alone(changes=[(before, after)], web_server=web).start(web) as one:
         one.plone.default = Answer((("X-Cache", "HIT"), PRIVATE, HTML))
         host = ("Host", "www.example.com")
         forwarded = ("X-Forwarded-For", "")
@@ -632,24 +658,13 @@ def test_older_and_newer_versions_get_words_that_they_know() -> None:
     assert "http2 on;" in texts[1, 27, 0][1]
 
 
-def _reload(one: Stage) -> None:
-    """Let nginx read its files again, and wait until it has."""
-    pid = int(Path(one.stack.folders.var, "nginx.pid").read_text())
-    before = _children(pid)
-    os.kill(pid, signal.SIGHUP)
-    stage.until(lambda: bool(_children(pid)) and not before & _children(pid), 5)
-
-
-def _children(pid: int) -> set[str]:
-    return set(Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
-
-
 @pytest.fixture(scope="module")
-def behind() -> Iterator[Stage]:
-    """Give an nginx that believes a proxy at 127.0.0.2."""
+def behind(web: str) -> Iterator[Stage]:
+    """Give one that believes a proxy at 127.0.0.2."""
     shown = Maintenance(allow=("127.0.0.1/32", "203.0.113.9/32"))
-    with _alone(trusted_proxies=("127.0.0.2/32",), maintenance=shown) as one:
-        yield one.start("nginx")
+    trusted = ("127.0.0.2/32",)
+    with _alone(trusted_proxies=trusted, maintenance=shown, web_server=web) as one:
+        yield one.start(web)
 
 
 @pytest.mark.parametrize(
@@ -676,7 +691,7 @@ def test_a_trusted_proxy_names_the_visitor(
     assert seen["X-Forwarded-For"] == seen["X-Real-IP"] == visitor
     # What only somebody at this very machine sees.
     assert reply["X-Cache"] is None
-    log = Path(behind.stack.folders.log, "stack-nginx-access.log")
+    log = behind.log()
     # A line is written when the answer is gone.
     stage.until(lambda: f"{path} " in log.read_text("utf-8"))
     line = next(one for one in log.read_text("utf-8").splitlines() if f"{path} " in one)
@@ -684,33 +699,29 @@ def test_a_trusted_proxy_names_the_visitor(
 
 
 def test_in_maintenance_the_visitor_counts_not_the_proxy(behind: Stage) -> None:
-    path = Path(behind.stack.maintenance_file)
-    path.write_text("www.example.com 1;\n")
+    behind.maintain("www.example.com")
     try:
-        _reload(behind)
         for claimed, status in (("203.0.113.9", 200), ("203.0.113.8", 503)):
             header = ("X-Forwarded-For", claimed)
             assert behind.get("/", header, source="127.0.0.2").status == status
     finally:
-        path.unlink()
-        _reload(behind)
+        behind.maintain()
 
 
 def test_a_reload_is_over_when_no_old_worker_takes_visitors(front: Stage) -> None:
-    nginx = Nginx(front.stack, 5)
-    pid = nginx.master()
-    slow = min(nginx.workers())
+    server: Any = roles.web_server(front.stack)
+    slow = min(server.workers())
     done = threading.Event()
 
     def reload() -> None:
-        nginx.reload(lambda: os.kill(pid, signal.SIGHUP))
+        front.reload_web()
         done.set()
 
     thread = threading.Thread(target=reload)
     os.kill(slow, signal.SIGSTOP)
     try:
         thread.start()
-        stage.until(lambda: len(nginx.workers()) > 1, 10)
+        stage.until(lambda: len(server.workers()) > 1, 10)
         assert not done.wait(1)
     finally:
         os.kill(slow, signal.SIGCONT)
@@ -719,17 +730,15 @@ def test_a_reload_is_over_when_no_old_worker_takes_visitors(front: Stage) -> Non
 
 
 @pytest.mark.parametrize("own", [False, True])
-def test_maintenance(tmp_path: Path, own: bool) -> None:  # noqa: FBT001
+def test_maintenance(tmp_path: Path, own: bool, web: str) -> None:  # noqa: FBT001
     page = tmp_path / "it's down.html"
     page.write_text("<p>Own page")
     page.parent.chmod(0o755)
     shown = Maintenance(page=str(page) if own else "", allow=("127.0.0.2/32",))
-    with _alone(maintenance=shown).start("nginx") as one:
+    with _alone(maintenance=shown, web_server=web).start(web) as one:
         two = ("Host", "two.example.com")
         assert one.get("/").status == 200
-        path = Path(one.stack.maintenance_file)
-        path.write_text("# hosts\nwww.example.com 1;\nexample.com 1;\n")
-        _reload(one)
+        one.maintain("www.example.com", "example.com")
         for method in ("GET", "HEAD", "POST"):
             body = b"x" if method == "POST" else b""
             reply = one.get("/a/b?c=d", method=method, body=body)
@@ -742,6 +751,5 @@ def test_maintenance(tmp_path: Path, own: bool) -> None:  # noqa: FBT001
         assert one.get("/", source="127.0.0.2").status == 200
         assert one.get("/manage", source="127.0.0.2").status == 404
 
-        path.unlink()
-        _reload(one)
+        one.maintain()
         assert one.get("/").status == 200

@@ -29,6 +29,9 @@ ZEO_QUESTION, ZEO_ANSWER = b"\x00\x00\x00\x04ruok", b"last-transaction"
 
 ZEO_CONNECTIONS = re.compile(rb'"connections": (\d+)')
 
+MISDIRECTED = 421
+"""What another web server says where no site has the host (RFC 9110 15.5.20)."""
+
 UNKNOWN_HOST = "unknown-host.invalid"
 
 
@@ -82,7 +85,8 @@ def _opens(health: Health, timeout: float) -> str:
 
 
 def _answers(health: Health, timeout: float) -> str:
-    status = _get(health, timeout, "localhost")
+    host = UNKNOWN_HOST if health.status == MISDIRECTED else "localhost"
+    status = _get(health, timeout, host)
     return OK if status == health.status else f"status {status}, not {health.status}"
 
 

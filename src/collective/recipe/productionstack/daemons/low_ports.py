@@ -12,6 +12,7 @@ from collective.recipe.productionstack.machine import run
 
 FIRST = "sys/net/ipv4/ip_unprivileged_port_start"
 CAP_NET_BIND_SERVICE = 10
+WEB_SERVERS = ("nginx", "apache2", "httpd")
 UNITS = Path("/etc/systemd/system")
 
 
@@ -35,10 +36,11 @@ def trouble(port: int, folder: str, pids: Collection[int] = ()) -> str:
 
 
 def _is_given(folder: str) -> bool:
-    """Whether nginx has the capability of its own, or a unit of root's gives it."""
-    with suppress(OSError):
-        if os.getxattr(run.find("nginx") or "", "security.capability"):
-            return True
+    """Whether a web server has the capability itself, or a unit of root's gives it."""
+    for program in filter(None, map(run.find, WEB_SERVERS)):
+        with suppress(OSError):
+            if os.getxattr(program, "security.capability"):
+                return True
     texts = (_text(one) for one in UNITS.glob("*.service"))
     return any("CAP_NET_BIND_SERVICE" in text and folder in text for text in texts)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 from typing import Protocol
 
+from collective.recipe.productionstack.daemons.apache import config as apache
 from collective.recipe.productionstack.daemons.cron import config as cron
 from collective.recipe.productionstack.daemons.haproxy import config as haproxy
 from collective.recipe.productionstack.daemons.logrotate import config as logrotate
@@ -60,7 +61,10 @@ class Service(Protocol):
         """Return how the daemon is asked about the files."""
 
 
-SERVICES: tuple[Service, ...] = (haproxy, varnish, nginx, supervisor, logrotate, cron)
+SERVICES: tuple[Service, ...] = (
+    *(haproxy, varnish, nginx, apache),
+    *(supervisor, logrotate, cron),
+)
 """In the order in which their programs start, the watchdog (supervisor's) last."""
 
 TAKEN = frozenset({SUPERVISOR, supervisor.WATCHDOG, *(one.NAME for one in SERVICES)})

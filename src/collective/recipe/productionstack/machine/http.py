@@ -7,9 +7,10 @@ import socket
 
 from collective.recipe.productionstack.model.address import Address
 
-GREETING = b"PROXY UNKNOWN\r\n"
+GREETING = b"PROXY UNKNOWN ::1 ::1 0 0\r\n"
 """How a connection that stands for nobody else begins, in version 1 of HAProxy's
-protocol (doc/proxy-protocol.txt 2.1): whoever connects is who asks."""
+protocol (doc/proxy-protocol.txt 2.1): whoever connects is who asks. What stands behind
+UNKNOWN is for nobody; Apache cannot read less than 16 bytes."""
 
 
 def connection(

@@ -160,8 +160,9 @@ class CoreOptions:
         shown="127.0.0.1:`port-base` + 5",
     )
     web_server: str = option(
-        "The web server in front; `none` leaves it out.",
-        choice("nginx", "none"),
+        "The web server in front: `nginx`, or `apache`, which cannot do all that nginx"
+        " can (see how-to/use-apache.md); `none` leaves it out.",
+        choice("nginx", "apache", "none"),
         example="none",
         default="nginx",
     )

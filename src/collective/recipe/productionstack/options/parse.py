@@ -16,7 +16,10 @@ LONGEST_NUMBER = 9
 MEGABYTES = {"M": 1, "G": 1024}
 DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
-SERVICE_NAMES = ("nginx", "varnish", "haproxy", "supervisor", "logrotate", "cron")
+SERVICE_NAMES = (
+    *("nginx", "apache", "varnish", "haproxy"),
+    *("supervisor", "logrotate", "cron"),
+)
 
 URL_SEGMENT = re.compile(r"[A-Za-z0-9@+_.~-]+")
 MAIL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._%+-]*(@[A-Za-z0-9][A-Za-z0-9.-]*)?")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from pathlib import Path
 
+from collective.recipe.productionstack.daemons import cannot
 from collective.recipe.productionstack.daemons import low_ports
 from collective.recipe.productionstack.daemons import outdated
 from collective.recipe.productionstack.model.chain import LISTENERS
@@ -41,13 +42,7 @@ def warnings(stack: Stack, *, given: Callable[[str, str], bool]) -> Iterator[str
     yield from _blob_warnings(stack)
     yield from _listeners(stack)
     yield from _fronts(stack, given=given)
-    if stack.front.micro_cache == "off" and not given(stack.name, "micro-cache"):
-        yield (
-            f"[{stack.name}] micro-cache: off, since {stack.folders.templates}/"
-            f"{stack.chain.proxy_cache} holds templates of yours, and the web server"
-            " would answer before them. Where they do not look at who asks, write:"
-            " micro-cache = on"
-        )
+    yield from _lacking(stack, given=given)
     yield from _stars(stack)
     yield from _old(stack)
     yield from _secrets(stack)
@@ -92,6 +87,24 @@ def _fronts(stack: Stack, *, given: Callable[[str, str], bool]) -> Iterator[str]
             f"[{stack.name}] sites: {host} is https elsewhere, so every visitor seems"
             f" to come from there{limits}. Write its address:"
             " trusted-proxies = 127.0.0.1"
+        )
+
+
+def _lacking(stack: Stack, *, given: Callable[[str, str], bool]) -> Iterator[str]:
+    """Yield what the web server does not do, by its nature or for a reason."""
+    lacking = cannot.lacks(stack.chain.web_server)
+    for lack in lacking:
+        chosen = getattr(stack.front, lack.field) != lack.instead
+        if chosen and given(stack.name, lack.option):
+            yield f"[{stack.name}] {lack.option}: {lack.what}. {lack.remedy}"
+    could = "micro-cache" not in {one.option for one in lacking}
+    off = stack.front.micro_cache == "off" and could
+    if off and not given(stack.name, "micro-cache"):
+        yield (
+            f"[{stack.name}] micro-cache: off, since {stack.folders.templates}/"
+            f"{stack.chain.proxy_cache} holds templates of yours, and the web server"
+            " would answer before them. Where they do not look at who asks, write:"
+            " micro-cache = on"
         )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from collective.recipe.productionstack import errors
+from collective.recipe.productionstack.daemons import cannot
 from collective.recipe.productionstack.daemons import registry
 from collective.recipe.productionstack.reference import files
 
@@ -67,6 +68,8 @@ def page() -> Iterator[str]:
     asked = [check for one in registry.SERVICES for check in one.checks(files.sample())]
     for check in asked:
         found["tree"] |= {Text(said, remedy) for said, remedy in check.remedies}
+    for lack in (one for some in cannot.LACKS.values() for one in some):
+        found["plan"].add(Text(lack.what, lack.remedy))
     for room, title in ROOMS.items():
         if lines := found.get(room):
             yield f"## {title}"

@@ -23,7 +23,9 @@ from collective.recipe.productionstack.model.stack import Stack
 from collective.recipe.productionstack.tree import trees
 
 ORIGIN = re.compile(r"(?<!for )\[[^\]]+\] [a-z][a-z-]*")
-LINE_NUMBER = re.compile(r"([\w./-]+\.(?:conf|cfg|vcl))\D{1,12}(\d+)|'?[Ll]ine (\d+)")
+LINE_NUMBER = re.compile(
+    r"([\w./-]+\.(?:conf|cfg|vcl))\D{1,12}(\d+)|'?[Ll]ine (\d+)(?: of ([\w./-]+))?"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +138,7 @@ def _complaint(check: Check, result: Result) -> str:
 def _origin(complaint: str, folder: Path, service: str) -> str:
     """Name the option behind the line that the daemon complains about."""
     for found in LINE_NUMBER.finditer(complaint):
-        name = Path(found[1] or "").name
+        name = Path(found[1] or found[4] or "").name
         number = int(found[2] or found[3])
         for path in sorted((folder / service).rglob(name or "*")):
             lines = (

@@ -113,6 +113,18 @@ def nginx_literal(value: object) -> str:
     return text.replace("$", "${dollar}")
 
 
+def apache_string(value: object) -> str:
+    """Quote a value for Apache: a backslash counts before another or a quote."""
+    text = str(value)
+    _safe(re.sub(r"[\\\"]", "", text))
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def apache_words(command: tuple[str, ...]) -> str:
+    """Join a command for Apache's pipes, which are split at what has no backslash."""
+    return " ".join(re.sub(r"([ '])", r"\\\1", _safe(word)) for word in command)
+
+
 def vcl_string(value: object) -> str:
     """Quote a value for VCL."""
     return f'"{_safe(value)}"'
@@ -175,6 +187,8 @@ FILTERS = {
     for function in (
         nginx_string,
         nginx_literal,
+        apache_string,
+        apache_words,
         vcl_string,
         vcl_regex,
         haproxy_string,

@@ -199,7 +199,7 @@ class Visit:
     def refused(self, look: Callable[[], Page]) -> None:
         """See that visitors can drop nothing."""
         for method in ("PURGE", "BAN"):
-            for hop, send in (("nginx", self.visit), (self.cache, self.at_cache)):
+            for hop, send in ((self.front, self.visit), (self.cache, self.at_cache)):
                 status = send(method).status
                 if status != REFUSED:
                     self.fail(

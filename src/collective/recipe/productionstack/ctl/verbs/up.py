@@ -122,7 +122,10 @@ def _settle(control: Control) -> Stack:
 
 
 def _refuse_intruders(control: Control, stack: Stack, seen: Survey) -> None:
-    ours = {name: seen.pids(name) for name in seen.roots}
+    names = [one.name for one in stack.announced.programs]
+    # What is no longer part of the stack is stopped before its successor starts.
+    leaving = {pid for name in seen.infos.keys() - names for pid in seen.pids(name)}
+    ours = {name: seen.pids(name) | leaving for name in names}
     found = intruders.found(stack, ours)
     if found:
         shown = "\n".join(f"    {one}" for one in found)

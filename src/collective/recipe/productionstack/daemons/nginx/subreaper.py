@@ -63,9 +63,13 @@ def main(command: list[str]) -> int:
 
 
 def lock_path() -> str:
-    """Return the file that every process of our nginx holds; a stack has one."""
+    """Return the file that every process of our nginx holds; a stack has one.
+
+    Another web server that is started by this has its own.
+    """
     folder = os.environ.get("PRODUCTIONSTACK")
-    return os.path.join(folder, "nginx.lock") if folder else ""
+    name = os.environ.get("PRODUCTIONSTACK_PROGRAM", "nginx")
+    return os.path.join(folder, f"{name}.lock") if folder else ""
 
 
 def living() -> int:
@@ -114,7 +118,8 @@ def guard(other: int) -> None:
         signal.signal(getattr(signal, f"SIG{name}"), tell)
     while read_stat(other):
         time.sleep(0.1)
-    ends = {signal.SIGTERM, signal.SIGQUIT, signal.SIGINT}
+    # WINCH is Apache's QUIT.
+    ends = {signal.SIGTERM, signal.SIGQUIT, signal.SIGINT, signal.SIGWINCH}
     if ends & set(told):
         sys.exit(0)
 

@@ -60,7 +60,7 @@ def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
     values = {
         "upstream": stack.upstream_of(CACHE),
         "health_path": BALANCER_HEALTH if stack.chain.has_balancer else "/@@ok",
-        "near": stack.chain.web_server,
+        "near": near(stack),
         "tracking": tracking.pattern(),
         "purgers": purgers(stack),
         "paths": words.patterns(site.path for site in stack.sites),
@@ -82,6 +82,14 @@ def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
 def _of_frontends(stack: Stack) -> tuple[str, ...]:
     """Return the file that is there only where Node makes a site's pages."""
     return ("frontends.vcl",) if stack.frontends else ()
+
+
+def near(stack: Stack) -> str:
+    """Return the name of the web server's own listener.
+
+    The same for all: one takes another's place without a restart of the cache.
+    """
+    return "nginx" if stack.chain.has_web_server else stack.chain.web_server
 
 
 def quoted(text: str) -> str:
@@ -114,18 +122,18 @@ def programs(stack: Stack) -> tuple[Program, ...]:
     """Return what is to be supervised."""
     folders, chain = stack.folders, stack.chain
     parameters = [("vcl_path", f"{folders.applied}/varnish"), *PARAMETERS.items()]
-    socket = f"{chain.web_server}={stack.socket(NAME)},mode=0600"
+    socket = f"{near(stack)}={stack.socket(NAME)},mode=0600"
     if NAME in dict(stack.host.versions) and stack.version(NAME) >= READ_AHEAD:
         # Not less: who waits for a slow reader holds a client, which hangs up at last.
         parameters.append(("transit_buffer", "1G"))
-    near = ("-a", socket) if chain.has_web_server else ()
+    own = ("-a", socket) if chain.has_web_server else ()
     return (
         Program(
             name=NAME,
             kind=NAME,
             command=(
                 *("varnishd", "-F", "-n", f"{folders.var}/varnish"),
-                *near,
+                *own,
                 *("-a", f"cache={chain.cache}", "-a", f"purge={chain.purge}"),
                 *("-T", "127.0.0.1:0"),
                 *storages(stack.caching),
@@ -138,7 +146,7 @@ def programs(stack: Stack) -> tuple[Program, ...]:
             ),
             # The purge listener answers 405 to a GET without asking anybody.
             health=Health(address=chain.purge.to_connect, path="/", status=405),
-            listens=(chain.cache, chain.purge, *([stack.socket(NAME)] if near else [])),
+            listens=(chain.cache, chain.purge, *([stack.socket(NAME)] if own else [])),
             start_seconds=3,
             reload="vcl",
             tree_files=("varnish/",),

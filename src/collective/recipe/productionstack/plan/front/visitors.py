@@ -10,7 +10,9 @@ from dataclasses import field
 from ipaddress import IPv4Network
 from ipaddress import IPv6Network
 from ipaddress import ip_network
+from typing import Any
 
+from collective.recipe.productionstack.daemons import cannot
 from collective.recipe.productionstack.errors import Problem
 from collective.recipe.productionstack.model.chain import Chain
 from collective.recipe.productionstack.model.clients import Zope
@@ -45,11 +47,17 @@ def front(
         *_greetings(part, options),
         *_quic(part, options, around),
     ]
-    limits = options.rate_limits
+    values: dict[str, Any] = {"max_upload": options.max_upload or 0}
     if hidden(around.sites, around.chain) and not given("rate-limits"):
-        limits = "off"  # they would meet all visitors together
-    upload = options.max_upload or 0
-    return fill(Front, options, rate_limits=limits, max_upload=upload), found
+        values["rate_limits"] = "off"  # they would meet all visitors together
+    lacking = cannot.lacks(around.chain.web_server)
+    for lack in (one for one in lacking if one.refused):
+        if not given(lack.option):
+            values[lack.field] = lack.instead
+        elif getattr(options, lack.field) != lack.instead:
+            shown = str(getattr(options, lack.field))
+            found.append(_problem(part, lack.option, shown, lack.what, lack.remedy))
+    return fill(Front, options, **values), found
 
 
 def hidden(sites: tuple[Site, ...], chain: Chain) -> str:
@@ -107,7 +115,8 @@ def _greetings(part: str, options: StackOptions) -> Iterator[Problem]:
 def _quic(part: str, options: StackOptions, around: Around) -> Iterator[Problem]:
     """Yield why HTTP/3 could not be had."""
     chain = around.chain
-    if options.http3 == "off":
+    lacking = {lack.option for lack in cannot.lacks(chain.web_server)}
+    if options.http3 == "off" or "http3" in lacking:
         return
     version = around.versions.get(chain.web_server, HTTP3_SINCE)
     if not chain.https:

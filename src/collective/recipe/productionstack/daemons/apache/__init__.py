@@ -1,0 +1,1 @@
+"""Apache: another web server in front."""

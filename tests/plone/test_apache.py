@@ -1,0 +1,53 @@
+"""A running site goes from nginx to Apache and back, with the real Plone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.plonesite import PloneSite
+
+
+@pytest.fixture(scope="module")
+def behind_apache(plone: PloneSite) -> Iterator[PloneSite]:
+    """Give the site with another web server, exchanged while all else runs."""
+    plone.settle()
+    clients = {name: plone.pid(name) for name in ("instance1", "instance2")}
+    _exchange(plone, "web-server = apache", "apache", "nginx")
+    assert {name: plone.pid(name) for name in clients} == clients
+    yield plone
+    _exchange(plone, "", "nginx", "apache")
+    plone.settle()
+
+
+def _exchange(site: PloneSite, option: str, new: str, old: str) -> None:
+    site.configure(stack=option)
+    site.buildout().good()
+    told = site.stack("reload")
+    assert told.status == 1
+    assert f"{new} is new: bin/stack up starts it" in told.errors
+    assert f"{old} is no longer part of the stack but runs" in told.errors
+    site.stack("up").good()
+    assert site.pid(new)
+    assert site.get("/").status == 200
+
+
+def test_visitors_and_editors_are_served(behind_apache: PloneSite) -> None:
+    behind_apache.stack("plone-caching").good()
+    behind_apache.stack("purge-check").good()
+    assert behind_apache.status()["ok"]
+    behind_apache.make("Document", "apache-page", title="First")
+    first = behind_apache.get("/apache-page")
+    again = behind_apache.get("/apache-page")
+    assert (again.status, again.cache) == (200, "HIT"), (first, again.headers)
+    changed = behind_apache.api("PATCH", "/apache-page", {"title": "Second"})
+    assert changed.status == 204
+    behind_apache.wait(
+        lambda: "Second" in behind_apache.get("/apache-page").text, 2, "the edit"
+    )
+
+
+def test_explain_draws_it(behind_apache: PloneSite) -> None:
+    said = behind_apache.stack("explain").good().output
+    assert "Apache  http" in said
