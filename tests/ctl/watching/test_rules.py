@@ -107,6 +107,25 @@ def test_stopped_by_hand_is_no_exit() -> None:
     assert kinds(clock.look(one(pid=200))) == []
 
 
+def test_what_stays_stopped_is_told() -> None:
+    """A restart that was killed leaves what it had stopped, and nobody starts it."""
+    clock = Clock()
+    clock.look(one())
+    stopped = one(0, state="STOPPED", answers=False)
+    for judgement in clock.looks(25, stopped):
+        assert not judgement.troubles
+    assert clock.look(stopped).troubles == {
+        "one stopped": "one has been stopped for minutes, and nothing starts it again"
+    }
+    assert not clock.look(one(101, ours=True)).troubles
+
+
+def test_what_is_given_up_is_told_once() -> None:
+    clock = Clock(Judge(LIMIT, ["one"]))
+    stopped = one(0, state="STOPPED", answers=False)
+    assert kinds(clock.looks(50, stopped)[-1]) == ["one down"]
+
+
 def test_what_supervisord_gives_up_is_told() -> None:
     clock = Clock()
     dead = Seen(name="nginx", is_client=False, state="FATAL", answers=False)

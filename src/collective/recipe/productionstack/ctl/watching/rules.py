@@ -138,6 +138,10 @@ class Judge:
             yield f"{name} down", f"{name} ended again and again and was given up"
         elif number:
             yield f"{name} exits", f"{name} ended by itself, {times} in the last hour"
+        stopped = one.state == "STOPPED" and not history.given_up
+        if stopped and now - history.answered > SILENT_SECONDS:
+            text = "has been stopped for minutes, and nothing starts it again"
+            yield f"{name} stopped", f"{name} {text}"
         if self._is_silent(now, one, history):
             yield f"{name} silent", f"{name} runs but has not answered for minutes"
         if history.refusal:
