@@ -35,7 +35,7 @@ from collective.recipe.productionstack.daemons import cannot
 from collective.recipe.productionstack.daemons import roles
 from collective.recipe.productionstack.daemons.haproxy.control import Haproxy
 from collective.recipe.productionstack.machine import run
-from collective.recipe.productionstack.machine.http import GREETING
+from collective.recipe.productionstack.machine.net.http import GREETING
 from collective.recipe.productionstack.machine.run import Result
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.announced import Log

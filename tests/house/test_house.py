@@ -11,7 +11,7 @@ import pytest
 
 from collective.recipe.productionstack.daemons import registry
 from collective.recipe.productionstack.daemons.registry import Service
-from collective.recipe.productionstack.options.parse import SERVICE_NAMES
+from collective.recipe.productionstack.options.values.parse import SERVICE_NAMES
 
 CHECKOUT = Path(__file__).parents[2]
 SOURCE = CHECKOUT / "src/collective/recipe/productionstack"
@@ -50,6 +50,16 @@ def test_sizes(path: Path) -> None:
     assert len(path.read_text("utf-8").splitlines()) <= 300
     long = [f.name for f in functions(path) if (f.end_lineno or 0) - f.lineno >= 40]
     assert long == []
+
+
+ROOMS = sorted({path.parent for path in MODULES})
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=name)
+def test_rooms(room: Path) -> None:
+    """A folder has at most 12 modules; each verb has one of its own."""
+    modules = [one for one in room.glob("*.py") if one.name != "__init__.py"]
+    assert len(modules) <= 12 or name(room) == "ctl/verbs"
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
@@ -101,7 +111,8 @@ def missing_pieces(service: str) -> list[str]:
         f"templates/{service}/": any((SOURCE / "templates" / service).rglob("*.j2")),
         f"SERVICES in daemons/registry.py: {service}": service
         in {one.NAME for one in registry.SERVICES},
-        f"SERVICE_NAMES in options/parse.py: {service}": service in SERVICE_NAMES,
+        f"SERVICE_NAMES in options/values/parse.py: {service}": service
+        in SERVICE_NAMES,
         f"RECIPES in setup.py: {service}": f'"{service}",' in setup,
         f"tests/daemons/{service}/test_config.py": (
             CHECKOUT / f"tests/daemons/{service}/test_config.py"

@@ -10,10 +10,10 @@ from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.options.load import OPTIONS
 from collective.recipe.productionstack.options.load import StackOptions
 from collective.recipe.productionstack.options.load import load
-from collective.recipe.productionstack.options.names import host_name
-from collective.recipe.productionstack.options.parse import address
-from collective.recipe.productionstack.options.parse import file_path
-from collective.recipe.productionstack.options.parse import zodb_path
+from collective.recipe.productionstack.options.values.names import host_name
+from collective.recipe.productionstack.options.values.parse import address
+from collective.recipe.productionstack.options.values.parse import file_path
+from collective.recipe.productionstack.options.values.parse import zodb_path
 
 
 @pytest.mark.parametrize("name", OPTIONS)

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 from collective.recipe.productionstack.daemons.cron import config as cron
 from collective.recipe.productionstack.daemons.nginx import config as nginx
 from collective.recipe.productionstack.machine import run
-from collective.recipe.productionstack.machine import tls
 from collective.recipe.productionstack.machine import waiting
+from collective.recipe.productionstack.machine.net import tls
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.front import Acme
 from collective.recipe.productionstack.model.stack import Stack

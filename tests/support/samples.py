@@ -23,7 +23,7 @@ from collective.recipe.productionstack.model.stack import Stack
 from collective.recipe.productionstack.model.storage import Backup
 from collective.recipe.productionstack.model.storage import Data
 from collective.recipe.productionstack.model.storage import Storage
-from collective.recipe.productionstack.options.parse import SERVICE_NAMES
+from collective.recipe.productionstack.options.values.parse import SERVICE_NAMES
 
 FOLDERS = Folders(
     buildout="/b",

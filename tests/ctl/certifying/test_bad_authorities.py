@@ -20,7 +20,7 @@ from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.watching.certificates import line
 from collective.recipe.productionstack.daemons.certificates import Certificate
 from collective.recipe.productionstack.machine import locks
-from collective.recipe.productionstack.machine import tls
+from collective.recipe.productionstack.machine.net import tls
 from collective.recipe.productionstack.machine.run import Result
 from collective.recipe.productionstack.model.front import Acme
 from collective.recipe.productionstack.model.stack import Watching

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from collective.recipe.productionstack.machine import tls
+from collective.recipe.productionstack.machine.net import tls
 from tests.support.authority import ALIAS
 from tests.support.authority import PROGRAMS
 from tests.support.authority import Authority

@@ -14,7 +14,7 @@ import pytest
 
 from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.watching.watchdog import Watchdog
-from collective.recipe.productionstack.machine import tls
+from collective.recipe.productionstack.machine.net import tls
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.stack import Stack
 from tests.support.bench import HOST

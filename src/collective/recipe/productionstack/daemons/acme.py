@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from collective.recipe.productionstack.machine import openssl
 from collective.recipe.productionstack.machine import run
+from collective.recipe.productionstack.machine.net import openssl
 from collective.recipe.productionstack.model.front import Acme
 
 ELSEWHERE = ("/usr/local/bin", "/snap/bin")

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from collective.recipe.productionstack.machine import asking
-from collective.recipe.productionstack.machine import tls
-from collective.recipe.productionstack.machine.http import GREETING
+from collective.recipe.productionstack.machine.net import tls
+from collective.recipe.productionstack.machine.net.http import GREETING
 from collective.recipe.productionstack.model.site import VirtualHost
 from collective.recipe.productionstack.model.stack import Stack
 

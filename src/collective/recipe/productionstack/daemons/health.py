@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from collective.recipe.productionstack.machine.http import connection
+from collective.recipe.productionstack.machine.net.http import connection
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.announced import Health
 from collective.recipe.productionstack.model.announced import Program

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.machine import files
-from collective.recipe.productionstack.machine import openssl
-from collective.recipe.productionstack.machine import tls
+from collective.recipe.productionstack.machine.net import openssl
+from collective.recipe.productionstack.machine.net import tls
 from collective.recipe.productionstack.model.site import CHAIN_FILE
 from collective.recipe.productionstack.model.site import KEY_FILE
 from collective.recipe.productionstack.model.site import VirtualHost

@@ -30,7 +30,7 @@ class Chain:
     """The daemon in each role (``none`` for nobody), and where the roles listen.
 
     With ``proxy_protocol`` every connection to http and https begins by saying whose it
-    is (see ``machine.http.GREETING``).
+    is (see ``machine.net.http.GREETING``).
     """
 
     web_server: str

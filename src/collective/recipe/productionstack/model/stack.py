@@ -20,11 +20,11 @@ from collective.recipe.productionstack.model.chain import CACHE
 from collective.recipe.productionstack.model.chain import WEB_SERVER
 from collective.recipe.productionstack.model.chain import Chain
 from collective.recipe.productionstack.model.clients import Zope
-from collective.recipe.productionstack.model.codec import revive
 from collective.recipe.productionstack.model.folders import Folders
-from collective.recipe.productionstack.model.format_one import grouped
 from collective.recipe.productionstack.model.front import Acme
 from collective.recipe.productionstack.model.front import Front
+from collective.recipe.productionstack.model.saved.codec import revive
+from collective.recipe.productionstack.model.saved.format_one import grouped
 from collective.recipe.productionstack.model.site import Site
 from collective.recipe.productionstack.model.site import VirtualHost
 from collective.recipe.productionstack.model.storage import Data

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from collective.recipe.productionstack.options.declare import option
-from collective.recipe.productionstack.options.parse import lines
+from collective.recipe.productionstack.options.values.parse import lines
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from collective.recipe.productionstack.options.declare import option
-from collective.recipe.productionstack.options.parse import choice
-from collective.recipe.productionstack.options.parse import lines
-from collective.recipe.productionstack.options.parse import number
-from collective.recipe.productionstack.options.parse import part_names
-from collective.recipe.productionstack.options.parse import seconds
+from collective.recipe.productionstack.options.values.parse import choice
+from collective.recipe.productionstack.options.values.parse import lines
+from collective.recipe.productionstack.options.values.parse import number
+from collective.recipe.productionstack.options.values.parse import part_names
+from collective.recipe.productionstack.options.values.parse import seconds
 
 
 @dataclass(frozen=True, kw_only=True)

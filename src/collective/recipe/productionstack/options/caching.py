@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from collective.recipe.productionstack.options.declare import option
-from collective.recipe.productionstack.options.parse import choice
-from collective.recipe.productionstack.options.parse import in_bytes
-from collective.recipe.productionstack.options.parse import lines
-from collective.recipe.productionstack.options.parse import networks
-from collective.recipe.productionstack.options.parse import seconds
-from collective.recipe.productionstack.options.parse import words
+from collective.recipe.productionstack.options.values.parse import choice
+from collective.recipe.productionstack.options.values.parse import in_bytes
+from collective.recipe.productionstack.options.values.parse import lines
+from collective.recipe.productionstack.options.values.parse import networks
+from collective.recipe.productionstack.options.values.parse import seconds
+from collective.recipe.productionstack.options.values.parse import words
 
 LEAST_CACHE = 32 * 1024**2
 

@@ -6,21 +6,21 @@ from dataclasses import dataclass
 
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.options.declare import option
-from collective.recipe.productionstack.options.names import host_name
-from collective.recipe.productionstack.options.parse import SERVICE_NAMES
-from collective.recipe.productionstack.options.parse import address
-from collective.recipe.productionstack.options.parse import choice
-from collective.recipe.productionstack.options.parse import file_path
-from collective.recipe.productionstack.options.parse import lines
-from collective.recipe.productionstack.options.parse import networks
-from collective.recipe.productionstack.options.parse import number_or_part_names
-from collective.recipe.productionstack.options.parse import part_name
-from collective.recipe.productionstack.options.parse import part_names
-from collective.recipe.productionstack.options.parse import port
-from collective.recipe.productionstack.options.parse import port_base
-from collective.recipe.productionstack.options.parse import proxies
-from collective.recipe.productionstack.options.parse import service_names
 from collective.recipe.productionstack.options.tls import file_paths
+from collective.recipe.productionstack.options.values.names import host_name
+from collective.recipe.productionstack.options.values.parse import SERVICE_NAMES
+from collective.recipe.productionstack.options.values.parse import address
+from collective.recipe.productionstack.options.values.parse import choice
+from collective.recipe.productionstack.options.values.parse import file_path
+from collective.recipe.productionstack.options.values.parse import lines
+from collective.recipe.productionstack.options.values.parse import networks
+from collective.recipe.productionstack.options.values.parse import number_or_part_names
+from collective.recipe.productionstack.options.values.parse import part_name
+from collective.recipe.productionstack.options.values.parse import part_names
+from collective.recipe.productionstack.options.values.parse import port
+from collective.recipe.productionstack.options.values.parse import port_base
+from collective.recipe.productionstack.options.values.parse import proxies
+from collective.recipe.productionstack.options.values.parse import service_names
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from collective.recipe.productionstack.options.declare import option
-from collective.recipe.productionstack.options.parse import choice
-from collective.recipe.productionstack.options.parse import file_path
-from collective.recipe.productionstack.options.parse import in_bytes
-from collective.recipe.productionstack.options.parse import networks
-from collective.recipe.productionstack.options.parse import proxies
+from collective.recipe.productionstack.options.values.parse import choice
+from collective.recipe.productionstack.options.values.parse import file_path
+from collective.recipe.productionstack.options.values.parse import in_bytes
+from collective.recipe.productionstack.options.values.parse import networks
+from collective.recipe.productionstack.options.values.parse import proxies
 
 TWO_YEARS = 63072000
 """What Mozilla's guideline 6.0 has."""

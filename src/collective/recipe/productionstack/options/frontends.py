@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.options.declare import option
-from collective.recipe.productionstack.options.parse import address
-from collective.recipe.productionstack.options.parse import file_path
-from collective.recipe.productionstack.options.parse import number
+from collective.recipe.productionstack.options.values.parse import address
+from collective.recipe.productionstack.options.values.parse import file_path
+from collective.recipe.productionstack.options.values.parse import number
 
 CLASSIC, VOLTO = "classic", "volto"
 MOST = 16

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from collective.recipe.productionstack.model.storage import Keeping
-from collective.recipe.productionstack.options.copies import copy_targets
-from collective.recipe.productionstack.options.copies import kept_copies
 from collective.recipe.productionstack.options.declare import fill
 from collective.recipe.productionstack.options.declare import option
-from collective.recipe.productionstack.options.parse import day_and_time
-from collective.recipe.productionstack.options.parse import file_path
-from collective.recipe.productionstack.options.parse import mail_addresses
-from collective.recipe.productionstack.options.parse import number
-from collective.recipe.productionstack.options.parse import time_of_day
+from collective.recipe.productionstack.options.values.copies import copy_targets
+from collective.recipe.productionstack.options.values.copies import kept_copies
+from collective.recipe.productionstack.options.values.parse import day_and_time
+from collective.recipe.productionstack.options.values.parse import file_path
+from collective.recipe.productionstack.options.values.parse import mail_addresses
+from collective.recipe.productionstack.options.values.parse import number
+from collective.recipe.productionstack.options.values.parse import time_of_day
 
 
 @dataclass(frozen=True, kw_only=True)

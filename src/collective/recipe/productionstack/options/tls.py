@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 
 from collective.recipe.productionstack.options.declare import option
-from collective.recipe.productionstack.options.parse import choice
-from collective.recipe.productionstack.options.parse import file_path
+from collective.recipe.productionstack.options.values.parse import choice
+from collective.recipe.productionstack.options.values.parse import file_path
 
 CLIENTS = ("certbot", "lego")
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from collective.recipe.productionstack.model.stack import Watching
 from collective.recipe.productionstack.options.declare import option
-from collective.recipe.productionstack.options.parse import in_bytes
-from collective.recipe.productionstack.options.parse import mail_addresses
-from collective.recipe.productionstack.options.parse import web_address
+from collective.recipe.productionstack.options.values.parse import in_bytes
+from collective.recipe.productionstack.options.values.parse import mail_addresses
+from collective.recipe.productionstack.options.values.parse import web_address
 
 LEAST_MEMORY = 256 * 1024**2
 

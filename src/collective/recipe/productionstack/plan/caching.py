@@ -10,8 +10,8 @@ from collective.recipe.productionstack.model.caching import Caching
 from collective.recipe.productionstack.model.caching import Rule
 from collective.recipe.productionstack.options.declare import fill
 from collective.recipe.productionstack.options.load import StackOptions
-from collective.recipe.productionstack.options.parse import number
-from collective.recipe.productionstack.options.parse import url_path
+from collective.recipe.productionstack.options.values.parse import number
+from collective.recipe.productionstack.options.values.parse import url_path
 from collective.recipe.productionstack.plan.facts import Facts
 
 USUAL = Caching()

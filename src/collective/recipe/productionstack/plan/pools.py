@@ -11,7 +11,7 @@ from collective.recipe.productionstack.model.clients import Client
 from collective.recipe.productionstack.model.clients import Pool
 from collective.recipe.productionstack.options.declare import fill
 from collective.recipe.productionstack.options.load import StackOptions
-from collective.recipe.productionstack.options.parse import url_path
+from collective.recipe.productionstack.options.values.parse import url_path
 
 EDITORS = "editors"
 

@@ -25,8 +25,8 @@ from collective.recipe.productionstack.model.announced import Health
 from collective.recipe.productionstack.model.announced import Log
 from collective.recipe.productionstack.model.announced import Program
 from collective.recipe.productionstack.model.clients import Client
-from collective.recipe.productionstack.options import parse
 from collective.recipe.productionstack.options.load import StackOptions
+from collective.recipe.productionstack.options.values import parse
 from collective.recipe.productionstack.plan.facts import Facts
 from collective.recipe.productionstack.sources import zope2instance
 

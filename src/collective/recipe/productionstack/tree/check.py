@@ -11,10 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from collective.recipe.productionstack.machine import openssl
 from collective.recipe.productionstack.machine import run
 from collective.recipe.productionstack.machine import scratch as scratches
-from collective.recipe.productionstack.machine import tls
+from collective.recipe.productionstack.machine.net import openssl
+from collective.recipe.productionstack.machine.net import tls
 from collective.recipe.productionstack.machine.run import Result
 from collective.recipe.productionstack.model.announced import Check
 from collective.recipe.productionstack.model.site import CHAIN_FILE

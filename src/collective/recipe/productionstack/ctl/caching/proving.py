@@ -13,7 +13,7 @@ from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.traffic import pages
 from collective.recipe.productionstack.ctl.traffic.pages import Page
 from collective.recipe.productionstack.daemons import roles
-from collective.recipe.productionstack.machine.http import connection
+from collective.recipe.productionstack.machine.net.http import connection
 from collective.recipe.productionstack.model.chain import CACHE
 from collective.recipe.productionstack.model.chain import WEB_SERVER
 from collective.recipe.productionstack.model.site import Site

@@ -14,7 +14,7 @@ from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.daemons import roles
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.errors import printable
-from collective.recipe.productionstack.machine.http import connection
+from collective.recipe.productionstack.machine.net.http import connection
 from collective.recipe.productionstack.model.site import Site
 from collective.recipe.productionstack.model.site import readable
 from collective.recipe.productionstack.model.stack import Stack

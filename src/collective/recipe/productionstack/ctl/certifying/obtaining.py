@@ -13,9 +13,9 @@ from collective.recipe.productionstack.daemons import pairs
 from collective.recipe.productionstack.daemons.acme import Order
 from collective.recipe.productionstack.daemons.pairs import OwnPair
 from collective.recipe.productionstack.errors import ControlError
-from collective.recipe.productionstack.machine import openssl
 from collective.recipe.productionstack.machine import run
-from collective.recipe.productionstack.machine import tls
+from collective.recipe.productionstack.machine.net import openssl
+from collective.recipe.productionstack.machine.net import tls
 from collective.recipe.productionstack.model.site import CHAIN_FILE
 from collective.recipe.productionstack.model.site import KEY_FILE
 from collective.recipe.productionstack.model.site import VirtualHost

@@ -14,7 +14,7 @@ from pathlib import PurePath
 from collective.recipe.productionstack.daemons import low_ports
 from collective.recipe.productionstack.errors import printable
 from collective.recipe.productionstack.machine import processes
-from collective.recipe.productionstack.machine import sockets
+from collective.recipe.productionstack.machine.net import sockets
 from collective.recipe.productionstack.machine.processes import Table
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.chain import LISTENERS

@@ -11,7 +11,7 @@ from collective.recipe.productionstack.ctl.lifecycle.starting import Starter
 from collective.recipe.productionstack.ctl.traffic import maintenance
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.machine import waiting
-from collective.recipe.productionstack.machine.http import connection
+from collective.recipe.productionstack.machine.net.http import connection
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.site import API
 from collective.recipe.productionstack.model.site import Site

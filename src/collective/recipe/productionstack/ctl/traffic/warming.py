@@ -9,7 +9,7 @@ from collective.recipe.productionstack.ctl.screen import Steps
 from collective.recipe.productionstack.ctl.traffic import pages
 from collective.recipe.productionstack.ctl.traffic.pages import Page
 from collective.recipe.productionstack.errors import ControlError
-from collective.recipe.productionstack.machine import http
+from collective.recipe.productionstack.machine.net import http
 from collective.recipe.productionstack.model.clients import Client
 from collective.recipe.productionstack.model.site import Site
 from collective.recipe.productionstack.model.stack import Stack

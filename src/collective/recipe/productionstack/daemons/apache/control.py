@@ -9,9 +9,9 @@ from pathlib import Path
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.machine import processes
 from collective.recipe.productionstack.machine import run
-from collective.recipe.productionstack.machine import sockets
-from collective.recipe.productionstack.machine import tls
 from collective.recipe.productionstack.machine import waiting
+from collective.recipe.productionstack.machine.net import sockets
+from collective.recipe.productionstack.machine.net import tls
 from collective.recipe.productionstack.model.chain import WEB_SERVER
 from collective.recipe.productionstack.model.stack import Stack
 

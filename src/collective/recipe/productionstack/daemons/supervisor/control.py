@@ -13,7 +13,7 @@ from typing import Any
 from xml.parsers.expat import ExpatError
 
 from collective.recipe.productionstack.errors import ControlError
-from collective.recipe.productionstack.machine.http import UnixConnection
+from collective.recipe.productionstack.machine.net.http import UnixConnection
 
 ALREADY_ADDED = 90
 ALREADY_STARTED = 60

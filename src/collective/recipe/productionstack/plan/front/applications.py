@@ -20,11 +20,11 @@ from collective.recipe.productionstack.model.application import KINDS
 from collective.recipe.productionstack.model.application import REDIRECT
 from collective.recipe.productionstack.model.application import STATIC
 from collective.recipe.productionstack.model.application import Application
-from collective.recipe.productionstack.options import parse
 from collective.recipe.productionstack.options.load import StackOptions
-from collective.recipe.productionstack.options.names import FOLDER
-from collective.recipe.productionstack.options.names import host_name
 from collective.recipe.productionstack.options.tls import file_paths
+from collective.recipe.productionstack.options.values import parse
+from collective.recipe.productionstack.options.values.names import FOLDER
+from collective.recipe.productionstack.options.values.names import host_name
 from collective.recipe.productionstack.plan.front import virtual_hosts
 from collective.recipe.productionstack.plan.front.hosts import Line
 from collective.recipe.productionstack.plan.front.sites import switch

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from collective.recipe.productionstack.daemons import acme
 from collective.recipe.productionstack.errors import Problem
-from collective.recipe.productionstack.machine import tls
+from collective.recipe.productionstack.machine.net import tls
 from collective.recipe.productionstack.model.folders import Folders
 from collective.recipe.productionstack.model.site import Site
 from collective.recipe.productionstack.model.site import VirtualHost

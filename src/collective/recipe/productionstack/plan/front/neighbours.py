@@ -13,7 +13,7 @@ from collective.recipe.productionstack.model.folders import Folders
 from collective.recipe.productionstack.model.site import Site
 from collective.recipe.productionstack.model.site import VirtualHost
 from collective.recipe.productionstack.options.load import StackOptions
-from collective.recipe.productionstack.options.names import ZOPES
+from collective.recipe.productionstack.options.values.names import ZOPES
 from collective.recipe.productionstack.plan.front import hosts
 from collective.recipe.productionstack.plan.front import virtual_hosts
 from collective.recipe.productionstack.plan.front.applications import ApplicationLine

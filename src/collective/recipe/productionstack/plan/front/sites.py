@@ -13,12 +13,12 @@ from collective.recipe.productionstack.model.folders import Folders
 from collective.recipe.productionstack.model.site import Site
 from collective.recipe.productionstack.options.frontends import frontend
 from collective.recipe.productionstack.options.load import StackOptions
-from collective.recipe.productionstack.options.names import folder_name
-from collective.recipe.productionstack.options.names import served_name
-from collective.recipe.productionstack.options.parse import file_path
-from collective.recipe.productionstack.options.parse import lines as parse_lines
-from collective.recipe.productionstack.options.parse import zodb_path
 from collective.recipe.productionstack.options.tls import file_paths
+from collective.recipe.productionstack.options.values.names import folder_name
+from collective.recipe.productionstack.options.values.names import served_name
+from collective.recipe.productionstack.options.values.parse import file_path
+from collective.recipe.productionstack.options.values.parse import lines as parse_lines
+from collective.recipe.productionstack.options.values.parse import zodb_path
 from collective.recipe.productionstack.plan.front import hosts
 from collective.recipe.productionstack.plan.front import virtual_hosts
 from collective.recipe.productionstack.plan.front.hosts import Line

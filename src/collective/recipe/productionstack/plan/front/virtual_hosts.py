@@ -15,8 +15,8 @@ from collective.recipe.productionstack.model.site import Site
 from collective.recipe.productionstack.model.site import VirtualHost
 from collective.recipe.productionstack.model.site import host_folder
 from collective.recipe.productionstack.options.load import StackOptions
-from collective.recipe.productionstack.options.names import host_name
-from collective.recipe.productionstack.options.parse import port
+from collective.recipe.productionstack.options.values.names import host_name
+from collective.recipe.productionstack.options.values.parse import port
 from collective.recipe.productionstack.plan.front import hosts
 from collective.recipe.productionstack.plan.front.hosts import Line
 

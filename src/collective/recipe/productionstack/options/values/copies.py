@@ -6,9 +6,9 @@ import re
 
 from collective.recipe.productionstack.model.address import unsafe_in
 from collective.recipe.productionstack.model.storage import RESTIC
-from collective.recipe.productionstack.options.parse import MAIL
-from collective.recipe.productionstack.options.parse import lines
-from collective.recipe.productionstack.options.parse import words
+from collective.recipe.productionstack.options.values.parse import MAIL
+from collective.recipe.productionstack.options.values.parse import lines
+from collective.recipe.productionstack.options.values.parse import words
 
 MOST = 1000
 UNITS = "dwm"

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from collective.recipe.productionstack.model.address import LAST_PORT
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.address import unsafe_in
-from collective.recipe.productionstack.options.names import host_name
+from collective.recipe.productionstack.options.values.names import host_name
 
 MOST_CLIENTS = 64
 LONGEST_NUMBER = 9

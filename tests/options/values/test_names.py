@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from collective.recipe.productionstack.model.site import readable
-from collective.recipe.productionstack.options.names import host_name
-from collective.recipe.productionstack.options.names import served_name
+from collective.recipe.productionstack.options.values.names import host_name
+from collective.recipe.productionstack.options.values.names import served_name
 
 
 @pytest.mark.parametrize(

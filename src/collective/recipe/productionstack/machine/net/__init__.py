@@ -1,0 +1,1 @@
+"""Connections: who listens, HTTP, certificates."""

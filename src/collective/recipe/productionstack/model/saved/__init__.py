@@ -1,0 +1,1 @@
+"""``stack.json``: what was written down, read again."""

@@ -1,0 +1,1 @@
+"""Values of options: from the text that a user wrote."""
