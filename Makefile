@@ -1,17 +1,18 @@
 # Every target does its own set-up; see dev/. ARGS goes to the tool:
 #   make test ARGS="tests/plan -k sites"
-# QUICK=1 leaves out the tests that need daemons.
+# QUICK=1 leaves out the tests that need daemons, ALL=1 leaves out none.
 .POSIX:
 .PHONY: help demo demo-stop test test-styles test-on test-boot bookworm trixie soak lint bench docs clean
 ARGS =
 QUICK =
+ALL =
 SUITE = $(MAKECMDGOALS)
 
 help:
 	@echo 'make demo       real Plone behind nginx, Varnish and HAProxy, on http://localhost:8000/'
 	@echo 'make demo-stop  stop it'
-	@echo 'make test       lint, types, layers and all tests  [QUICK=1] [ARGS="tests/plan -k sites"]'
-	@echo 'make test-on trixie     the tests on Debian 13 in a root of its own; or bookworm  [QUICK, ARGS]'
+	@echo 'make test       lint, types, layers and tests  [QUICK=1] [ALL=1] [ARGS="tests/plan -k sites"]'
+	@echo 'make test-on trixie     the tests on Debian 13 in a root of its own; or bookworm  [QUICK, ALL, ARGS]'
 	@echo 'make test-boot  under a booted systemd, with logins  [SUITE=trixie] [ARGS]'
 	@echo 'make test-styles  real Plone in buildouts of some thirty styles, one after the other'
 	@echo 'make soak       five minutes of edits, visits and kill -9 on real Plone'
@@ -29,11 +30,11 @@ demo-stop:
 
 test:
 	@dev/bootstrap test
-	@quick="$(QUICK)"; dev/as-user test dev/test $${quick:+--quick} $(ARGS)
+	@quick="$(QUICK)" all="$(ALL)"; dev/as-user test dev/test $${quick:+--quick} $${all:+--all} $(ARGS)
 
 # `make test-on trixie`, which needs GNU make, or `make test-on SUITE=trixie`.
 test-on:
-	@quick="$(QUICK)"; dev/test-on "$(SUITE)" $${quick:+--quick} $(ARGS)
+	@quick="$(QUICK)" all="$(ALL)"; dev/test-on "$(SUITE)" $${quick:+--quick} $${all:+--all} $(ARGS)
 
 # `make test-boot`, `make test-boot trixie` or `make test-boot SUITE=trixie`.
 test-boot:
