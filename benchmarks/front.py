@@ -10,6 +10,7 @@ h2load and the daemons; run as an ordinary user: python benchmarks/front.py
 
 from __future__ import annotations
 
+import os
 import statistics
 import sys
 from collections.abc import Callable
@@ -140,33 +141,42 @@ def rows(urls: dict[str, str]) -> Iterator[float]:
 def beside(fronts: dict[str, tuple[Stage, str]]) -> float:
     """Print how a default vhost does against the stack; return times.
 
-    The rate is also wrk's own, which shares the cores; so the time of nginx and Varnish
-    for each request is shown too.
+    Visitors have machines of their own: nginx and Varnish get one processor, wrk the
+    others. With one processor for all, it is the time for each request that tells.
     """
+    first, *others = sorted(os.sched_getaffinity(0))
     costs: dict[str, list[float]] = {name: [] for name in fronts}
+    late: dict[str, list[float]] = {name: [] for name in fronts}
+    ours = {
+        name: {stage.running[one].pid for one in ("nginx", "varnish")}
+        for name, (stage, _) in fronts.items()
+    }
 
     def ask(name: str) -> float:
-        stage, url = fronts[name]
-        ours = {stage.running[one].pid for one in ("nginx", "varnish")}
-        before = _load.cpu_seconds(ours)
-        found = rate("http", f"{url}/{SIZES[1]}", CONNECTIONS[1])
-        used = _load.cpu_seconds(ours) - before
+        _load.pin(ours[name], {first})
+        before = _load.cpu_seconds(ours[name])
+        url = f"{fronts[name][1]}/{SIZES[1]}"
+        found, p99 = _load.rate_and_p99(url, SECONDS, CONNECTIONS[1])
+        used = _load.cpu_seconds(ours[name]) - before
         costs[name].append(used / (found * SECONDS) * 1e6)
+        late[name].append(p99)
         return found
 
+    os.sched_setaffinity(0, set(others) or {first})
     rates, ratios = by_turns({name: partial(ask, name) for name in fronts})
-    first, *others = (
-        (name, rates[name], statistics.median(costs[name])) for name in fronts
+    default, *stacks = (
+        (name, rates[name], *(statistics.median(some[name]) for some in (costs, late)))
+        for name in fronts
     )
-    for name, found, cost in others:
+    for name, found, cost, p99 in stacks:
         print(
-            f"| {name} against {first[0]} "
-            f"| {found:,.0f} and {first[1]:,.0f} requests/s; "
-            f"CPU {cost:.0f} and {first[2]:.0f} µs a request | "
-            f"{ratios[name]:.1f} times as many (wanted: {TIMES_DEFAULT}) |",
+            f"| {name} against {default[0]}, one processor for nginx and Varnish "
+            f"| {found:,.0f} and {default[1]:,.0f} requests/s; p99 {p99:.1f} and "
+            f"{default[3]:.1f} ms; CPU {cost:.0f} and {default[2]:.0f} µs a request "
+            f"| {ratios[name]:.1f} times as many (wanted: {TIMES_DEFAULT}) |",
             flush=True,
         )
-    return ratios[others[0][0]]
+    return ratios[stacks[0][0]]
 
 
 def main() -> int:
