@@ -211,6 +211,47 @@ CASES = {
         + "<part-dependencies> = zeoserver instance\n",
         "instance",
     ),
+    "recipes-by-reference": Case(
+        parts(f"zeoserver {BOTH}", "zeo-recipe = plone.recipe.zeoserver")
+        + "[zeoserver]\nrecipe = ${buildout:zeo-recipe}\n"
+        + client("instance1", 9081)
+        + "[instance2]\nrecipe = ${instance1:recipe}\nuser = ${instance1:user}\n"
+        + "eggs = ${instance1:eggs}\nzeo-client = ${instance1:zeo-client}\n"
+        + "http-address = 127.0.0.1:9082\n",
+        BOTH,
+        programs="zeoserver",
+    ),
+    "a-second-database-of-one-server": Case(
+        parts("zeoserver instance")
+        + SERVER
+        + "zeo-conf-additional =\n    <filestorage catalog>\n"
+        + "      path ${buildout:directory}/var/filestorage/catalog.fs\n"
+        + "    </filestorage>\n"
+        + client(
+            "instance",
+            9080,
+            "zope-conf-additional =\n    <zodb_db catalog>\n"
+            "      mount-point /catalog\n      <zeoclient>\n"
+            "        server 127.0.0.1:8100\n        storage catalog\n"
+            "      </zeoclient>\n    </zodb_db>\n",
+        ),
+        "instance",
+        said=(
+            "[zeoserver] zeo-conf-additional: the database catalog is in no backup",
+            "var/filestorage/catalog.fs, zeopack-script-name = zeopack-catalog",
+            # It stays where the mount looks for it.
+            "ZEO listens on 0.0.0.0:8100",
+        ),
+    ),
+    "a-debug-client-in-one-word": Case(
+        parts(f"zeoserver {BOTH} debuginstance")
+        + SERVER
+        + TWO
+        + client("debuginstance", 9083),
+        BOTH,
+        debug="debuginstance",
+        said=('no visitors for debuginstance ("debug" in its name)',),
+    ),
     "a-second-database": Case(
         parts("zeoserver catalog instance")
         + SERVER

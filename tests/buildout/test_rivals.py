@@ -13,6 +13,7 @@ from tests.support import samples
 
 STACK = samples.STACK
 CLIENT = STACK.zope.clients[0].name
+FOLDER = STACK.folders.buildout
 ZEO = STACK.data.storage.name if STACK.data.storage else ""
 
 
@@ -33,11 +34,14 @@ def test_another_supervisor_of_the_same_programs(buildout: Any) -> None:
         10 {ZEO} ${{buildout:directory}}/bin/{ZEO} [fg] true plone
         20 {CLIENT} ${{buildout:directory}}/bin/{CLIENT} [console] true plone
         30 solr /opt/solr/bin/solr [start -f] true plone
+        40 nginx /usr/sbin/nginx true
     """
     recipe = "collective.recipe.supervisor"
     (line,) = said(buildout, recipe=recipe, programs=programs)
     assert line.startswith(f"[other] programs: {CLIENT}, {ZEO} would run under two")
-    assert "drop [other] from [buildout] parts" in line
+    # Its Solr would be gone with it; its nginx is what the stack has one of.
+    where = f"write solr in [{STACK.name}] programs, drop [other] from [buildout] parts"
+    assert where in line
     by_parts = f"""
         10 zeo ${{{ZEO}:location}}/bin/runzeo true plone
         20 one ${{buildout:directory}}/parts/{CLIENT}/bin/interpreter true plone
@@ -58,6 +62,8 @@ def test_another_supervisor_of_the_same_programs(buildout: Any) -> None:
         (f"/srv/bin/{CLIENT} start", "@reboot", f"{CLIENT} would be started twice"),
         ("/srv/bin/backup-the-mails", "0 3 * * *", ""),
         (f"/srv/bin/{CLIENT} run clean.py", "0 3 * * *", ""),
+        (f"logrotate {FOLDER}/etc/rotate.conf", "0 4 * * *", "its logrotate and that"),
+        ("/usr/sbin/logrotate /srv/other/rotate.conf", "0 4 * * *", ""),
     ],
 )
 def test_cron_jobs_of_the_same_work(

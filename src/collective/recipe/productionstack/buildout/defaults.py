@@ -97,11 +97,7 @@ class Defaults:
 
     def set_meeting_place(self, stack: str, server: str, clients: list[str]) -> None:
         """Let server and clients meet on a private socket, and share blobs."""
-        typed = [
-            name
-            for name in clients
-            if "zeo-address" in sections.flat(self.buildout, name)
-        ]
+        typed = [name for name in clients if self.says_where_zeo_is(name)]
         if not typed:
             places = folders.of(*self.folder_words(), stack)
             self.work.set_default(
@@ -115,6 +111,12 @@ class Defaults:
             blobs = "blob-storage" in flat or "var" in flat
             if not blobs and not self.moved_blobs(server):
                 self.work.set_default(client, "shared-blob", "on")
+
+    def says_where_zeo_is(self, client: str) -> bool:
+        """Whether the user wrote where a client finds ZEO, also for what it mounts."""
+        flat = sections.flat(self.buildout, client)
+        mounts = "<zeoclient" in flat.get("zope-conf-additional", "")
+        return mounts or "zeo-address" in flat
 
     def folder_words(self) -> tuple[str, str]:
         """Return the folders that a stack's places are counted from."""

@@ -6,6 +6,8 @@ import functools
 import logging
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any
 from typing import TypeVar
 
@@ -28,6 +30,7 @@ from collective.recipe.productionstack.plan import clients
 from collective.recipe.productionstack.plan import folders
 from collective.recipe.productionstack.plan import stacks
 from collective.recipe.productionstack.plan.stacks import Part
+from collective.recipe.productionstack.sources import zeoserver
 from collective.recipe.productionstack.tree import check
 
 logger = logging.getLogger("productionstack")
@@ -101,6 +104,19 @@ def _warn(buildout: Any, stack: Stack) -> None:
         return option in sections.flat(buildout, part)
 
     _say_once(buildout, advice.warnings(stack, given=given))
+    for storage in () if stack.alone else stack.data.storages:
+        _say_once(buildout, _unkept(storage.name, buildout[storage.name]))
+
+
+def _unkept(part: str, section: Mapping[str, str]) -> Iterator[str]:
+    """Yield the databases of a ZEO server that no job of the stack knows."""
+    for name, path in zeoserver.beside(section).items():
+        yield (
+            f"[{part}] zeo-conf-additional: the database {name} is in no backup and is"
+            " never packed. Give it a part of its own: recipe = plone.recipe.zeoserver,"
+            f" file-storage = {path or 'its file'}, zeopack-script-name ="
+            f" zeopack-{name}, blob-storage and zeo-address of its own"
+        )
 
 
 def _say_once(buildout: Any, lines: Iterable[str]) -> None:

@@ -6,10 +6,12 @@ in turn, a pack beside a backup.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from collections.abc import Iterator
 from typing import Any
 
 from collective.recipe.productionstack.buildout import sections
+from collective.recipe.productionstack.daemons import registry
 from collective.recipe.productionstack.daemons.cron import rivals
 from collective.recipe.productionstack.daemons.logrotate import rivals as rotating
 from collective.recipe.productionstack.model.stack import Stack
@@ -47,11 +49,27 @@ def _supervisor(buildout: Any, name: str, stack: Stack) -> Iterator[str]:
     text = sections.view(buildout, name).get("programs", "")
     shared = [one for one in rivals.programs(stack) if rivals.starts(one, text)]
     if shared:
+        others = _others(text, {*shared, *registry.TAKEN})
+        kept = f" write {', '.join(others)} in [{stack.name}] programs," * bool(others)
         yield (
             f"[{name}] programs: {', '.join(shared)} would run under two supervisors."
-            f" Run bin/supervisorctl shutdown, drop [{name}] from [buildout] parts,"
-            f" then: bin/{stack.name} up"
+            f" Run bin/supervisorctl shutdown,{kept} drop [{name}] from [buildout]"
+            f" parts, then: bin/{stack.name} up"
         )
+
+
+def _others(text: str, ours: Collection[str]) -> list[str]:
+    """Return the programs of a supervisor that nothing of ours stands for.
+
+    A line is: priority, name, command, … (that recipe's own README).
+    """
+    lines = [line.split() for line in text.splitlines()]
+    return [
+        words[1]
+        for words in lines
+        if len(words) > 2  # noqa: PLR2004
+        and not any(rivals.starts(one, " ".join(words)) for one in ours)
+    ]
 
 
 def _crontab(buildout: Any, name: str, stack: Stack) -> Iterator[str]:
@@ -64,6 +82,12 @@ def _crontab(buildout: Any, name: str, stack: Stack) -> Iterator[str]:
             f" bin/{stack.name}. Drop [{name}] from [buildout] parts;"
             f" bin/{stack.name} cron install does it"
         )
+    if not shared and _rotates(stack, text):
+        yield (
+            f"[{name}] command: its logrotate and that of the stack would rename the"
+            f" same logs in turn. Drop [{name}] from [buildout] parts;"
+            f" bin/{stack.name} cron install does it"
+        )
     begun = (*rivals.programs(stack), "supervisord")
     starts = [one for one in begun if rivals.starts(one, text)]
     if values.get("times", "").strip() == rivals.AT_BOOT and starts:
@@ -71,3 +95,9 @@ def _crontab(buildout: Any, name: str, stack: Stack) -> Iterator[str]:
             f"[{name}] command: {starts[0]} would be started twice after a reboot. Drop"
             f" [{name}] from [buildout] parts; bin/{stack.name} boot install does it"
         )
+
+
+def _rotates(stack: Stack, text: str) -> bool:
+    """Whether a command rotates logs by a file of rules in this buildout."""
+    here = f"{stack.folders.buildout}/" in text
+    return here and rivals.names("logrotate", text) and stack.writes("logrotate")

@@ -68,7 +68,13 @@ def _resolved(
 
 def recipe_of(buildout: Any, name: str) -> str:
     """Return the normalised distribution that makes a part, or nothing."""
-    return distribution(flat(buildout, name).get("recipe", ""))
+    return distribution(_recipe(buildout, name))
+
+
+def _recipe(buildout: Any, name: str) -> str:
+    """Return what a section has as its recipe, also by ``${instance1:recipe}``."""
+    value = flat(buildout, name).get("recipe", "")
+    return _resolved(buildout, name, value, frozenset({(name, "recipe")}))
 
 
 def listed(buildout: Any) -> list[str]:
@@ -105,5 +111,5 @@ def listed_with(buildout: Any, recipe: str) -> list[str]:
 
 def entry_of(buildout: Any, name: str) -> str:
     """Return the entry point behind the colon of a recipe, ``default`` without one."""
-    _, _, entry = flat(buildout, name).get("recipe", "").strip().partition(":")
+    _, _, entry = _recipe(buildout, name).strip().partition(":")
     return entry.strip() or "default"

@@ -31,7 +31,7 @@ def trouble(port: int, folder: str, pids: Collection[int] = ()) -> str:
         return ""
     return (
         f"only root may listen on ports below {first}. Choose a way that "
-        "docs/how-to/ports-80-and-443.md names, or another port-base."
+        f"docs/how-to/ports-80-and-443.md names, or a port from {first} on."
     )
 
 

@@ -16,10 +16,13 @@ from collective.recipe.productionstack.plan import programs
 from collective.recipe.productionstack.plan.facts import Facts
 
 BY_NAME = re.compile(
-    r"(?:^|[-_.\d])(debug|reserve|spare|worker|async|ftp|cron)(?:$|[-_.\d])",
+    r"(debug)|(?:^|[-_.\d])(reserve|spare|worker|async|ftp|cron)(?:$|[-_.\d])",
     re.IGNORECASE,
 )
-"""In the names of clients that are there for something else than visitors."""
+"""In the names of clients that are there for something else than visitors.
+
+Only the first is part of no other word.
+"""
 
 
 SERVER = (
@@ -39,7 +42,7 @@ def set_aside(debugs: Mapping[str, bool]) -> dict[str, str]:
     found = dict(debugging)
     for name in debugs:
         if named := BY_NAME.search(name):
-            found.setdefault(name, f'"{named[1]}" in its name')
+            found.setdefault(name, f'"{named[1] or named[2]}" in its name')
     return next((one for one in (found, debugging) if len(one) < len(debugs)), {})
 
 

@@ -7,6 +7,7 @@ runs it and compares.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 
 from collective.recipe.productionstack.model.address import Address
@@ -22,6 +23,11 @@ from collective.recipe.productionstack.sources.reading import environment
 from collective.recipe.productionstack.sources.reading import listener
 
 RECIPE = "plone-recipe-zeoserver"
+
+BESIDE = re.compile(r"<filestorage\s+([^\s>]+)\s*>(.*?)</filestorage>", re.DOTALL)
+"""Another database in the configuration of a server (ZConfig's text)."""
+
+PATH = re.compile(r"^\s*path\s+(\S.*?)\s*$", re.MULTILINE)
 
 QUIET = {"warn", "warning", "error", "critical", "fatal"}
 
@@ -48,6 +54,16 @@ def read(name: str, section: Mapping[str, str], places: Places) -> Storage:
         files=(section.get("zeo-conf") or f"{location}/etc/zeo.conf",),
         logs=_logs(name, section, var),
     )
+
+
+def beside(section: Mapping[str, str]) -> dict[str, str]:
+    """Return the files of the databases that a server has besides its own, by name.
+
+    Neither its zeopack nor collective.recipe.backup knows of them.
+    """
+    found = BESIDE.findall(section.get("zeo-conf-additional", ""))
+    paths = ((name, PATH.search(text)) for name, text in found)
+    return {name: path[1] if path else "" for name, path in paths}
 
 
 def program(storage: Storage) -> Program:
