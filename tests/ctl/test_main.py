@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from importlib import metadata
@@ -58,6 +59,7 @@ def test_an_unknown_verb_is_a_usage_error(bench: Bench) -> None:
         ("cron instal", "install"),
         ("maintenance of", "off"),
         ("fly", ""),
+        ("boot show", ""),
     ],
 )
 def test_a_verb_that_is_nearly_one_is_named(
@@ -66,6 +68,8 @@ def test_a_verb_that_is_nearly_one_is_named(
     said = bench.run(*typed.split())
     assert said.status == 2
     assert (f"Did you mean {meant}?" in said.errors) == bool(meant)
+    few = "There are: install, remove." in said.errors
+    assert few == (typed == "boot show")
 
 
 def test_it_tells_its_version(bench: Bench) -> None:
@@ -123,12 +127,39 @@ def test_root_is_refused(bench: Bench) -> None:
     assert "does not run as root" in bench.run("status").errors
 
 
-def test_a_terminal_gets_a_progress_display(bench: Bench) -> None:
-    script = f"{sys.executable} {bench.folder}/bin/stack up"
+def on_terminal(bench: Bench, words: str, columns: int = 80) -> str:
+    """Run a verb on a terminal of that width, and return what was sent there."""
     if run.find("script") is None:
         pytest.skip("script(1) is not installed")
-    words = ("script", "-qec", script, "/dev/null")
-    shown = run.run(words, env={**os.environ, "TERM": "xterm"}, timeout=60)
-    assert shown.ok, shown.text
-    assert "\x1b[" in shown.output
-    assert "answers" in shown.output
+    command = f"stty cols {columns} rows 50; {sys.executable} {bench.folder}/bin/stack"
+    return run.run(
+        ("script", "-qec", f"{command} {words}", "/dev/null"),
+        env={**os.environ, "TERM": "xterm"},
+        timeout=60,
+    ).output
+
+
+def test_a_terminal_gets_a_progress_display(bench: Bench) -> None:
+    shown = on_terminal(bench, "up")
+    assert "\x1b[" in shown
+    assert "answers" in shown
+    # What is only watched for a while longer has not failed.
+    assert "✗" not in shown
+    assert "up: 3 programs answer" in shown
+
+
+def test_lines_end_between_words_on_a_terminal(bench: Bench) -> None:
+    said = on_terminal(bench, "drain one", columns=20).split("\r\n")
+    (whole,) = bench.run("drain", "one").errors.splitlines()
+    assert len(whole) > 20
+    assert [word for line in said for word in line.split()] == whole.split()
+    assert len(said) > 2
+    assert all(len(line) <= 20 for line in said)
+
+
+def test_explain_shows_whole_addresses_on_a_narrow_terminal(chain: Bench) -> None:
+    shown = on_terminal(chain, "explain", columns=60).split()
+    wide = chain.run("explain").output
+    ports = set(re.findall(r"127\.0\.0\.1:\d+", wide))
+    assert len(ports) > 5
+    assert ports <= {word.rstrip(",") for word in shown}

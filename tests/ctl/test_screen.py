@@ -56,3 +56,25 @@ def test_what_did_not_end_is_no_spinner_that_stands_still() -> None:
     for name in ("one", "two"):
         assert re.search(rf"✗ {name} +starting", said)
     assert not re.search("[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏]", "".join(screen.last()))
+
+
+def test_a_long_name_leaves_room_for_how_long_it_takes() -> None:
+    screen = Terminal()
+    with screen.steps() as steps:
+        steps.begin("client-of-the-pages-of-a-whole-university", "starting: refuses")
+        steps.done("client-of-the-pages-of-a-whole-university", "answers at last")
+    assert re.search(r"\d:\d\d:\d\d answers", " ".join(screen.last()))
+
+
+def test_what_is_watched_once_more_leaves_the_results_as_they_are() -> None:
+    screen = Terminal()
+    with screen.steps() as steps:
+        steps.end_quietly("supervisord", "has nothing to do")
+        steps.begin("one", "starting")
+        steps.done("one", "answers")
+        steps.begin("supervisord", "watches")
+        steps.end_quietly("supervisord", "has seen them stay up")
+    assert "nothing to do" not in screen.file.getvalue()
+    (one, last) = screen.last()[-2:]
+    assert one.endswith("answers")
+    assert last.endswith("has seen them stay up")

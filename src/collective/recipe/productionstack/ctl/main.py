@@ -6,12 +6,14 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from typing import NoReturn
 
 import click
 
+from collective.recipe.productionstack.ctl.screen import fail
 from collective.recipe.productionstack.ctl.shell import Guessing
 from collective.recipe.productionstack.ctl.shell import variable
 from collective.recipe.productionstack.errors import ControlError
@@ -101,7 +103,9 @@ def main(directory: str, name: str, arguments: Sequence[str] | None = None) -> N
     try:
         status = _run(directory, name, arguments)
     except click.ClickException as error:
-        error.show()
+        shown = StringIO()
+        error.show(shown)
+        fail(shown.getvalue().rstrip())
         status = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         status = _say(f"interrupted. Run bin/{name} status to see what runs now.")
@@ -147,5 +151,5 @@ def _run(directory: str, name: str, arguments: Sequence[str] | None) -> int:
 
 
 def _say(text: str) -> int:
-    click.echo(f"Error: {text}", err=True)
+    fail(f"Error: {text}")
     return 1

@@ -17,6 +17,27 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+def fail(text: str) -> None:
+    """Write words to stderr."""
+    click.echo(_fitted(text) if sys.stderr.isatty() else text, err=True)
+
+
+def _fitted(text: str) -> str:
+    """Let lines end between words, where the terminal would end them anywhere.
+
+    What is indented is somebody else's, as the end of a log, and stays as it is.
+    """
+    from textwrap import fill
+
+    width = shutil.get_terminal_size().columns
+    return "\n".join(
+        line
+        if len(line) <= width or line.startswith(" ")
+        else fill(line, width, break_long_words=False, break_on_hyphens=False)
+        for line in text.split("\n")
+    )
+
+
 class Screen:
     """What a verb says."""
 
@@ -36,14 +57,18 @@ class Screen:
         if not self.quiet:
             click.echo(text)
 
+    def tell(self, text: str) -> None:
+        """Show a fact in words; ``say`` leaves lines as they are, for a machine too."""
+        self.say(_fitted(text) if sys.stdout.isatty() else text)
+
     def warn(self, text: str) -> None:
         """Show trouble that is no failure."""
         if not self.quiet:
-            click.echo(text, err=True)
+            fail(text)
 
     def fail(self, text: str) -> None:
         """Show an error; ``--quiet`` does not hide it."""
-        click.echo(text, err=True)
+        fail(text)
 
     def coloured(self, text: str, colour: str | None) -> str:
         """Colour a text where a person watches and has not declined."""
@@ -72,12 +97,13 @@ class Screen:
         from rich.progress import SpinnerColumn
         from rich.progress import TextColumn
         from rich.progress import TimeElapsedColumn
+        from rich.table import Column
 
         columns = (
             SpinnerColumn(finished_text="✓"),
             TextColumn("{task.fields[step]:<16}"),
-            TimeElapsedColumn(),
-            TextColumn("{task.description}"),
+            TimeElapsedColumn(table_column=Column(no_wrap=True)),
+            TextColumn("{task.description}", table_column=Column()),
         )
         with Progress(*columns, console=self.console()) as progress:
             steps = LiveSteps(self, progress)
@@ -105,6 +131,11 @@ class Steps:
         taken = time.monotonic() - self.begun.pop(step, time.monotonic())
         self.screen.say(f"{step:<16} {text} ({taken:.1f} s)")
 
+    def end_quietly(self, step: str, text: str) -> None:
+        """End a step that is worth a line only where somebody waits for it."""
+        self.begun.pop(step, None)
+        self._show(step, text)
+
     def say(self, text: str) -> None:
         """Show a fact between the steps."""
         self.screen.say(text)
@@ -129,6 +160,11 @@ class LiveSteps(Steps):
         self.begun.pop(step, None)
         self.progress.update(self.tasks[step], total=1, completed=1)
         self.ended.add(step)
+
+    def end_quietly(self, step: str, text: str) -> None:
+        """End a step, if it was begun at all."""
+        if step in self.begun:
+            self.done(step, text)
 
     def close(self) -> None:
         """Leave no line behind that looks as if something was still at work."""

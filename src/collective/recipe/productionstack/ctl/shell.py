@@ -6,6 +6,9 @@ from difflib import get_close_matches
 
 import click
 
+FEW = 6
+"""Fewer commands than these are named where none of them may be meant."""
+
 
 class Guessing(click.Group):
     """A group that says which of its commands a mistyped one may be."""
@@ -20,11 +23,18 @@ class Guessing(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            near = get_close_matches(args[0], self.list_commands(ctx), 1)
-            if near and near[0] not in error.message:
-                text = f"{error.message} Did you mean {near[0]}?"
-                raise click.UsageError(text, ctx) from error
-            raise
+            known = [one for one in self.list_commands(ctx) if not self.is_hidden(one)]
+            near = get_close_matches(args[0], known, 1)
+            if near and near[0] in error.message:
+                raise
+            more = f"Did you mean {near[0]}?" if near else ""
+            if not near and len(known) < FEW:
+                more = f"There are: {', '.join(known)}."
+            raise click.UsageError(f"{error.message} {more}".rstrip(), ctx) from error
+
+    def is_hidden(self, name: str) -> bool:
+        """Whether a command that is known is shown nowhere."""
+        return name in self.commands and self.commands[name].hidden
 
 
 def refuse_together(**given: object) -> None:

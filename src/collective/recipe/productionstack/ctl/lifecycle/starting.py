@@ -20,6 +20,7 @@ from collective.recipe.productionstack.daemons.supervisor.control import Info
 from collective.recipe.productionstack.daemons.supervisor.control import Supervisor
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.machine import waiting
+from collective.recipe.productionstack.machine.own_processes import SUPERVISOR
 from collective.recipe.productionstack.machine.run import last_lines
 from collective.recipe.productionstack.model.announced import Program
 from collective.recipe.productionstack.model.stack import Stack
@@ -90,9 +91,12 @@ class Starter:
             infos = self.supervisor.infos()
             left = [one for one in wanted if infos[one.name].state != "RUNNING"]
             if not left:
+                self.steps.end_quietly(SUPERVISOR, "has seen them stay up")
                 return
+            names = ", ".join(one.name for one in left)
+            self.steps.begin(SUPERVISOR, f"watches whether they stay up: {names}")
             for program in left:
-                self._look(program, infos[program.name], "answers, is being watched")
+                self._judge(program, infos[program.name], "answers, is being watched")
 
     def until(self, done: Callable[[], bool], step: str, trouble: str) -> None:
         """Wait for anything else.
@@ -127,9 +131,14 @@ class Starter:
             self._look(program, info, "is being stopped")
 
     def _look(self, program: Program, info: Info | None, answer: str) -> None:
-        """Give up on a program that cannot come up any more."""
+        """Show what a program does, or give up on it."""
         state = info.state if info else "STOPPED"
         self.steps.begin(program.name, f"{state.lower()}: {answer}")
+        self._judge(program, info, answer)
+
+    def _judge(self, program: Program, info: Info | None, answer: str) -> None:
+        """Give up on a program that cannot come up any more."""
+        state = info.state if info else "STOPPED"
         if state == "FATAL" or self._stays_down(program.name, state):
             raise ControlError(self._failure(program, f"is {state}", info))
         if self.left < 0:

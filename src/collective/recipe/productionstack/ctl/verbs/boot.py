@@ -82,13 +82,13 @@ def remove(control: Control) -> int:
 def _show(control: Control) -> None:
     control.generated()
     screen = control.screen
-    screen.say(f"After a reboot: {boot.how(control)}")
+    screen.tell(f"After a reboot: {boot.how(control)}")
     screen.say(f"\nWith cron ({control.script} boot install):\n\n{boot.line(control)}")
-    screen.say(
+    screen.tell(
         f"With systemd, as your own unit ({control.script} boot install --systemd); "
-        f"root runs once: loginctl enable-linger {user()}\n\n"
-        f"{boot.unit_text(control)}"
+        f"root runs once: loginctl enable-linger {user()}\n"
     )
+    screen.say(boot.unit_text(control))
 
 
 def _install_unit(control: Control) -> None:

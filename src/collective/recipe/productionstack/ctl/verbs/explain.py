@@ -51,11 +51,12 @@ def _show(control: Control, stack: Stack) -> None:
 
     def grow(tree: Tree, branches: list[Branch]) -> None:
         for text, below in branches:
-            grow(tree.add(Text(text.replace(base, ""), no_wrap=True)), below)
+            grow(tree.add(Text(text.replace(base, ""))), below)
 
-    whole = Tree(Text(f"[{stack.name}] in {stack.folders.buildout}", no_wrap=True))
+    whole = Tree(Text(f"[{stack.name}] in {stack.folders.buildout}"))
     grow(whole, topology(stack))
-    control.screen.console(width=400).print(whole)
+    # Soft wrapping would cut a tree's lines off, ports and all.
+    control.screen.console(width=400).print(whole, soft_wrap=False)
 
 
 def _path_of(control: Control, name: str) -> Path:

@@ -63,7 +63,7 @@ def _show(control: Control, status: Status) -> None:
     for line in table.lines(_rows(status), control.screen.width, _paint(control)):
         click.echo(line)
     for line in remarks.lines(control, status):
-        click.echo(line)
+        control.screen.tell(line)
 
 
 def _rows(status: Status) -> list[dict[str, str]]:
