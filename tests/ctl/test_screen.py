@@ -78,3 +78,14 @@ def test_what_is_watched_once_more_leaves_the_results_as_they_are() -> None:
     (one, last) = screen.last()[-2:]
     assert one.endswith("answers")
     assert last.endswith("has seen them stay up")
+
+
+def test_what_is_said_meanwhile_stands_above_the_display() -> None:
+    screen = Terminal()
+    with screen.steps() as steps:
+        steps.begin("one", "waiting")
+        screen.say("a [fact] of its own")
+        steps.say("another")
+        steps.done("one", "stopped")
+    lines = CONTROLS.sub("", screen.file.getvalue()).replace("\r", "\n").splitlines()
+    assert {"a [fact] of its own", "another"} <= {line.strip() for line in lines}

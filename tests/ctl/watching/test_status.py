@@ -11,6 +11,8 @@ import time
 import pytest
 
 from collective.recipe.productionstack.ctl.control import Control
+from collective.recipe.productionstack.ctl.watching import sites
+from collective.recipe.productionstack.ctl.watching import troubles
 from collective.recipe.productionstack.ctl.watching.watchdog import Watchdog
 from tests.support.bench import HOST
 from tests.support.bench import Bench
@@ -172,3 +174,14 @@ def test_who_is_on_standby_is_marked_in_the_metrics(bench: Bench) -> None:
     assert len(down) == 1
     assert 'program="debugger",standby="true"' in down[0]
     assert all('standby="false"' in one for one in up if one not in down)
+
+
+def test_what_the_watchdog_said_of_a_site_is_not_told_after_it(bench: Bench) -> None:
+    bench.up()
+    other = {"disk": "the disk is nearly full"}
+    found = sites.troubles(dict.fromkeys(bench.stack.sites, "no answer"))
+    troubles.save(bench.stack, {**found, **other})
+    said = bench.run("status").output
+    assert "www.example.com: " in said
+    assert "gives no page" not in said
+    assert "watchdog: the disk is nearly full" in said

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -44,6 +45,7 @@ class Screen:
     def __init__(self, *, quiet: bool = False) -> None:
         """Remember whether only errors are wanted."""
         self.quiet = quiet
+        self.above: Callable[..., None] | None = None
 
     @property
     def is_live(self) -> bool:
@@ -54,7 +56,9 @@ class Screen:
 
     def say(self, text: str = "") -> None:
         """Show a fact."""
-        if not self.quiet:
+        if self.above is not None:
+            self.above(text, markup=False)
+        elif not self.quiet:
             click.echo(text)
 
     def tell(self, text: str) -> None:
@@ -64,11 +68,14 @@ class Screen:
     def warn(self, text: str) -> None:
         """Show trouble that is no failure."""
         if not self.quiet:
-            fail(text)
+            self.fail(text)
 
     def fail(self, text: str) -> None:
         """Show an error; ``--quiet`` does not hide it."""
-        fail(text)
+        if self.above is not None and sys.stderr.isatty():
+            self.above(_fitted(text), markup=False)
+        else:
+            fail(text)
 
     def coloured(self, text: str, colour: str | None) -> str:
         """Colour a text where a person watches and has not declined."""
@@ -107,10 +114,13 @@ class Screen:
         )
         with Progress(*columns, console=self.console()) as progress:
             steps = LiveSteps(self, progress)
+            # click writes past what rich draws anew, into the middle of a line.
+            self.above = progress.console.print
             try:
                 yield steps
             finally:
                 steps.close()
+                self.above = None
 
 
 class Steps:
@@ -174,10 +184,6 @@ class LiveSteps(Steps):
             text = known[task].description
             self.progress.remove_task(task)
             self.progress.console.print(f"✗ {step:<16} {text}", markup=False)
-
-    def say(self, text: str) -> None:
-        """Show a fact above the display."""
-        self.progress.console.print(text, markup=False)
 
     def _show(self, step: str, text: str) -> None:
         if step not in self.tasks:

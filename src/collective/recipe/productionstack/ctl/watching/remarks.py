@@ -11,6 +11,7 @@ from collective.recipe.productionstack.ctl.lifecycle import boot
 from collective.recipe.productionstack.ctl.lifecycle import start_record
 from collective.recipe.productionstack.ctl.watching import certificates
 from collective.recipe.productionstack.ctl.watching import counters
+from collective.recipe.productionstack.ctl.watching import sites
 from collective.recipe.productionstack.ctl.watching.status import PROBE_SECONDS
 from collective.recipe.productionstack.ctl.watching.status import Status
 from collective.recipe.productionstack.daemons import health
@@ -75,7 +76,9 @@ def _kept(control: Control, status: Status) -> list[str]:
 
 
 def _machine(control: Control, status: Status) -> list[str]:
-    said = [f"watchdog: {text}" for text in status.alerts]
+    # What status has asked itself stands above, and is newer.
+    asked = tuple(map(sites.no_page, status.sites))
+    said = [f"watchdog: {text}" for text in status.alerts if not text.startswith(asked)]
     if status.files:
         said.append(f"open files: {status.files}")
     said.append(f"after a reboot: {_boot(control)}")

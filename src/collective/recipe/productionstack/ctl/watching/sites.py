@@ -39,7 +39,12 @@ def _ask(stack: Stack, site: Site, timeout: float) -> str:
 def troubles(found: dict[Site, str]) -> dict[str, str]:
     """Return what is wrong, by site and kind of trouble."""
     return {
-        f"{site.name} site": f"{site.shown} gives no page: {answer}"
+        f"{site.name} site": f"{no_page(site)}: {answer}"
         for site, answer in found.items()
         if answer != health.OK
     }
+
+
+def no_page(site: Site) -> str:
+    """Return what each trouble of a site begins with."""
+    return f"{site.shown} gives no page"
