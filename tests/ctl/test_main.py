@@ -115,7 +115,7 @@ def test_explain_shows_the_chain_and_the_option_behind_a_line(chain: Bench) -> N
         in chain.run("explain", f"etc/stack/nginx/nginx.conf:{number}").output
     )
     assert (
-        f"line {number}, beside or around it"
+        f"line {number}, beside it"
         in chain.run("explain", f"nginx/nginx.conf:{number + 1}").output
     )
     assert chain.run("explain", "etc/stack/none:1").status == 1

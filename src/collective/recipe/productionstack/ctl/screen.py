@@ -189,6 +189,13 @@ class LiveSteps(Steps):
         if step not in self.tasks:
             self.tasks[step] = self.progress.add_task(text, total=None, step=step)
         elif step in self.ended:
-            self.progress.reset(self.tasks[step])
+            self._go_on(self.tasks[step])
         self.ended.discard(step)
         self.progress.update(self.tasks[step], description=text)
+
+    def _go_on(self, number: Any) -> None:
+        """Let a step that had ended go on, its time still running."""
+        (task,) = (one for one in self.progress.tasks if one.id == number)
+        begun = task.start_time
+        self.progress.reset(number)
+        task.start_time = begun

@@ -43,7 +43,7 @@ def turn(
         )
 
     def tell(holder: str) -> None:
-        control.screen.say(f"{what}: waiting for {holder or OTHER} to end")
+        control.screen.tell(f"{what}: waiting for {holder or OTHER} to end")
 
     note = f"{what} (pid {os.getpid()})"
     return locks.held(Path(stack.folders.var, LOCK), note, busy, seconds, tell)
@@ -126,7 +126,7 @@ def run(
         raise ControlError(message) from error
     if stamped:
         outcomes.save(stack, stamp(name, begun, verdict, ok=True))
-    control.screen.say(f"{name}: {verdict.text}")
+    control.screen.tell(f"{name}: {verdict.text}")
     return 0
 
 

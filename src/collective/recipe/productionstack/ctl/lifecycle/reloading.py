@@ -236,7 +236,7 @@ def _conclude(
         for name in removed
         if seen.pid(name)
     ]
-    control.screen.say(
+    control.screen.tell(
         f"reload: {', '.join(done)} took the new configuration in"
         if done
         else "reload: no running daemon had anything to take in"
@@ -253,11 +253,11 @@ def _reload_alone(control: Control, stack: Stack) -> int:
     _refuse_faults(control, stack)
     control.trees.apply()
     shown = ", ".join(names) or "nothing changed"
-    control.screen.say(f"reload: applied ({shown})")
+    control.screen.tell(f"reload: applied ({shown})")
     for program in stack.announced.programs:
         if health.probe(program.health, 1) != health.OK:
             command = " ".join(program.command)
-            control.screen.say(f"{program.name} does not run; start it: {command}")
+            control.screen.tell(f"{program.name} does not run; start it: {command}")
             continue
         try:
             signalling.reload(stack, program)

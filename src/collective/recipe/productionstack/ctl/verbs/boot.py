@@ -47,7 +47,7 @@ def install(control: Control, *, systemd: bool) -> int:
     else:
         boot.unit(control).remove()
         _edit(control, boot.line(control))
-    control.screen.say(f"boot: {boot.how(control)}")
+    control.screen.tell(f"boot: {boot.how(control)}")
     for text in boot.warnings(control):
         control.screen.warn(f"note: {text}")
     for text in rivals.warnings(control.newest(), crontab.read()):
@@ -75,7 +75,7 @@ def remove(control: Control) -> int:
     """
     boot.unit(control).remove()
     _edit(control, "")
-    control.screen.say(f"boot: {boot.how(control)}")
+    control.screen.tell(f"boot: {boot.how(control)}")
     return 0
 
 

@@ -80,7 +80,7 @@ def _tell(control: Control, stack: Stack, client: Client) -> None:
     paths = ", ".join(
         f"http://localhost:{address.port}{one.path}" for one in stack.sites
     )
-    control.screen.say(
+    control.screen.tell(
         f"debug: {client.name} answers at {address}; no visitor ever gets there.\n"
         f"From your machine: ssh -L {address.port}:{address} {socket.gethostname()}\n"
         f"then in your browser: {paths}\n"

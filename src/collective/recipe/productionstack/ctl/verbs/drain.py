@@ -39,7 +39,7 @@ def command(
             idle = balancer.wait_idle(names, timeout)
             for name in sorted(names):
                 steps.done(name, "drained" if idle else "drained, requests still run")
-        control.screen.say(
+        control.screen.tell(
             f"{control.script} ready {' '.join(sorted(names))} lets visitors in again"
         )
     return 0 if idle or not timeout else 1

@@ -24,6 +24,8 @@ from collective.recipe.productionstack.model.stack import Stack
 
 ORIGIN = re.compile(r"\[[^\]\s]+\] (?!in buildout[.]cfg)[a-z][a-z-]*")
 """Where a line comes from; not the head of a file, which names the part alone."""
+COMMENTS = ("#", ";", "//")
+BLANK = -2
 PLACE = re.compile(r"(?P<file>.*?)(?::(?P<line>\d+))?")
 
 
@@ -86,31 +88,66 @@ def _explained(path: Path, lines: list[str], number: int) -> list[str]:
 
 
 def _one_line(lines: list[str], number: int) -> list[str]:
-    for at in _around(lines, number):
+    for at, where in (*_around(lines, number), *_head(lines)):
         if found := ORIGIN.search(_comment(lines[at - 1])):
-            where = "this line" if at == number else f"line {at}, beside or around it,"
-            return [lines[number - 1].strip(), f"{where} comes from {found[0]}"]
+            what = "this line" if at == number else f"line {at}, {where},"
+            return [lines[number - 1].strip(), f"{what} comes from {found[0]}"]
     return [lines[number - 1].strip(), "no option made this line: it is always so"]
 
 
-def _around(lines: list[str], number: int) -> Iterator[int]:
-    """Yield the numbers of a line, those above it in its block, and what that is in.
+def _around(lines: list[str], number: int) -> Iterator[tuple[int, str]]:
+    """Yield the lines that may say where one comes from, and where each stands.
 
-    A block is what is indented alike; what is inside another block is left out.
+    That is the line itself, those just above it up to a comment, the comments above
+    it up to a blank line, and the same comments of the blocks that it is in. What is
+    indented alike is in the same block; what is inside another block is left out.
     """
-    depth = _depth(lines[number - 1])
-    for at in range(number, 0, -1):
+    yield number, ""
+    depths = _depths(lines)
+    depth, near, together = depths[number - 1], True, True
+    for at in range(number - 1, 0, -1):
         line = lines[at - 1]
-        if not line.strip() or _depth(line) > depth:
+        if depths[at - 1] > depth:
             continue
-        depth = _depth(line)
-        yield at
-        if line.startswith("["):
+        if not line.strip():
+            near = together = False
+        elif line.lstrip().startswith(COMMENTS):
+            near = False
+            if together:
+                yield at, "above it"
+        elif depths[at - 1] < depth:
+            yield at, "around it"
+            depth, near, together = depths[at - 1], False, True
+        elif near:
+            yield at, "beside it"
+
+
+def _head(lines: list[str]) -> Iterator[tuple[int, str]]:
+    """Yield the comments that a file begins with, which are for all of it."""
+    for at, line in enumerate(lines, 1):
+        if not line.startswith(COMMENTS):
             return
+        yield at, "for the whole file"
 
 
-def _depth(line: str) -> int:
-    return len(line) - len(line.lstrip())
+def _depths(lines: list[str]) -> list[int]:
+    """Return how far each line is indented.
+
+    The head of a section, as ``[program:nginx]``, is around all that follows; a blank
+    line is where the farther one of its neighbours is.
+    """
+    own = [_indent(one) for one in lines]
+    above, below = list(own), list(own)
+    for at in range(1, len(own)):
+        above[at] = max(own[at], above[at - 1]) if own[at] == BLANK else own[at]
+        below[-1 - at] = below[-at] if own[-1 - at] == BLANK else own[-1 - at]
+    return list(map(max, above, below))
+
+
+def _indent(line: str) -> int:
+    if not line.strip():
+        return BLANK
+    return -1 if line[0] == "[" else len(line) - len(line.lstrip())
 
 
 def _comment(line: str) -> str:

@@ -46,7 +46,7 @@ def switch_on(control: Control, *, sites: tuple[str, ...]) -> int:
         added = [host for site in chosen for host in site.hosts]
         maintenance.write(control, stack, {*before, *added}, before)
         allowed = ", ".join(stack.maintenance.allow) or "nobody"
-        control.screen.say(
+        control.screen.tell(
             f"maintenance: on for {', '.join(site.shown for site in chosen)}; "
             f"{allowed} gets through; backup, pack and watchdog wait. "
             f"{control.script} maintenance off ends it."
@@ -71,7 +71,7 @@ def switch_off(control: Control, *, sites: tuple[str, ...]) -> int:
         maintenance.write(control, stack, before - gone if sites else set(), before)
         left = sorted(before - gone) if sites else []
         text = f"still on for {', '.join(left)}" if left else "off"
-        control.screen.say(f"maintenance: {text}")
+        control.screen.tell(f"maintenance: {text}")
     return 0
 
 

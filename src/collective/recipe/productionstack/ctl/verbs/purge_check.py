@@ -48,7 +48,7 @@ def command(control: Control, *, as_json: bool) -> int:
         click.echo(json.dumps(results, indent=1))
     for one in results:
         if one["ok"] and not as_json:
-            control.screen.say(f"{one['host']}: {one['said']}")
+            control.screen.tell(f"{one['host']}: {one['said']}")
         elif not one["ok"]:
             control.screen.fail(f"Error: {one['host']}: {one['said']}")
     return 0 if all(one["ok"] for one in results) else 1

@@ -34,7 +34,7 @@ def _rollback(control: Control) -> int:
         raise ControlError(message)
     runs = not survey.take(control.newest()).is_empty
     control.trees.switch_to(previous)
-    control.screen.say(
+    control.screen.tell(
         f"rollback: {previous.name} is current again, {current.name} is kept. "
         "The next bin/buildout writes its own again."
     )
