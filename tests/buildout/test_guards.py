@@ -127,3 +127,14 @@ def test_stack_at_rest_may_go(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(own_processes, "is_running", lambda *_: [])
     monkeypatch.setattr(crontab, "installed", lambda *_: False)
     guards.refuse_live("/b", "stack")
+
+
+def test_somebody_else_is_told_who_builds_here(tmp_path: Path) -> None:
+    """The tests run as an ordinary user; /etc/passwd is root's."""
+    theirs = {"buildout": {"directory": "/etc", "installed": "passwd"}}
+    with pytest.raises(StackError, match=r"is root's.* sudo -u root -H bin/buildout"):
+        guards.refuse_others(theirs)
+    ours = {"buildout": {"directory": str(tmp_path), "installed": ".installed.cfg"}}
+    guards.refuse_others(ours)
+    (tmp_path / ".installed.cfg").touch()
+    guards.refuse_others(ours)

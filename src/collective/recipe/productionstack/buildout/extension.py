@@ -32,6 +32,7 @@ def load(buildout: Any) -> None:
     buildout._productionstack_loaded = True  # noqa: SLF001 (the only object of a run)
     try:
         guards.refuse_root(buildout)
+        guards.refuse_others(buildout)
         guards.hold_lock(buildout["buildout"]["directory"])
         guards.keep_private(buildout)
         for name in _dropped(buildout):

@@ -1,9 +1,10 @@
-"""What stops a buildout run at once: root, a second run, a live stack."""
+"""What stops a buildout run at once: root, a stranger, a second run, a live stack."""
 
 from __future__ import annotations
 
 import logging
 import os
+import pwd
 import stat
 from collections.abc import Iterable
 from pathlib import Path
@@ -36,6 +37,28 @@ def refuse_root(buildout: Any) -> None:
     raise StackError(
         "Refusing to run buildout as root: its eggs' code would be root too."
         " Run it as the site's user, for example: sudo -u plone -H bin/buildout"
+    )
+
+
+def refuse_others(buildout: Any) -> None:
+    """Refuse who has not made what lies there: of another's files none can be replaced.
+
+    Raises StackError that names the one who has.
+    """
+    settings = buildout["buildout"]
+    path = Path(settings["directory"], settings["installed"])
+    if os.geteuid() == 0 or not path.is_file():
+        return
+    number = path.stat().st_uid
+    if number == os.geteuid():
+        return
+    try:
+        owner = pwd.getpwuid(number).pw_name
+    except KeyError:
+        owner = f"#{number}"  # as sudo names a user by number
+    raise StackError(
+        f"This buildout is {owner}'s, and what it has written cannot be replaced by"
+        f" you. Run it as {owner}: sudo -u {owner} -H bin/buildout"
     )
 
 

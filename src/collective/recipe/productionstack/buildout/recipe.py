@@ -55,6 +55,7 @@ class Recipe:
         self.name = name
         self.bin = buildout["buildout"]["bin-directory"]
         guards.refuse_root(buildout)
+        guards.refuse_others(buildout)
         guards.hold_lock(buildout["buildout"]["directory"])
         self.stack, self.options = our_parts.plan_of(buildout)[name]
         self.memory = Memory(self.stack.folders)

@@ -25,12 +25,13 @@ class Guessing(click.Group):
         except click.UsageError as error:
             known = [one for one in self.list_commands(ctx) if not self.is_hidden(one)]
             near = get_close_matches(args[0], known, 1)
-            if near and near[0] in error.message:
-                raise
-            more = f"Did you mean {near[0]}?" if near else ""
+            if near and near[0] not in error.message:
+                text = f"{error.message} Did you mean {near[0]}?"
+                raise click.UsageError(text, ctx) from error
             if not near and len(known) < FEW:
-                more = f"There are: {', '.join(known)}."
-            raise click.UsageError(f"{error.message} {more}".rstrip(), ctx) from error
+                text = f"{error.message} There are: {', '.join(known)}."
+                raise click.UsageError(text, ctx) from error
+            raise
 
     def is_hidden(self, name: str) -> bool:
         """Whether a command that is known is shown nowhere."""
