@@ -555,6 +555,30 @@ def a_link_to_the_folder_of_blobs(kept: Kept) -> None:
 
 
 @case(BAD)
+def a_link_to_a_folder_within_the_blobs(kept: Kept) -> None:
+    inner = kept.newest_blobs / "0x00"
+    inner.symlink_to(out(kept, inner))
+
+
+@case(BAD)
+def a_link_to_a_folder_within_the_blobs_and_nobody_knows(kept: Kept) -> None:
+    a_link_to_a_folder_within_the_blobs(kept)
+    forget(kept)
+
+
+@case(BAD)
+def a_link_to_the_folder_of_one_blob(kept: Kept) -> None:
+    inner = blob(kept).parent
+    inner.symlink_to(out(kept, inner))
+
+
+@case(BAD)
+def a_link_to_the_layout(kept: Kept) -> None:
+    layout = kept.newest_blobs / ".layout"
+    layout.symlink_to(out(kept, layout))
+
+
+@case(BAD)
 def the_blobs_of_the_day_before(kept: Kept) -> None:
     older = kept.blobs / f"blobstorage.{kept.dates[-2]}" / "blobstorage"
     shutil.rmtree(kept.newest_blobs)

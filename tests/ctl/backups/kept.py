@@ -154,6 +154,16 @@ def work(
         kept.data_file.with_name(f"Data.fs.{suffix}").unlink(missing_ok=True)
 
 
+def pack(kept: Kept) -> None:
+    """Pack the live database: old states go, and the blobs of them."""
+    time.sleep(1.1)
+    database = opened(kept.data_file, kept.live_blobs)
+    database.pack()
+    database.close()
+    for suffix in TRIVIAL:
+        kept.data_file.with_name(f"Data.fs.{suffix}").unlink(missing_ok=True)
+
+
 def content(data: Path, blobs: Path) -> Content:
     """Return what a database holds now."""
     helper, found = FilesystemHelper(str(blobs)), {}

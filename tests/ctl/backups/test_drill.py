@@ -8,6 +8,8 @@ import json
 import os
 import re
 import shutil
+import tempfile
+import time
 from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +17,12 @@ from dataclasses import dataclass
 import pytest
 
 from collective.recipe.productionstack.ctl import main
+from collective.recipe.productionstack.ctl.backups.kept import holding
+from collective.recipe.productionstack.ctl.control import Control
+from collective.recipe.productionstack.ctl.jobs import task
 from collective.recipe.productionstack.machine.run import run
+from collective.recipe.productionstack.model.stack import Stack
+from tests.ctl.backups import damage
 from tests.ctl.backups import kept as keeping
 from tests.ctl.backups.damage import BAD
 from tests.ctl.backups.damage import CASES
@@ -257,3 +264,105 @@ def test_every_day_restores_as_promised_or_not_at_all(drill: Drill, case: Case) 
         "an_older_chain_flipped": 2,
     }
     assert len(restored) == len(drill.promised) - lost.get(case.name, 0)
+
+
+def test_a_link_among_the_live_blobs_is_refused(drill: Drill) -> None:
+    """The copy would be a link too, and green while what it leads to is there."""
+    inner = drill.kept.live_blobs / "0x00"
+    inner.symlink_to(damage.out(drill.kept, inner))
+    said = drill.run("backup")
+    assert said.status == 1
+    assert f"{inner} is a symbolic link" in said.text
+    assert sorted(drill.promised) == drill.kept.dates
+
+
+def test_a_pack_does_not_explain_a_lost_blob(drill: Drill) -> None:
+    kept = drill.kept
+    keeping.pack(kept)
+    keeping.wait_for_a_second()
+    assert drill.run("backup").status == 0
+    keeping.work(kept, "more")
+    keeping.pack(kept)
+    before = sorted(kept.data.iterdir())
+    listed = {path.name for path in kept.blob_files}
+    lost = next(one for one in kept.live_blobs.rglob("*.blob") if one.name in listed)
+    lost.unlink()
+    keeping.wait_for_a_second()
+    said = drill.run("backup")
+    assert said.status == 1
+    assert f"{lost.name} is gone" in said.text
+    assert sorted(kept.data.iterdir()) == before
+
+
+def test_nothing_older_expires_while_the_newest_is_not_good(drill: Drill) -> None:
+    """The script keeps two whole ones; two bad ones must not push out the good."""
+    kept = drill.kept
+    before = {one.name for one in (*kept.data.iterdir(), *kept.blobs.iterdir())}
+    task.failed(_control(kept), _stack(kept), "verify", time.time(), "red", told=False)
+    for _ in range(3):
+        keeping.work(kept, f"more-{time.time()}")
+        keeping.wait_for_a_second()
+        said = drill.run("backup", "--full")
+        assert said.status == 0, said.text
+    after = {one.name for one in (*kept.data.iterdir(), *kept.blobs.iterdir())}
+    assert before <= after
+    assert not list(kept.var.rglob(holding.HELD))
+    for date in drill.promised:
+        restored, found = drill.restore("--date", date)
+        assert restored.status == 0, restored.text
+        assert holds(found, drill.promised[date])
+        shutil.rmtree(kept.folder / "restored")
+    # When the newest is known to be good they go, as they did before.
+    assert drill.run("verify-backup").status == 0
+    keeping.wait_for_a_second()
+    assert drill.run("backup", "--full").status == 0
+    assert min(drill.promised) not in kept.dates
+
+
+def test_what_a_killed_run_had_put_aside_is_back_after_the_next(drill: Drill) -> None:
+    kept = drill.kept
+    before = {one.name for one in (*kept.data.iterdir(), *kept.blobs.iterdir())}
+    held = holding.older(_stack(kept).data.backups[0])
+    held.__enter__()  # and nobody leaves it
+    assert len(kept.dates) < len(drill.promised)
+    keeping.wait_for_a_second()
+    assert drill.run("backup").status == 0
+    assert before <= {one.name for one in (*kept.data.iterdir(), *kept.blobs.iterdir())}
+
+
+def test_a_backup_that_is_dated_ahead_is_named_and_kept(drill: Drill) -> None:
+    """The blobs of the next would not be copied, and nobody would know why."""
+    kept = drill.kept
+    ahead = kept.blobs / f"blobstorage.{damage.FUTURE}"
+    shutil.copytree(kept.newest_blobs.parent, ahead, symlinks=True)
+    said = drill.run("backup")
+    assert said.status == 1
+    assert f"{ahead} is dated {damage.FUTURE}, and now it is" in said.text
+    assert ahead.is_dir()
+    damage.out(kept, ahead)
+    keeping.wait_for_a_second()
+    assert drill.run("backup").status == 0
+    assert drill.run("verify-backup").status == 0
+
+
+def test_a_rotten_chain_on_another_disk_is_replaced(drill: Drill) -> None:
+    kept = drill.kept
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as other:
+        for one in (kept.data, kept.blobs):
+            run(("cp", "-a", str(one), other))
+            shutil.rmtree(one)
+            one.symlink_to(f"{other}/{one.name}")
+        damage.rewrite(kept.pieces[-3], damage.flipped)
+        keeping.wait_for_a_second()
+        said = drill.run("backup")
+        assert said.status == 0, said.text
+        assert f"the old files are in {other}/backups-rotten" in said.text
+        assert drill.run("verify-backup").status == 0
+
+
+def _stack(kept: Kept) -> Stack:
+    return _control(kept).newest()
+
+
+def _control(kept: Kept) -> Control:
+    return Control(kept.folder, "stack", quiet=True)

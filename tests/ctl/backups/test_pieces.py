@@ -31,6 +31,8 @@ from collective.recipe.productionstack.ctl.screen import Screen
 from collective.recipe.productionstack.ctl.watching import metrics
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.machine import run
+from collective.recipe.productionstack.model.announced import Announced
+from collective.recipe.productionstack.model.announced import Job
 from collective.recipe.productionstack.model.stack import Stack
 from collective.recipe.productionstack.model.storage import Backup
 from collective.recipe.productionstack.model.storage import Keeping
@@ -397,6 +399,30 @@ def test_a_failed_run_is_red_at_once_and_the_last_good_one_known(stack: Stack) -
     assert not judged.ok
     assert judged.age is not None
     assert round(judged.age) == HOUR
+
+
+def test_a_run_in_the_future_says_nothing(stack: Stack) -> None:
+    """A clock that was wrong for a night would keep it green for years."""
+    now = time.time()
+    outcomes.save(stack, Stamp(name="backup", ok=True, ended=now + 365 * 24 * HOUR))
+    assert not outcomes.age(stack, "backup", now).ok
+    assert outcomes.age(stack, "backup", now).age is None
+    # A clock that is set back a little is no trouble.
+    outcomes.save(stack, Stamp(name="backup", ok=True, ended=now + 60))
+    assert outcomes.age(stack, "backup", now).ok
+    # Nor does one that was wrong when the stack was first started make it red.
+    outcomes.save(stack, Stamp(name="up", ok=True, ended=now + 365 * 24 * HOUR))
+    assert outcomes.age(stack, "backup", now).ok
+
+
+def test_copies_are_to_be_proven_where_there_are_any(stack: Stack) -> None:
+    planned = tuple(
+        Job(name=one, why="", schedule="", command=()) for one in ("backup", "verify")
+    )
+    stack = dataclasses.replace(stack, announced=Announced(jobs=planned))
+    assert outcomes.names(stack) == ["backup", "verify"]
+    stack = samples.changed(stack, keeping=Keeping(sync_target=("/far",)))
+    assert outcomes.names(stack) == ["backup", "sync", "verify", "far"]
 
 
 def test_metrics_are_read_by_prometheus(stack: Stack) -> None:

@@ -329,6 +329,24 @@ def test_an_alert_waits_for_the_webhook(bench: Bench, hook: Hook) -> None:
     assert "alert-webhook cannot be used: no answer (ConnectionRefusedError)" in said
 
 
+def test_a_failure_is_told_though_no_note_of_it_can_be_written(
+    bench: Bench, hook: Hook
+) -> None:
+    """On a full disk the alert is all that says so before a day is over."""
+    bench.watching = Watching(webhook=hook.url)
+    bench.generate()
+    jobs = Path(bench.folders.var, "jobs")
+    jobs.parent.mkdir(parents=True, exist_ok=True)
+    jobs.write_text("in the way of a folder")
+    said = bench.run("backup")
+    assert said.status == 1
+    assert "Traceback" not in said.text
+    assert "knows no backup part" in said.errors
+    assert "its note cannot be written" in said.errors
+    (told,) = hook.subjects()
+    assert told.startswith("backup failed: [stack] knows no backup part")
+
+
 @pytest.fixture
 def letters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Put a sendmail first in PATH that keeps what it is given."""

@@ -105,11 +105,45 @@ def test_what_a_folder_protects_is_asked_for_again_in_time(
     stage.until(lambda: hurried.cache(path).status == 302, 10)
 
 
-def test_a_bundle_keeps_its_time(hurried: Stage) -> None:
-    hurried.plone.answers[BUNDLE] = Answer((YEAR,))
-    assert results(hurried, BUNDLE) == ["MISS", "HIT"]
+@pytest.mark.parametrize("path", [BUNDLE, "/++theme++own/images/logo-400.png"])
+def test_a_bundle_keeps_its_time(hurried: Stage, path: str) -> None:
+    rule = ("X-Cache-Rule", "plone.stableResource")
+    hurried.plone.answers[path] = Answer((YEAR, rule))
+    assert results(hurried, path) == ["MISS", "HIT"]
     time.sleep(1.2)
-    assert results(hurried, BUNDLE, times=1) == ["HIT"]
+    assert results(hurried, path, times=1) == ["HIT"]
+
+
+RULE = ("X-Cache-Rule", "plone.content.itemView")
+
+
+@pytest.mark.proves("N31")
+@pytest.mark.parametrize(
+    ("path", "more"),
+    [
+        ("/++theme++own/style.css/folder/photo/@@images/photo-400-abc.png", ()),
+        ("/++webresource++x/++plone++own/a.css/folder/file/@@download/file", ()),
+        ("/++theme++own/a.css/folder/photo/images/photo-400-0123456789abcdef.png", ()),
+        ("/++theme++own/style.css/folder/page", (RULE,)),
+    ],
+)
+def test_content_below_the_name_of_a_theme_is_asked_for_again(
+    hurried: Stage, path: str, more: tuple[tuple[str, str], ...]
+) -> None:
+    """A file of a theme in the database acquires whatever the site holds."""
+
+    def answer(seen: Seen) -> Answer:
+        if seen["If-Modified-Since"]:
+            return Answer((DATED,), 304)
+        return Answer((YEAR, IMAGE, DATED, *more), body=b"picture")
+
+    hurried.plone.answers[path] = answer
+    assert results(hurried, path) == ["MISS", "HIT"]
+    for number in (2, 3):
+        time.sleep(1.2)
+        reply = hurried.cache(path)
+        assert (reply.status, reply["X-Cache-Rule"]) == (200, None)
+        assert len(hurried.plone.requests(path)) == number
 
 
 SPELLINGS = (

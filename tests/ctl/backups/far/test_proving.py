@@ -111,6 +111,23 @@ def test_nothing_expires_after_a_red_verification(kept: Kept, target: Path) -> N
     assert not any((target / one).is_dir() for one in DAYS)
 
 
+def test_bad_copies_are_red_in_status_until_they_are_good(
+    kept: Kept, target: Path
+) -> None:
+    """Else nobody who looks at status would ever see it."""
+    flip(next((target / DAYS[0]).rglob("*.fsz")))
+    assert kept.run("verify-backup", "--from", "far").status == 1
+    far = {one.name: one for one in outcomes.ages(kept.stack)}["far"]
+    assert not far.ok
+    jobs = json.loads(kept.run("status", "--json").output)["jobs"]
+    assert [one["name"] for one in jobs if not one["ok"]] == ["far"]
+    assert 'job_ok{stack="stack",job="far"} 0' in kept.run("status", "--metrics").output
+    # Without a place for copies nobody could ever make it good.
+    kept.configure(sync_target=())
+    assert "far" not in outcomes.names(kept.stack)
+    assert "sync" not in outcomes.names(kept.stack)
+
+
 def test_a_generation_here_is_restored_and_read(kept: Kept, target: Path) -> None:
     one = target / DAYS[0]
     said = kept.run("verify-backup", "--from", str(one))

@@ -19,6 +19,7 @@ from pathlib import Path
 from collective.recipe.productionstack.ctl.backups.kept import filestorage
 from collective.recipe.productionstack.ctl.backups.kept import ledger
 from collective.recipe.productionstack.ctl.backups.kept import manifest
+from collective.recipe.productionstack.ctl.backups.kept import repozo
 from collective.recipe.productionstack.ctl.backups.kept.filestorage import Tally
 from collective.recipe.productionstack.ctl.backups.kept.ledger import Accepted
 from collective.recipe.productionstack.ctl.backups.kept.manifest import Manifest
@@ -36,6 +37,8 @@ STORAGE = re.compile(
     r"^[ \t]*path[ \t]+(\S+)"
 )
 SECOND = 10**9
+AHEAD = 3600
+"""So many seconds a clock may have been set back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +108,13 @@ def _lost_blobs(backup: Backup, known: Accepted, live: Live) -> Iterator[str]:
     listed = manifest.load(backup, known.date)
     if listed is None:
         return
-    if continues(Path(backup.data_file), known, live.size):
-        # Only a pack takes blobs away, and that writes another Data.fs.
-        gone = sorted(listed.blobs.keys() - there.keys())
-        yield from _few([f"the blob {name} is gone" for name in gone])
+    gone = sorted(listed.blobs.keys() - there.keys())
+    data = Path(backup.data_file)
+    if gone and not continues(data, known, live.size):
+        # A pack takes blobs away, and writes another Data.fs without their states.
+        held = filestorage.held(data, {filestorage.blob_state(one) for one in gone})
+        gone = [one for one in gone if filestorage.blob_state(one) in held]
+    yield from _few([f"the blob {name} is gone" for name in gone])
     yield from _few(list(_changed(backup, listed, there)))
 
 
@@ -168,6 +174,33 @@ def refuse_odd(backup: Backup) -> None:
             f"blob_storage = {place.resolve()}, and run bin/buildout."
         )
         raise ControlError(message)
+    for name in filestorage.links(place) if backup.blob_dir else ():
+        message = (
+            f"{place / name} is a symbolic link, and the link would be copied, not "
+            f"what it leads to ({(place / name).resolve()}). Put that in its place, or "
+            "mount its disk there. Nothing was begun."
+        )
+        raise ControlError(message)
+
+
+def refuse_ahead(backup: Backup) -> None:
+    """Refuse while something there is dated later than it can be.
+
+    What is newest is told by such dates, by repozo too. Raises ControlError.
+    """
+    now = time.time()
+    limit = time.strftime(repozo.DATE, time.gmtime(now + AHEAD))
+    for place in filter(None, (backup.location, backup.blob_location)):
+        ahead = [one for one in repozo.dated(Path(place)) if one[0] > limit]
+        if ahead:
+            date, name = max(ahead)
+            message = (
+                f"{Path(place, name)} is dated {date}, and now it is "
+                f"{time.strftime(repozo.DATE, time.gmtime(now))} (UTC): a clock is "
+                "wrong, or was. Nothing was begun. See that the clock is right; if it "
+                "is, move what lies ahead out of that folder: it may still be good."
+            )
+            raise ControlError(message)
 
 
 def left_out(stack: Stack) -> list[str]:

@@ -34,14 +34,15 @@ def rotten(backup: Backup) -> list[str]:
 
 def move_away(backup: Backup) -> Path:
     """Take a rotten chain out of the way: the script would count it as a good one."""
-    place, copy = Path(backup.location), repozo.find(backup)
+    # On the disk where they lie: a link often leads to another one.
+    place, copy = Path(backup.location).resolve(), repozo.find(backup)
     first = copy.pieces[0].date if copy else ""
     aside = place.with_name(f"{place.name}-rotten") / first
     aside.mkdir(parents=True, exist_ok=True, mode=0o750)
     for one in sorted(place.iterdir()):
         ours = repozo.PIECE.fullmatch(one.name) or one.suffix == ".dat"
         if ours and one.name >= first:
-            one.replace(aside / one.name)
+            shutil.move(one, aside / one.name)  # copied, where a disk is mounted there
     return aside
 
 

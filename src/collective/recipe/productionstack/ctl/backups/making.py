@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISREG
@@ -12,6 +13,7 @@ from collective.recipe.productionstack.ctl.backups import healing
 from collective.recipe.productionstack.ctl.backups.guarding import Live
 from collective.recipe.productionstack.ctl.backups.kept import assembling
 from collective.recipe.productionstack.ctl.backups.kept import filestorage
+from collective.recipe.productionstack.ctl.backups.kept import holding
 from collective.recipe.productionstack.ctl.backups.kept import ledger
 from collective.recipe.productionstack.ctl.backups.kept import manifest
 from collective.recipe.productionstack.ctl.backups.kept import repozo
@@ -92,10 +94,13 @@ class _Making:
         Raises ControlError where one of these fails; no older copy is touched then.
         """
         backup, stack = self.backup, self.work.stack
+        holding.put_back(backup)
         live = self.look()
         full = self.new_chain()
         _refuse_full_disk(stack, backup)
-        done = self.execute(full=full)
+        held = holding.older(backup) if holding.is_doubtful(stack) else nullcontext()
+        with held:
+            done = self.execute(full=full)
         try:
             copy = _judge(backup, live.size, self.work.steps)
         except ControlError as error:
@@ -132,6 +137,7 @@ class _Making:
             raise ControlError(message)
         self.work.steps.begin(backup.name, "looking at the live database")
         guarding.refuse_odd(backup)
+        guarding.refuse_ahead(backup)
         live = guarding.look(stack, backup)
         if not self.wanted.accept_shrink:
             guarding.refuse(stack, backup, guarding.losses(stack, backup, live))

@@ -57,8 +57,7 @@ class Verification:
             found = assembling.assemble(copy, data, self.work.steps)
             add(report.troubles, found)
             known = self.compare(copy, report)
-            if self.backup.blob_dir and copy.blobs is None:
-                add(report.troubles, [f"the blobs of {copy.date} are missing"])
+            add(report.troubles, self.missing(copy))
             add(report.troubles, [] if found or self.is_unused(data) else torn(data))
             same = not root and not found and self.is_live(copy, data)
             judged = same and self.settings.live
@@ -103,6 +102,16 @@ class Verification:
         number = len(known.files) + len(known.blobs)
         self.work.steps.done("manifest", f"{number} files compared")
         return known
+
+    def missing(self, copy: Copy) -> list[str]:
+        """Say where the blobs of a copy are not there, but a link to some is."""
+        if copy.blobs is None:
+            text = f"the blobs of {copy.date} are missing"
+            return [text] if self.backup.blob_dir else []
+        return [
+            f"{copy.blobs / name} is a symbolic link: what it leads to is in no copy"
+            for name in filestorage.links(copy.blobs)
+        ]
 
     @property
     def is_beside(self) -> bool:

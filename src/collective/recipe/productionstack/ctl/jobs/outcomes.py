@@ -18,6 +18,8 @@ HOUR = 3600
 WEEK_HOURS = 7 * 24
 CERTIFICATE = "certificate"
 DAILY = ("backup", "sync", CERTIFICATE)
+FAR = "far"
+"""The verification of copies elsewhere."""
 UP = "up"
 """The stamp of the first ``up``: a fresh stack has had no time for a backup."""
 
@@ -71,24 +73,30 @@ def note_up(stack: Stack) -> None:
 def names(stack: Stack) -> list[str]:
     """Return the jobs that this stack is expected to run."""
     planned = {job.name for job in stack.announced.jobs}
+    copied = bool(stack.data.keeping.sync_target)
     wanted = {
         "backup": "backup" in planned,
-        "sync": "backup" in planned and bool(stack.data.keeping.sync_target),
+        "sync": "backup" in planned and copied,
         "verify": "verify" in planned,
+        FAR: "verify" in planned and copied,
         "pack": "pack" in planned,
         CERTIFICATE: CERTIFICATE in planned
         and any(one.acme for one in stack.virtual_hosts),
     }
-    # Who runs one from elsewhere wants to see it too.
-    return [name for name in wanted if wanted[name] or load(stack, name)]
+    # Who runs one from elsewhere wants to see it too; without a place for copies
+    # nobody can run those about them again.
+    able = [name for name in wanted if copied or name not in {"sync", FAR}]
+    return [name for name in able if wanted[name] or load(stack, name)]
 
 
 def age(stack: Stack, name: str, now: float) -> Age:
     """Judge one job: its last run must be good, and young enough."""
     stamp, begun = load(stack, name), load(stack, UP)
+    known = [one.good for one in (stamp, begun) if one and one.good <= now + HOUR]
     hours = stack.data.keeping.age_limit + (0 if name in DAILY else WEEK_HOURS)
-    good = stamp.good if stamp else 0.0
-    since = max(good, begun.good if begun else now)
+    good = stamp.good if stamp and stamp.good in known else 0.0
+    # What lies ahead was written while a clock was wrong: it says nothing.
+    since = max(known) if known else (0.0 if stamp or begun else now)
     young = now - since <= hours * HOUR
     return Age(
         name=name,

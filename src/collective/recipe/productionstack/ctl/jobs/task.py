@@ -114,6 +114,8 @@ def run(
             os.umask(PRIVATE)
             with control.screen.steps() as steps:
                 verdict = work(Task(control, stack, steps, lock))
+        if stamped:
+            outcomes.save(stack, stamp(name, begun, verdict, ok=True))
     except ControlError as error:
         if stamped:
             failed(control, stack, name, begun, str(error))
@@ -124,8 +126,6 @@ def run(
         if stamped:
             failed(control, stack, name, begun, message)
         raise ControlError(message) from error
-    if stamped:
-        outcomes.save(stack, stamp(name, begun, verdict, ok=True))
     control.screen.tell(f"{name}: {verdict.text}")
     return 0
 
@@ -142,7 +142,14 @@ def failed(  # noqa: PLR0913 (as many as there are to say)
     """Write down that a job failed, and tell it as the options say."""
     text = printable(said, limit=2000)
     first = text.strip().splitlines()[0] if text.strip() else "no reason was given"
-    outcomes.save(stack, stamp(name, begun, Outcome(first), ok=False))
+    try:
+        outcomes.save(stack, stamp(name, begun, Outcome(first), ok=False))
+    except OSError as error:
+        # A full disk is why it failed: then the alert is all that tells of it.
+        text = (
+            f"{text}\nstatus does not know of it, its note cannot be written: {error}"
+        )
+        control.screen.fail(text.splitlines()[-1])
     if not told:
         return
     post = Post(lambda _: None)

@@ -15,6 +15,7 @@ from collective.recipe.productionstack.ctl.backups.far.remote import Far
 from collective.recipe.productionstack.ctl.backups.kept import assembling
 from collective.recipe.productionstack.ctl.backups.kept import manifest
 from collective.recipe.productionstack.ctl.backups.report import MOST
+from collective.recipe.productionstack.ctl.jobs import outcomes
 from collective.recipe.productionstack.ctl.jobs.outcomes import Stamp
 from collective.recipe.productionstack.ctl.jobs.task import Task
 from collective.recipe.productionstack.errors import ControlError
@@ -22,7 +23,7 @@ from collective.recipe.productionstack.errors import printable
 from collective.recipe.productionstack.model.storage import Backup
 
 GENERATION = re.compile(r"\d{4}(-\d\d){5}")
-STAMP = "far"
+STAMP = outcomes.FAR
 WEEK = 7 * 24 * 3600
 WEEKS = 4
 """Once in so many weeks all is read, in the others a part."""

@@ -15,6 +15,9 @@ from collective.recipe.productionstack.machine import waiting
 
 BLOB = re.compile(r"(?:.*/)?0x([0-9a-f]+)\.blob")
 
+NAMES = ("0x", ".layout")
+"""What ZODB looks for in a folder of blobs begins so."""
+
 CHUNK = 1024 * 1024
 MAGIC = 4
 HEADER = 23
@@ -57,6 +60,26 @@ def blob_files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
                 waiting += [] if path == "tmp" else [path]
             elif BLOB.fullmatch(path):
                 yield path, entry.stat(follow_symlinks=False)
+
+
+def links(folder: Path) -> Iterator[str]:
+    """Yield each symbolic link in the place of a blob, or of folders of blobs.
+
+    What it leads to is in no copy of the folder: a link is copied as a link.
+    """
+    waiting = [""]
+    while waiting:
+        inner = waiting.pop()
+        # What cannot be read is told by who reads it.
+        with suppress(OSError), os.scandir(folder / inner) as entries:
+            for entry in entries:
+                path = f"{inner}/{entry.name}" if inner else entry.name
+                if not entry.name.startswith(NAMES):
+                    continue
+                if entry.is_symlink():
+                    yield path
+                elif entry.is_dir():
+                    waiting.append(path)
 
 
 def blob_tid(path: str) -> int:

@@ -24,6 +24,9 @@ WHOLE = (".fs", ".fsz")
 PIECE = re.compile(r"(\d{4}(?:-\d\d){5})\.(fs|fsz|deltafs|deltafsz)")
 LIST = re.compile(r"(\d{4}(?:-\d\d){5})\.dat")
 FOLDER = re.compile(r"[^.]+\.(\d{4}(?:-\d\d){5})")
+DATED = re.compile(
+    r"(?:[^.]+\.)?(\d{4}(?:-\d\d){5})(?:\.(?:fsz?|deltafsz?|dat|index))?"
+)
 DATE = "%Y-%m-%d-%H-%M-%S"
 
 CHUNK = 1024 * 1024
@@ -178,6 +181,12 @@ def misread(copy: Copy) -> list[str]:
     words = {len(line.split()) for line in text.splitlines()}
     good = words == {4} and text.endswith("\n")
     return [] if good else [f"{copy.files[-1]} is not as repozo writes it"]
+
+
+def dated(folder: Path) -> list[tuple[str, str]]:
+    """Return date and name of each piece, list, index or folder of blobs in a folder."""
+    found = map(DATED.fullmatch, _names(folder))
+    return [(one[1], one[0]) for one in found if one]
 
 
 def _moved(path: str, root: Path | None) -> Path:

@@ -1,0 +1,68 @@
+"""Older backups, put where the script that deletes by number and age does not look.
+
+While the newest is not known to be good, an older one may be the last that is.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from collective.recipe.productionstack.ctl.backups.kept import repozo
+from collective.recipe.productionstack.ctl.jobs import outcomes
+from collective.recipe.productionstack.model.stack import Stack
+from collective.recipe.productionstack.model.storage import Backup
+
+HELD = ".held"
+"""A folder beside what is put there, so that both are on one disk."""
+
+YEARS = 10 * 365 * 86400
+
+
+def is_doubtful(stack: Stack) -> bool:
+    """Whether the last backup, or the last verification, was not good."""
+    stamps = [outcomes.load(stack, one) for one in ("backup", "verify")]
+    return any(one is not None and not one.ok for one in stamps)
+
+
+@contextmanager
+def older(backup: Backup) -> Iterator[None]:
+    """Put all but the newest chain, and the newest blobs, aside while the block runs.
+
+    A killed run leaves them there: ``put_back`` comes first in the next.
+    """
+    copy = repozo.find(backup)
+    newest = copy.pieces[0].date if copy else ""
+    last = copy.blobs.parent.name.partition(".")[2] if copy and copy.blobs else newest
+    _hold(Path(backup.location), newest)
+    if backup.blob_location:
+        _hold(Path(backup.blob_location), last)
+    try:
+        yield
+    finally:
+        put_back(backup)
+
+
+def put_back(backup: Backup) -> None:
+    """Put everything back that was put aside."""
+    for place in filter(None, (backup.location, backup.blob_location)):
+        held = Path(place, HELD)
+        if held.is_dir():
+            for one in sorted(held.iterdir()):
+                one.rename(held.parent / one.name)
+            held.rmdir()
+
+
+def _hold(place: Path, newest: str) -> None:
+    """Put what is older than a date aside; by names, as the script goes."""
+    held = place / HELD
+    for date, name in repozo.dated(place):
+        if date < newest:
+            held.mkdir(exist_ok=True, mode=0o700)
+            (place / name).rename(held / name)
+    if held.is_dir():
+        # The script deletes by time, and cannot delete a folder there.
+        os.utime(held, (time.time() + YEARS,) * 2)
