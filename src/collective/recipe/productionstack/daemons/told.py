@@ -1,4 +1,4 @@
-"""The pages that nginx itself answers with: in which languages, and the user's own."""
+"""The pages of the web server itself: in which languages, and the user's own."""
 
 from __future__ import annotations
 
