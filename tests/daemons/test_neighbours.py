@@ -43,7 +43,7 @@ echo json_encode(['script' => basename(__FILE__), 'server' => $_SERVER,
                   'body' => strlen(file_get_contents('php://input'))]);
 """
 SOURCE = b"<?php"
-OWN = "app.example.com"
+OWN, OTHER = "app.example.com", "other.example.com"
 AWAY = {"nginx": 502, "apache": 503}
 """What each web server says where nobody answers, or too many wait already."""
 LATE = {"nginx": 504, "apache": 502}
@@ -73,6 +73,9 @@ def place_files(folder: Path) -> None:
     (folder / "files/sub/index.html").write_text("<p>index")
     (folder / "files/.env").write_text("secret")
     (folder / "outside/secret").write_text("secret")
+    # Read by nobody: whoever writes there must not change what is served.
+    for name in ("php", "files"):
+        (folder / f"{name}/.htaccess").write_text("Nonsense On")
     (folder / "files-of-others").write_text("secret")
     # Root's file: whoever makes links there must not read what others own.
     (folder / "files/passwd").symlink_to("/etc/passwd")
@@ -134,7 +137,14 @@ def stage(
             ),
             application(15, "/stuck", "fastcgi", address=at, root=root, seconds=1),
         )
-        own = VirtualHost(host=OWN, scheme="http", url_host=OWN, url_port=80)
+        own = VirtualHost(
+            host=OWN,
+            aliases=(OTHER,),
+            redirect=False,
+            scheme="http",
+            url_host=OWN,
+            url_port=80,
+        )
         values: dict[str, Any] = {"proxy_cache": "none", "load_balancer": "none"}
         with Stage(
             clients=1,
@@ -212,6 +222,7 @@ def test_no_other_spelling_reaches_zope_or_leaves_the_prefix(front: Stage) -> No
     ):
         assert front.get(path).status in {400, 404}, path
     assert seen(front.get("/x/../shop/y"))["path"] == "/shop/y"
+    assert seen(front.get("/shop/a%3Fb%23c%25d%0d%ff;x"))["rest"] == "a?b#c%d\r%FF;x"
     assert seen(front.get("//shop/y"))["path"] == "/shop/y"
     assert front.plone.seen == []
 
@@ -316,7 +327,7 @@ def test_a_websocket_where_it_is_meant(front: Stage) -> None:
 
 
 def test_a_websocket_outlives_a_reload(front: Stage) -> None:
-    server = roles.web_server(front.stack)
+    server: Any = roles.web_server(front.stack)
     way = connect(front.stack.chain.http)
     with open_socket("ws://www.example.com/chat/room", sock=way, proxy=None) as one:
         before = server.workers()
@@ -474,6 +485,11 @@ def test_a_host_of_its_own(front: Stage) -> None:
 
     assert seen(get("/manage_main"))["url"] == f"http://{OWN}/manage_main"
     assert seen(get("/x", method="PUT"))["method"] == "PUT"
+    there = ask(front.stack.chain.http, "GET", "/x", (("Host", OTHER),))
+    assert seen(there)["url"] == f"http://{OTHER}/x"
+    there = ask(front.stack.chain.http, "GET", "/php/x", (("Host", OTHER),))
+    server = seen(there)["server"]
+    assert (server["SERVER_NAME"], server["HTTP_HOST"]) == (OTHER, OTHER)
     assert get("/.well-known/acme-challenge/none").status in {403, 404}
     other = ask(front.stack.chain.http, "GET", "/", (("Host", "none.example.com"),))
     assert other.status == UNKNOWN[front.web]
