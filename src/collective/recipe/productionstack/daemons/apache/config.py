@@ -8,9 +8,9 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
-from collective.recipe.productionstack.daemons import told
-from collective.recipe.productionstack.daemons import words
 from collective.recipe.productionstack.daemons.apache import hosts
+from collective.recipe.productionstack.daemons.front import told
+from collective.recipe.productionstack.daemons.front import words
 from collective.recipe.productionstack.daemons.nginx import config as nginx
 from collective.recipe.productionstack.machine import run
 from collective.recipe.productionstack.model.address import ANY_HOST

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from collective.recipe.productionstack.daemons import neighbours
-from collective.recipe.productionstack.daemons import told
+from collective.recipe.productionstack.daemons.front import neighbours
+from collective.recipe.productionstack.daemons.front import told
 from collective.recipe.productionstack.model.application import FASTCGI
 from collective.recipe.productionstack.model.application import Application
 from collective.recipe.productionstack.model.site import API

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from collective.recipe.productionstack.daemons import neighbours
-from collective.recipe.productionstack.daemons import told
-from collective.recipe.productionstack.daemons import words
+from collective.recipe.productionstack.daemons.front import neighbours
+from collective.recipe.productionstack.daemons.front import told
+from collective.recipe.productionstack.daemons.front import words
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.announced import Check
 from collective.recipe.productionstack.model.announced import Health

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collective.recipe.productionstack.daemons import words
+from collective.recipe.productionstack.daemons.front import words
 from collective.recipe.productionstack.model.application import Application
 
 TYPES = (
