@@ -56,7 +56,7 @@ class Every(dict[str, Any]):
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[Stage]:
+def running(web: str) -> Iterator[Stage]:
     taken = ports.take(2)
     pair = tuple(
         NodeServer(name=f"frontend{at}", address=Address("127.0.0.1", port))
@@ -65,8 +65,9 @@ def running() -> Iterator[Stage]:
     shown = site(frontend=Frontend(servers=pair, folder=FOLDER), url_port=8000)
     classic = site("www.example.com", folder="/classic", url_port=8000)
     other = site("two.example.com", "/Site2")
-    with Stage(sites=(shown, classic, other), clients=1, purge_by="tag") as one:
-        yield one.start("frontend1", "frontend2", "haproxy", "varnish", "nginx")
+    values: dict[str, Any] = {"purge_by": "tag", "web_server": web}
+    with Stage(sites=(shown, classic, other), clients=1, **values) as one:
+        yield one.start("frontend1", "frontend2", "haproxy", "varnish", web)
     ports.give_back(taken)
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.support import neighbours
+from tests.support.plonesite import HOST
 from tests.support.plonesite import PloneSite
 
 
@@ -51,3 +55,19 @@ def test_visitors_and_editors_are_served(behind_apache: PloneSite) -> None:
 def test_explain_draws_it(behind_apache: PloneSite) -> None:
     said = behind_apache.stack("explain").good().output
     assert "Apache  http" in said
+
+
+def test_an_application_comes_and_goes(
+    behind_apache: PloneSite, tmp_path: Path
+) -> None:
+    chosen = "web-server = apache"
+    with neighbours.django(tmp_path, "shop/") as at:
+        line = f"application = {HOST}/shop http unix:{at}"
+        behind_apache.settle(stack=f"{chosen}\n{line}")
+        shown = json.loads(behind_apache.get("/shop/manage_main").body)
+        assert shown["path"] == "/shop/manage_main"
+        behind_apache.stack("check").good()
+    assert behind_apache.get("/shop/x").status == 503
+    assert behind_apache.get("/").status == 200
+    behind_apache.settle(stack=chosen)
+    assert behind_apache.get("/shop/x").status == 404

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 from pathlib import Path
 
@@ -20,6 +21,9 @@ from collective.recipe.productionstack.plan import announcing
 from collective.recipe.productionstack.plan import rendering
 from tests.support import samples
 
+CONSTANT = re.compile(
+    r"(?:https?://(?:%{SERVER_NAME}|[^%$/:]+)(?::[0-9]+)?)?(?:/[^%$]*)?"
+)
 SERVICES = ("apache", "varnish", "haproxy", "supervisor", "logrotate", "cron")
 STARS = dataclasses.replace(
     samples.SITE, aliases=("example.com", "*.example.com", "*.a.example.com")
@@ -29,6 +33,11 @@ TLS = samples.changed(
     STACK,
     https=Address("127.0.0.1", 8443),
     sites=(dataclasses.replace(STARS, certificate="/c.pem", key="/c.key"),),
+)
+BESIDE = samples.changed(
+    STACK,
+    sites=(dataclasses.replace(STARS, redirect=False, frontend=samples.FRONTEND),),
+    neighbours=samples.BESIDE,
 )
 
 
@@ -49,13 +58,20 @@ def test_names_with_a_star_come_last_and_the_longest_first() -> None:
     assert conf.index("sites/*.conf") < conf.index("stars/*.conf")
 
 
-@pytest.mark.parametrize("stack", [STACK, TLS])
+@pytest.mark.parametrize("stack", [STACK, TLS, BESIDE])
 def test_what_is_asked_is_never_part_of_a_file_name_or_address(stack: Stack) -> None:
     """No rule makes an address of what it has decoded: rules refuse or remember."""
     for path, text in texts(stack).items():
-        for line in re.findall(r"(?m)^\s*RewriteRule .*$", text):
+        lines = [line.strip() for line in text.splitlines()]
+        for before, line in itertools.pairwise(lines):
+            if not line.startswith("RewriteRule "):
+                continue
             target = line.split()[2].strip('"')
-            assert target == "-" or re.fullmatch(r"https?://\S+%1", target), path
+            if found := re.fullmatch("(.*)%1/?", target):
+                # As it was spelt: nothing of it was decoded.
+                assert before.startswith("RewriteCond %{THE_REQUEST} "), path
+                target = found[1]
+            assert target == "-" or CONSTANT.fullmatch(target), (path, line)
         assert "nocanon" not in text
         assert "[P" not in text
 
@@ -66,6 +82,15 @@ def test_without_a_certificate_there_is_no_tls() -> None:
     assert "tls.conf" not in texts(stack)
     assert "8443" not in "".join(texts(stack).values())
     assert "tls.conf" in texts(TLS)
+
+
+def test_rules_for_zope_alone_are_left_out_for_an_application() -> None:
+    """As many as there are up to what holds for all again."""
+    found = texts(BESIDE)
+    for name, last in (("guard.conf", "Where a site is shown"), ("ids.conf", "")):
+        _, skip, rest = re.split(r"\[S=(\d+)\]", found[name])
+        rules = rest.partition(last)[0] if last else rest
+        assert rules.count("RewriteRule ") == int(skip) > 1
 
 
 def test_old_logs_are_left_by_who_writes_them() -> None:

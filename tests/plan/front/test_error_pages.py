@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from collective.recipe.productionstack.daemons import pages
+from collective.recipe.productionstack.daemons.front import pages
 from collective.recipe.productionstack.model.front import Front
 from collective.recipe.productionstack.plan.front import error_pages
 from tests.support import samples

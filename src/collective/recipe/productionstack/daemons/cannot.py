@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+from collective.recipe.productionstack.model.application import HTTP
+from collective.recipe.productionstack.model.application import Application
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,3 +63,28 @@ LACKS = {
 def lacks(daemon: str) -> tuple[Lack, ...]:
     """Return what a daemon cannot do."""
     return LACKS.get(daemon, ())
+
+
+ONE_WORD = ("apache",)
+"""Daemons that know one ``timeout`` and so on for all that is asked at an address."""
+
+
+def at_odds(
+    daemon: str, applications: Iterable[Application]
+) -> Iterator[tuple[Application, Application]]:
+    """Yield applications, and another at whose address a daemon would do as it says.
+
+    What is behind a socket has a name of its own each time.
+    """
+    first: dict[tuple[str, ...], Application] = {}
+    for one in applications:
+        if daemon not in ONE_WORD or not one.is_asked or one.address.path:
+            continue
+        below = one.below or one.path if one.kind == HTTP else ""
+        before = first.setdefault((one.host, one.kind, str(one.address), below), one)
+        if _words(before) != _words(one):
+            yield one, before
+
+
+def _words(one: Application) -> tuple[int, int, bool]:
+    return one.seconds, one.connections, one.websocket

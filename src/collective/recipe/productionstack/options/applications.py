@@ -13,7 +13,7 @@ class ApplicationOptions:
     """Other applications beside the sites."""
 
     application: tuple[str, ...] = option(
-        "What else nginx serves, past Varnish and Plone, one per line:"
+        "What else the web server serves, past Varnish and Plone, one per line:"
         " `HOST[/PATH] KIND TARGET [name=value …]`. Kinds: `http` (TARGET is"
         " `IP:PORT` or `unix:/PATH`, with a path behind it where that stands in place"
         " of PATH), `fastcgi` (the same for PHP-FPM; `root` is its folder), `static` (a"

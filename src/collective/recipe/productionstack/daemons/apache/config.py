@@ -8,9 +8,10 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
-from collective.recipe.productionstack.daemons import words
+from collective.recipe.productionstack.daemons.apache import hosts
+from collective.recipe.productionstack.daemons.front import told
+from collective.recipe.productionstack.daemons.front import words
 from collective.recipe.productionstack.daemons.nginx import config as nginx
-from collective.recipe.productionstack.daemons.nginx import told
 from collective.recipe.productionstack.machine import run
 from collective.recipe.productionstack.model.address import ANY_HOST
 from collective.recipe.productionstack.model.address import Address
@@ -20,8 +21,6 @@ from collective.recipe.productionstack.model.announced import Log
 from collective.recipe.productionstack.model.announced import Program
 from collective.recipe.productionstack.model.announced import nothing
 from collective.recipe.productionstack.model.chain import WEB_SERVER
-from collective.recipe.productionstack.model.site import Site
-from collective.recipe.productionstack.model.site import host_folder
 from collective.recipe.productionstack.model.stack import Stack
 
 NAME = "apache"
@@ -61,11 +60,13 @@ def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
     )
     common["modules"] = _modules(stack)
     common["everybody_else"] = _everybody_but(stack.chain.trusted_proxies)
-    names = (*SHARED, *(("tls.conf",) if _secure(stack) else ()))
+    common.update(hosts.VALUES)
+    optional = (("tls.conf", _secure(stack)), *hosts.optional(stack))
+    names = (*SHARED, *(name for name, wanted in optional if wanted))
     return (
         *((f"{NAME}/{name}", f"{NAME}/{name}.j2", common) for name in names),
         *_pages(stack, common),
-        *_sites(stack, common),
+        *hosts.files(stack, common),
     )
 
 
@@ -127,7 +128,7 @@ def checks(stack: Stack) -> tuple[Check, ...]:
                 ("${modules}", f"No modules were found; they are in {PACKAGES}."),
             ),
             made_later=tuple(
-                pair for site in stack.sites if site.acme for pair in site.pairs
+                pair for one in stack.virtual_hosts if one.acme for pair in one.pairs
             ),
         ),
     )
@@ -160,7 +161,7 @@ def _next(stack: Stack) -> dict[str, Any]:
 
 def _secure(stack: Stack) -> Address | None:
     """Return where TLS is spoken; without any certificate Apache would not start."""
-    there = any(site.certificate for site in stack.sites)
+    there = any(host.certificate for host in stack.virtual_hosts)
     return stack.chain.https if there else None
 
 
@@ -204,6 +205,7 @@ def _modules(stack: Stack) -> tuple[str, ...]:
             else ()
         ),
         *(() if chain.has_cache else ("filter", "deflate")),
+        *hosts.modules(stack),
     )
 
 
@@ -238,44 +240,3 @@ def _pages(
                 values = {**common, "status": status, "own": some}
                 template = f"{NAME}/pages/told.{kind}.j2"
                 yield f"{folder}/{status}.{kind}", template, values
-
-
-def _sites(
-    stack: Stack, common: dict[str, Any]
-) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Yield the file of each host, and one for each name with a star.
-
-    The first server that has a name answers: stars come last, the longest first.
-    """
-    by_host: dict[str, list[Site]] = {}
-    for site in stack.sites:
-        by_host.setdefault(site.host, []).append(site)
-    for host, some in by_host.items():
-        site = some[0]
-        values = {
-            **common,
-            "site": site,
-            "sites": some,
-            "root": next((one for one in some if not one.folder), None),
-            "folders": sorted(
-                (one for one in some if one.folder),
-                key=lambda one: (-len(one.folder), one.folder),
-            ),
-            "own_place": told.place(stack, site),
-        }
-        exact = [one for one in site.hosts if "*" not in one]
-        yield _servers(f"sites/{host_folder(host)}.conf", site, exact, values)
-        for star in (one for one in site.hosts if "*" in one):
-            rank = 99 - min(star.count("."), 99)
-            name = star.replace("*", "any")
-            yield _servers(f"stars/{rank:02}-{name}.conf", site, [star], values)
-
-
-def _servers(
-    path: str, site: Site, names: list[str], values: dict[str, Any]
-) -> tuple[str, str, dict[str, Any]]:
-    """Return the file with the servers of these names of a host."""
-    served = [one for one in names if one in site.served]
-    sent_on = [one for one in names if one not in served]
-    named = {"hosts": names, "served": served, "sent_on": sent_on}
-    return f"{NAME}/{path}", f"{NAME}/sites/site.conf.j2", {**values, **named}

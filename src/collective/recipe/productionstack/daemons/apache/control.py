@@ -78,7 +78,7 @@ class Apache:
         Raises ControlError when it refuses them.
         """
         kept = "It serves on with the old configuration."
-        for pair in (pair for site in self.stack.sites for pair in site.pairs):
+        for pair in (pair for one in self.stack.virtual_hosts for pair in one.pairs):
             if why := tls.unusable(*pair):
                 message = f"Apache would end on {pair[0]}: {why}. {kept}"
                 raise ControlError(message)

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from collective.recipe.productionstack.daemons import words
-from collective.recipe.productionstack.daemons.nginx import neighbours
-from collective.recipe.productionstack.daemons.nginx import told
+from collective.recipe.productionstack.daemons.front import neighbours
+from collective.recipe.productionstack.daemons.front import told
+from collective.recipe.productionstack.daemons.front import words
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.announced import Check
 from collective.recipe.productionstack.model.announced import Health
@@ -38,6 +38,12 @@ SHARED = (
 
 MICRO = ("micro.conf", "micro-maps.conf")
 """Files that are there only where something is kept for a second."""
+
+BESIDE = (
+    *("neighbours.conf", "neighbour.conf", "neighbour-proxy.conf"),
+    *("neighbour-fastcgi.conf", "neighbour-files.conf"),
+)
+"""Files that are there only where applications are."""
 
 SUBREAPER = str(Path(__file__).with_name("subreaper.py"))
 
@@ -207,7 +213,7 @@ def _optional(stack: Stack) -> tuple[str, ...]:
     return (
         *micro,
         *nodes,
-        *(neighbours.FILES if stack.neighbours.applications else ()),
+        *(BESIDE if stack.neighbours.applications else ()),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from collective.recipe.productionstack.daemons import words
+from collective.recipe.productionstack.daemons.front import words
 from collective.recipe.productionstack.daemons.varnish import tracking
 from collective.recipe.productionstack.model.announced import Check
 from collective.recipe.productionstack.model.announced import Health

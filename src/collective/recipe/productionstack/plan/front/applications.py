@@ -191,7 +191,7 @@ def _tcp(value: str) -> Address:
         ip_address(address.host)
     except ValueError:
         raise ValueError(
-            f"nginx would not start where {address.host} cannot be resolved: write its"
+            f"nothing would start where {address.host} cannot be resolved: write its"
             " IP address"
         ) from None
     return address

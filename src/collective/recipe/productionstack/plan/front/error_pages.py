@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from collective.recipe.productionstack.daemons import pages
+from collective.recipe.productionstack.daemons.front import pages
 from collective.recipe.productionstack.errors import Problem
 from collective.recipe.productionstack.model.front import Front
 from collective.recipe.productionstack.model.site import Site

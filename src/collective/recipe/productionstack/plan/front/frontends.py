@@ -28,8 +28,8 @@ PROCESSES = 2
 """One serves while the other is restarted."""
 
 BUILT = "build/server.js"
-KNOWN = ("nginx", "haproxy")
-"""The web server and the balancer that know how to ask them."""
+BALANCER = "haproxy"
+"""Which balancer knows how to ask them; every web server does."""
 
 ELSEWHERE = "frontend=127.0.0.1:3000 where it runs already"
 
@@ -164,9 +164,9 @@ def _misplaced(about: Lines, line: Line) -> Iterator[Problem]:
         remedy = f"Give it a host, and Classic UI the folder: {line.name} {line.path}"
         yield _problem(about, "sites", value, message, f"{remedy}.")
     chain = about.chain
-    if (chain.web_server, chain.load_balancer) != KNOWN:
-        message = "a frontend is served by nginx and balanced by HAProxy"
-        remedy = f"Write: web-server = {KNOWN[0]}, load-balancer = {KNOWN[1]}."
+    if not chain.has_web_server or chain.load_balancer != BALANCER:
+        message = "a frontend is served by nginx or Apache and balanced by HAProxy"
+        remedy = f"Write: web-server = nginx, load-balancer = {BALANCER}."
         yield _problem(about, "sites", value, message, remedy)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from collective.recipe.productionstack.daemons import cannot
 from collective.recipe.productionstack.errors import Problem
 from collective.recipe.productionstack.model.application import Application
 from collective.recipe.productionstack.model.application import Neighbours
@@ -69,8 +70,11 @@ def problems(
     """Yield the lines that would hide something, or say what others say."""
     message = "no web server here would serve it"
     nobody = message, "Remove it, or web-server = none."
+    together = cannot.at_odds(chain.web_server, [one.application for one in found])
+    at_odds = {one.number: other.place for one, other in together}
     for line in found:
         wrong = _on_a_site(line, sites) or _twice(line, found)
+        wrong = wrong or _at_odds(at_odds.get(line.application.number, ""), chain)
         wrong = wrong if chain.has_web_server else nobody
         if wrong:
             message, remedy = wrong
@@ -119,6 +123,17 @@ def _hidden(application: Application, site: Site) -> str:
     if first == site.path.split("/")[1]:
         return f"where images are uploaded to {site.path}"
     return ""
+
+
+def _at_odds(other: str, chain: Chain) -> tuple[str, str] | None:
+    """Return what is wrong where two would be asked in one way."""
+    if not other:
+        return None
+    message = (
+        f"{other} is asked at the same address, for which {chain.web_server} knows"
+        " timeout, connections and websocket once"
+    )
+    return message, "Write the same in both, or let it listen on a socket: unix:/PATH"
 
 
 def _twice(

@@ -1,11 +1,11 @@
-"""The pages that nginx itself answers with: in which languages, and the user's own."""
+"""The pages of the web server itself: in which languages, and the user's own."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from collective.recipe.productionstack.daemons import pages
+from collective.recipe.productionstack.daemons.front import pages
 from collective.recipe.productionstack.model.site import VirtualHost
 from collective.recipe.productionstack.model.stack import Stack
 

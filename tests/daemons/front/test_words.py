@@ -7,8 +7,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collective.recipe.productionstack.daemons.words import LONGEST
-from collective.recipe.productionstack.daemons.words import patterns
+from collective.recipe.productionstack.daemons.front.words import LONGEST
+from collective.recipe.productionstack.daemons.front.words import patterns
 
 WORDS = st.from_regex(r"\A[a-c][a-b.~-]{0,4}\Z")
 

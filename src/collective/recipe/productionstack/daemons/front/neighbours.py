@@ -1,15 +1,9 @@
-"""What nginx needs for applications beside the sites."""
+"""What every web server needs for applications beside the sites."""
 
 from __future__ import annotations
 
-from collective.recipe.productionstack.daemons import words
+from collective.recipe.productionstack.daemons.front import words
 from collective.recipe.productionstack.model.application import Application
-
-FILES = (
-    *("neighbours.conf", "neighbour.conf", "neighbour-proxy.conf"),
-    *("neighbour-fastcgi.conf", "neighbour-files.conf"),
-)
-"""Files that are there only where there are some."""
 
 TYPES = (
     ("text/html", "html htm shtml"),

@@ -1,0 +1,1 @@
+"""What every web server shares: pages of its own, applications beside the sites."""
