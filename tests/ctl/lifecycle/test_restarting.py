@@ -95,6 +95,11 @@ def test_a_program_is_restarted_where_it_is_named(more: Bench) -> None:
         "engine",
         "worker",
     }
+    # Whoever drains one learns what there is instead.
+    drained = more.run("drain", "worker")
+    assert drained.status == 1
+    assert "worker gets no visitors" in drained.errors
+    assert "restart worker restarts it" in drained.errors
 
 
 def test_one_that_does_not_answer_is_no_success(more: Bench) -> None:

@@ -55,7 +55,10 @@ def _public_zeo(
     stack: Stack, storage: Storage, *, given: Callable[[str, str], bool]
 ) -> str:
     where = f"ZEO listens on {storage.address} and asks for no password"
-    if given(storage.name, "zeo-address"):
+    if not stack.zope.all_clients:
+        # Its clients are on other machines, which a private address would shut out.
+        remedy = "Let a firewall take connections there from your clients alone"
+    elif given(storage.name, "zeo-address"):
         remedy = (
             f"Write: zeo-address = 127.0.0.1:{storage.address.port},"
             " or remove it to get a Unix socket"

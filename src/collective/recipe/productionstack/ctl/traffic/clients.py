@@ -112,6 +112,11 @@ def _unknown(stack: Stack, name: str, clients: set[str]) -> str:
     known = ", ".join(sorted(clients))
     if stack.zope.debug_client and name == stack.zope.debug_client.name:
         return f"{name} is the debug client, which gets no visitors. Clients: {known}."
+    if others(stack, [name]):
+        return (
+            f"{name} gets no visitors: the option programs names it, and restart {name}"
+            f" restarts it. Clients: {known}."
+        )
     if name in {program.name for program in stack.announced.programs}:
         return (
             f"{name} is no client: it is restarted by down and up, "
