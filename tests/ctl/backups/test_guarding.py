@@ -78,6 +78,16 @@ def test_a_second_storage_without_a_part_is_refused(tmp_path: Path) -> None:
     guarding.refuse_unknown(stack(tmp_path, ZEO_CONF + SECOND, *both))
 
 
+@pytest.mark.parametrize("way", ["$instance", "${INSTANCE}", "$data"])
+def test_a_storage_is_known_by_a_path_with_names(tmp_path: Path, way: str) -> None:
+    """In a zeo-conf of one's own the path is often written so."""
+    text = ZEO_CONF.replace("path {folder}", f"path {way}".replace("{", "{{"))
+    text = f"%define DATA $INSTANCE\n{text}".replace("INSTANCE}", "INSTANCE}}")
+    guarding.refuse_unknown(stack(tmp_path, text, part(tmp_path)))
+    with pytest.raises(ControlError, match=f"datafs = {tmp_path}/Data.fs"):
+        guarding.refuse_unknown(stack(tmp_path, text, part(tmp_path, "Other")))
+
+
 def test_a_backup_without_the_files_of_the_site_says_so(tmp_path: Path) -> None:
     assert guarding.left_out(stack(tmp_path, ZEO_CONF, part(tmp_path))) == []
     (said,) = guarding.left_out(stack(tmp_path, ZEO_CONF, part(tmp_path, blobs="")))

@@ -329,6 +329,19 @@ def test_an_alert_waits_for_the_webhook(bench: Bench, hook: Hook) -> None:
     assert "alert-webhook cannot be used: no answer (ConnectionRefusedError)" in said
 
 
+def test_a_trouble_is_told_though_no_note_of_it_can_be_written(
+    watched: Bench, hook: Hook
+) -> None:
+    """A full disk is told of before anything is written to it."""
+    note = Path(watched.folders.var, "watchdog.json")
+    note.unlink(missing_ok=True)
+    note.mkdir()
+    os.kill(watched.pid("one"), signal.SIGKILL)
+    wait(lambda: any(one.startswith("one ended") for one in hook.subjects()))
+    time.sleep(1)
+    assert hook.subjects() == ["one ended by itself, once in the last hour"]
+
+
 def test_a_failure_is_told_though_no_note_of_it_can_be_written(
     bench: Bench, hook: Hook
 ) -> None:

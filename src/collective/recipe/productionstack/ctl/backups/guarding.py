@@ -36,6 +36,8 @@ STORAGE = re.compile(
     r"(?ims)^[ \t]*<filestorage[ \t]*([^>\s]*)[ \t]*>(?:(?!</filestorage).)*?"
     r"^[ \t]*path[ \t]+(\S+)"
 )
+DEFINED = re.compile(r"(?im)^[ \t]*%define[ \t]+(\w+)[ \t]+(\S.*?)[ \t]*$")
+NAMED = re.compile(r"\$(?:\{(?=\w+\}))?(\w+)\}?")
 SECOND = 10**9
 AHEAD = 3600
 """So many seconds a clock may have been set back."""
@@ -237,8 +239,16 @@ def _storages(stack: Stack) -> Iterator[tuple[str, str]]:
     for one in (two.files[0] for two in stack.data.storages if two.files):
         with suppress(OSError):
             text = Path(one).read_text(encoding="utf-8", errors="replace")
+            known = {name.lower(): value for name, value in DEFINED.findall(text)}
             for found in STORAGE.finditer(text):
-                yield found[1] or "1", found[2]
+                yield found[1] or "1", _substituted(found[2], known)
+
+
+def _substituted(text: str, known: Mapping[str, str]) -> str:
+    """Put in what ``%define`` says, as ZConfig does: names are in any letters."""
+    for _ in known:  # one may stand in another
+        text = NAMED.sub(lambda one: known.get(one[1].lower(), one[0]), text)
+    return text
 
 
 def moment(tid: int) -> str:

@@ -124,14 +124,17 @@ class Watchdog:
     def _tell(self, stack: Stack, found: dict[str, str]) -> None:
         """Send what is new and what is well again; a trouble is told once."""
         before, self.open = self.open, found
-        if before != found:
-            troubles.save(stack, found)
         for key in sorted(found.keys() - before.keys()):
             self.post.send(stack, Alert(found[key], self._advice(stack, key)))
         for key in sorted(before.keys() - found.keys()):
             name, _, trouble = key.partition(" ")
             if trouble != "exits":
                 self.post.send(stack, Alert(f"{name} is well again ({trouble})"))
+        if before != found:
+            try:  # last: on a full disk the alert is what matters
+                troubles.save(stack, found)
+            except OSError as error:
+                self._log(f"what is wrong cannot be kept for status: {error}")
 
     def _cut_off(self, stack: Stack, now: float) -> dict[str, str]:
         """Ask the cache once in a minute; in between it is as it was."""
