@@ -475,6 +475,11 @@ class Stage:
             process.wait(5)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+            process.wait(5)
+            # What it has started may still hold its ports for a moment.
+            for _ in range(100):
+                os.killpg(process.pid, 0)
+                time.sleep(0.02)
         process.wait(5)
 
     def up(self) -> int:
