@@ -138,7 +138,8 @@ class _Builder:
         self.problems += problems
         cached, problems = caching.caching(part.name, options, self.facts)
         self.problems += problems
-        around = visitors.Around(the_sites, chain, zope, dict(self.facts.versions))
+        known = dict(self.facts.versions)
+        around = visitors.Around(the_sites, chain, zope, data, part.alone, known)
         front, problems = visitors.front(part.name, options, around, given=part.names)
         self.problems += problems
         self.problems += error_pages.problems(part.name, front, the_sites)

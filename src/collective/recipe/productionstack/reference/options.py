@@ -51,7 +51,7 @@ TASKS = {
     "Protect the front": (
         *("rate-limits", "rate-limits-exempt", "max-upload", "zmi-allow", "hsts"),
         "http3",
-        *("csp", "log-format", "error-pages"),
+        *("csp", "log-format", "error-pages", "xsendfile"),
     ),
     "Work on a site": ("maintenance-page", "maintenance-allow"),
     "Back up and pack": (

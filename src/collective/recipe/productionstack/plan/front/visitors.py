@@ -18,8 +18,10 @@ from collective.recipe.productionstack.model.chain import Chain
 from collective.recipe.productionstack.model.clients import Zope
 from collective.recipe.productionstack.model.front import Front
 from collective.recipe.productionstack.model.site import Site
+from collective.recipe.productionstack.model.storage import Data
 from collective.recipe.productionstack.options.declare import fill
 from collective.recipe.productionstack.options.load import StackOptions
+from collective.recipe.productionstack.plan.front import large_files
 
 Network = IPv4Network | IPv6Network
 
@@ -34,6 +36,8 @@ class Around:
     sites: tuple[Site, ...]
     chain: Chain
     zope: Zope
+    data: Data = Data()
+    alone: bool = False
     versions: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
@@ -47,6 +51,9 @@ def front(
         *_greetings(part, options),
         *_quic(part, options, around),
     ]
+    if options.xsendfile == "on":
+        chain, zope, data = around.chain, around.zope, around.data
+        found += large_files.problems(part, chain, zope, data, alone=around.alone)
     values: dict[str, Any] = {"max_upload": options.max_upload or 0}
     if hidden(around.sites, around.chain) and not given("rate-limits"):
         values["rate_limits"] = "off"  # they would meet all visitors together
