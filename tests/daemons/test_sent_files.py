@@ -267,6 +267,21 @@ def test_only_nginx_is_told_a_name(chain: Stage, path: str, first: str) -> None:
         assert is_whole(chain.get(path))
 
 
+def test_a_name_that_nobody_asked_for_is_no_file(chain: Stage, page: str) -> None:
+    """A client with other settings: no visitor gets what stands for the file."""
+    named = ("X-Accel-Redirect", PREFIX + NAME)
+    for one in (page, f"{page}/@@images/x"):
+        chain.plone.answers[one] = Answer((PDF, CACHED, named), body=PLACEHOLDER)
+    assert is_whole(chain.get(page))
+    for reply in (
+        chain.cache(page),
+        chain.get(f"{page}/@@images/x"),
+        chain.get(f"{page}/@@images/x", SESSION),
+    ):
+        assert reply.status == 503
+        assert PLACEHOLDER not in reply.body
+
+
 def test_images_come_from_the_cache(chain: Stage, page: str) -> None:
     scale = f"{page}/@@images/image-400-0123.png"
     chain.plone.answers[scale] = public

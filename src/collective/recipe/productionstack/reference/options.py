@@ -74,6 +74,8 @@ SPECIAL = {
     "key": "as `certificate`",
     "maintenance-page": "nginx, from `bin/stack reload` on",
     "error-pages": "`nginx/pages.conf` and the files of sites; `bin/stack reload`",
+    "xsendfile": "nginx, Varnish, HAProxy and the clients; `bin/stack reload`, then"
+    " `bin/stack restart`; to switch it off the other way round",
     "frontend-folder": "the processes of sites with `frontend=volto`; `bin/stack"
     " reload` and `bin/stack restart`",
     "frontend-processes": "as `frontend-folder`",

@@ -49,9 +49,20 @@ def rules(*, names_files: bool = False) -> Iterator[str]:
     if names_files:
         yield from _askers()
         yield f"http-response set-var(txn.file) res.fhdr({NAME}) if {{ status 200 }}"
+    yield _unasked(names_files=names_files)
     yield f"http-response del-header '{ORDERS}' -m reg"
     if names_files:
         yield from _names()
+
+
+def _unasked(*, names_files: bool) -> str:
+    """Return what becomes of a name that nobody can follow: it comes with no file.
+
+    A client may be told to name files before the web server can send them, or after.
+    """
+    named = f"{{ res.fhdr({NAME}) -m beg {NAMED_FILES} }}"
+    asked = " !{ var(txn.names_file) -m str yes }" if names_files else ""
+    return f"http-response deny deny_status 503 if {named}{asked}"
 
 
 def _askers() -> Iterator[str]:

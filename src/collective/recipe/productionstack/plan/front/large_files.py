@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+from collections.abc import Iterable
 from collections.abc import Iterator
 
 from collective.recipe.productionstack.daemons import cannot
 from collective.recipe.productionstack.errors import Problem
+from collective.recipe.productionstack.model.chain import NOBODY
+from collective.recipe.productionstack.model.chain import ROLES
 from collective.recipe.productionstack.model.chain import Chain
 from collective.recipe.productionstack.model.clients import Client
 from collective.recipe.productionstack.model.clients import Zope
@@ -14,42 +18,50 @@ from collective.recipe.productionstack.model.storage import Data
 from collective.recipe.productionstack.model.storage import file_variables
 
 OPTION = "xsendfile"
-REMOVE = "Remove it"
 
 
 def problems(
-    part: str, chain: Chain, zope: Zope, data: Data, *, alone: bool
+    part: str, services: Container[str], chain: Chain, zope: Zope, data: Data
 ) -> Iterator[Problem]:
-    """Yield why no file could be sent, where the option is on."""
+    """Yield why no file could be sent, where the option is on.
+
+    ``services`` are those whose files the part writes.
+    """
     if OPTION in {one.option for one in cannot.lacks(chain.web_server)}:
         return  # that is said where the web server is looked at
-    whole = "Write it in the part that makes the whole stack"
     storage = data.storage
-    if alone:
-        found = "one daemon alone cannot: all tiers have to let the names through"
-        yield _problem(part, found, f"{whole}.")
+    tiers = {chain.filled_by(role) for role in ROLES} - {NOBODY}
+    others = sorted(one for one in tiers if one not in services)
+    if others:
+        message = f"{' and '.join(others)} would have to be told of it, and is not ours"
+        remedy = "Remove it, or let one part write all of them."
     elif not chain.has_web_server:
-        yield _problem(part, "no web server is there to send a file", f"{REMOVE}.")
+        message = "no web server is there to send a file"
+        remedy = "Remove it."
     elif not chain.has_balancer:
-        found = "without the balancer nobody sees which names are of files"
-        yield _problem(part, found, f"{REMOVE}, or let load-balancer have its default.")
+        message = "without the balancer nobody sees which names are of files"
+        remedy = "Remove it, or let load-balancer have its default."
     elif storage is None or not storage.blob_dir:
-        found = "the files are not on this machine: no ZEO server with blobs is here"
-        yield _problem(part, found, f"{REMOVE}.")
+        message = "the files are not on this machine: no ZEO server with blobs is here"
+        remedy = "Remove it."
     else:
-        for client in zope.clients:
-            if client.blob_dir != storage.blob_dir:
-                yield _other_folder(part, client, storage.blob_dir)
+        yield from _other_folders(part, zope.clients, storage.blob_dir)
+        return
+    yield _problem(part, message, remedy)
 
 
-def _other_folder(part: str, client: Client, blob_dir: str) -> Problem:
-    if client.blob_dir:
-        found = f"[{client.name}] has its blobs in {client.blob_dir}"
-        remedy = f"Write in [{client.name}]: blob-storage = {blob_dir}"
-    else:
-        found = f"[{client.name}] keeps copies of the files it needs"
-        remedy = f"Write in [{client.name}]: shared-blob = on"
-    return _problem(part, f"{found}, and the web server sends those of ZEO", remedy)
+def _other_folders(
+    part: str, clients: Iterable[Client], blob_dir: str
+) -> Iterator[Problem]:
+    """Yield the clients whose blobs are not those that the web server would send."""
+    for client in clients:
+        if client.blob_dir != blob_dir:
+            has = client.blob_dir or "copies of the files it needs"
+            message = f"[{client.name}] has {has}, and ZEO's files are in {blob_dir}"
+            remedy = (
+                f"Write in [{client.name}]: shared-blob = on, blob-storage = {blob_dir}"
+            )
+            yield _problem(part, message, remedy)
 
 
 def _problem(part: str, message: str, remedy: str) -> Problem:
@@ -65,8 +77,8 @@ def warnings(stack: Stack) -> Iterator[str]:
         if not client.has_xsendfile:
             yield (
                 f"[{client.name}] eggs: collective.xsendfile is not among them, so"
-                " Plone sends every file itself (unless another egg brings it). Write:"
-                " eggs += collective.xsendfile"
+                " Plone sends every file itself, unless another egg brings it. Add to"
+                " them: collective.xsendfile"
             )
         missing = [one for one in wanted if one not in client.file_variables]
         if missing:

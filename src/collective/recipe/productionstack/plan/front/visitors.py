@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Iterator
-from collections.abc import Mapping
 from dataclasses import dataclass
-from dataclasses import field
 from ipaddress import IPv4Network
 from ipaddress import IPv6Network
 from ipaddress import ip_network
@@ -37,8 +35,8 @@ class Around:
     chain: Chain
     zope: Zope
     data: Data = Data()
-    alone: bool = False
-    versions: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    services: tuple[str, ...] = ()
+    versions: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
 
 def front(
@@ -52,8 +50,9 @@ def front(
         *_quic(part, options, around),
     ]
     if options.xsendfile == "on":
-        chain, zope, data = around.chain, around.zope, around.data
-        found += large_files.problems(part, chain, zope, data, alone=around.alone)
+        found += large_files.problems(
+            part, around.services, around.chain, around.zope, around.data
+        )
     values: dict[str, Any] = {"max_upload": options.max_upload or 0}
     if hidden(around.sites, around.chain) and not given("rate-limits"):
         values["rate_limits"] = "off"  # they would meet all visitors together
@@ -125,7 +124,7 @@ def _quic(part: str, options: StackOptions, around: Around) -> Iterator[Problem]
     lacking = {lack.option for lack in cannot.lacks(chain.web_server)}
     if options.http3 == "off" or "http3" in lacking:
         return
-    version = around.versions.get(chain.web_server, HTTP3_SINCE)
+    version = dict(around.versions).get(chain.web_server, HTTP3_SINCE)
     if not chain.https:
         message = "no site has a certificate, and HTTP/3 is always encrypted"
         remedy = "Write: acme = certbot, or certificate = …"
