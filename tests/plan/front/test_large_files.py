@@ -57,7 +57,7 @@ def test_it_is_sent_with_a_cache_and_without(cache: str) -> None:
         (
             {"entry": "nginx"},
             samples.STORAGE,
-            "haproxy and varnish would have",
+            "haproxy and varnish would have to know",
         ),
         ({"services": "nginx varnish"}, samples.STORAGE, "haproxy would have to"),
         ({}, None, "the files are not on this machine"),

@@ -21,6 +21,14 @@ XSENDFILE = "XSENDFILE_"
 """What the variables of collective.xsendfile begin with (its ``utils.py``)."""
 
 
+SPECIAL = re.compile(r"[.^$*+?{}()|\[\]\\]")
+"""What a regular expression reads as something else."""
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\{found[0]}"
+
+
 def file_variables(blob_dir: str) -> tuple[str, ...]:
     """Return what collective.xsendfile reads in the environment, as lines.
 
@@ -29,7 +37,7 @@ def file_variables(blob_dir: str) -> tuple[str, ...]:
     return (
         f"{XSENDFILE}RESPONSEHEADER X-Accel-Redirect",
         f"{XSENDFILE}ENABLE_FALLBACK true",
-        f"{XSENDFILE}PATHREGEX_SEARCH ^{re.escape(blob_dir)}/",
+        f"{XSENDFILE}PATHREGEX_SEARCH ^{SPECIAL.sub(_escaped, blob_dir)}/",
         f"{XSENDFILE}PATHREGEX_SUBSTITUTE {NAMED_FILES}",
     )
 

@@ -72,6 +72,12 @@ sub vcl_recv {
         return (synth(405));
     }
 
+    # Varnish knows one part of a file alone, and fails where it passes on that somebody
+    # has asked for several: all of it is an answer to that too (RFC 9110 14.2).
+    if (req.http.Range && req.http.Range !~ "^bytes=(?:[0-9]+-[0-9]*|-[0-9]+)$") {
+        unset req.http.Range;
+    }
+
     # nginx names the visitor; Varnish has appended its own peer, which is nginx.
     if (local.socket == "nginx") {
         set req.http.X-Forwarded-For = req.http.X-Real-IP;
@@ -243,7 +249,6 @@ sub vcl_backend_response {
     set beresp.http.X-PS-Id = bereq.http.X-PS-Id;
     unset beresp.http.X-PS-Control;
     unset beresp.http.X-Cache;
-    unset beresp.http.X-Cache-Rule;
     unset beresp.http.X-Cache-Operation;
     unset beresp.http.X-Powered-By;
     unset beresp.http.X-RAMCache;
@@ -298,9 +303,12 @@ sub vcl_backend_response {
             "(?i)^.*?max-age\s*=\s*([0-9]+).*$", "\1s"), 0s);
     }
     if (beresp.ttl > 110s
-        && bereq.http.X-PS-Owner !~ "^=/(?:\+\+webresource\+\+[^/]+/)?\+\+(?:plone|resource|theme)\+\+") {
-        # Its folder may be retracted, or renamed, without a purge of what is inside. So
-        # Plone is asked again, mostly with If-Modified-Since, two minutes after it was.
+        && (bereq.http.X-PS-Owner !~ "^=/(?:\+\+webresource\+\+[^/]+/)?\+\+(?:plone|resource|theme)\+\+"
+            || bereq.url ~ "/@@(?:images|download|display-file)/|/images/[^/?]*[0-9a-f]{12}[.]"
+            || beresp.http.X-Cache-Rule ~ "content")) {
+        # The folder of what is no bundle, by whatever way it is asked for, may be
+        # retracted, or renamed, without a purge of what is inside. So Plone is asked
+        # again, mostly with If-Modified-Since, two minutes after it was.
         set beresp.ttl = 110s;
     }
     if (!beresp.http.Cache-Control && (beresp.status == 404
@@ -350,6 +358,7 @@ sub vcl_deliver {
     unset resp.http.X-PS-Site;
     unset resp.http.X-PS-Owner;
     unset resp.http.X-PS-Id;
+    unset resp.http.X-Cache-Rule; # kept for a "not modified", which may not repeat it
     unset resp.http.X-Varnish;
     unset resp.http.X-Vinyl; # its name since Varnish is Vinyl Cache
     unset resp.http.Via;
@@ -366,6 +375,7 @@ sub vcl_deliver {
     if (resp.http.Vary ~ "(?i)x-ps-language") {
         set resp.http.Vary = regsub(resp.http.Vary, "(?i)x-ps-language", "Accept-Language");
     }
+
 
     if (resp.http.X-PS-Control) {
         set resp.http.Cache-Control = resp.http.X-PS-Control;

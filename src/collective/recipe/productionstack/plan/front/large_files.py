@@ -33,7 +33,7 @@ def problems(
     tiers = {chain.filled_by(role) for role in ROLES} - {NOBODY}
     others = sorted(one for one in tiers if one not in services)
     if others:
-        message = f"{' and '.join(others)} would have to be told of it, and is not ours"
+        message = f"{' and '.join(others)} would have to know, and another writes that"
         remedy = "Remove it, or let one part write all of them."
     elif not chain.has_web_server:
         message = "no web server is there to send a file"
