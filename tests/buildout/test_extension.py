@@ -11,6 +11,7 @@ from collective.recipe.productionstack.buildout import extension
 from collective.recipe.productionstack.buildout import guards
 from collective.recipe.productionstack.buildout import sections
 from collective.recipe.productionstack.buildout.clones import own_name
+from collective.recipe.productionstack.model.storage import file_variables
 
 
 @pytest.fixture
@@ -80,6 +81,47 @@ def test_clones(buildout: Any) -> None:
         "http-address": "127.0.0.1:8082",
         "event-log": "/x/instance2.log",
     }
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (None, []),
+        ("A 1 B 2", ["A 1", "B 2"]),
+        ("\nA 1\nB two words", ["A 1", "B two words"]),
+        ("A 1", ["A 1"]),
+    ],
+)
+def test_clients_are_told_how_to_name_files(
+    buildout: Any, given: str | None, kept: list[str]
+) -> None:
+    """Beside what the user has set, however that is written."""
+    zope = ZOPE if given is None else ZOPE | {"environment-vars": given}
+    put(
+        buildout,
+        zeoserver={"recipe": "plone.recipe.zeoserver"},
+        instance=dict(zope),
+        stack=STACK | {"xsendfile": "on"},
+    )
+    extension.load(buildout)
+    blobs = f"{buildout['buildout']['directory']}/var/blobstorage"
+    value = buildout._raw["instance"]["environment-vars"]
+    lines = [one for one in value.splitlines() if one]
+    assert lines == [*kept, *file_variables(blobs)]
+    assert buildout._raw["instance"]["shared-blob"] == "on"
+
+
+def test_who_has_told_them_himself_is_left_alone(buildout: Any) -> None:
+    """Also where that is another thing."""
+    own = "XSENDFILE_RESPONSEHEADER X-Sendfile"
+    put(
+        buildout,
+        zeoserver={"recipe": "plone.recipe.zeoserver"},
+        instance=ZOPE | {"environment-vars": own},
+        stack=STACK | {"xsendfile": "on"},
+    )
+    extension.load(buildout)
+    assert buildout._raw["instance"]["environment-vars"] == own
 
 
 def test_loaded_twice(buildout: Any) -> None:

@@ -344,7 +344,9 @@ class Stage:
                     for name, port in zip(names, self.ports[6:], strict=True)
                 )
             ),
-            data=Data(storage=storage(Address(path=self.zeo.path), where.log)),
+            data=Data(
+                storage=storage(Address(path=self.zeo.path), where.log, f"{base}/blobs")
+            ),
             # Loads come from here; who is counted comes from another address.
             front=Front(rate_limits_exempt=("127.0.0.1/32", "::1/128")),
             host=Host(versions=_versions()),
@@ -545,14 +547,14 @@ def client(name: str, address: Address, log: str, threads: int = 4) -> Client:
     )
 
 
-def storage(address: Address, log: str) -> Storage:
+def storage(address: Address, log: str, blobs: str) -> Storage:
     """Return a ZEO server as the recipe's reader would."""
     return Storage(
         name="zeoserver",
         address=address,
         command=("/bin/false",),
         data_file="/nowhere/Data.fs",
-        blob_dir="",
+        blob_dir=blobs,
         quiet_log=True,
         pack_script="/bin/true",
         logs=(Log(path=f"{log}/zeoserver.log"),),

@@ -66,6 +66,16 @@ def test_the_client_sees_the_visitors_address_as_nginx_saw_it(
     assert (seen["X-Real-IP"], seen["Host"]) == ("127.0.0.1", "www.example.com")
 
 
+def test_what_stands_for_a_file_is_never_shown(chain: Stage, page: str) -> None:
+    """A client that still, or already, names files while nginx sends none."""
+    named = ("X-Accel-Redirect", "/.plone-blobs/0x00/0x1.blob")
+    chain.plone.answers[page] = Answer((CACHED, HTML, named), body=b"proxy missing?")
+    for _ in range(2):
+        reply = chain.get(page)
+        assert reply.status == 503
+        assert b"missing" not in reply.body
+
+
 def test_connections_between_the_tiers_are_used_again(chain: Stage, page: str) -> None:
     def accepted() -> int:
         said = chain.varnishadm("backend.list")

@@ -17,7 +17,7 @@ PAGES = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").rglob("*.md"))]
 EXAMPLES = sorted((CHECKOUT / "examples").glob("*/buildout.cfg"))
 BLOCK = re.compile(r"(?ms)^```ini([^\n]*)\n(.*?)^```$")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
-EGGS = re.compile(r"(?m)^(eggs = )Plone$|^    collective\.purgebyid\n")
+EGGS = re.compile(r"(?m)^(eggs = )Plone$|^    collective\.(?:purgebyid|xsendfile)\n")
 """Plone itself and its add-ons are not among what these runs see."""
 
 FOLDERS = re.compile(r"(?:root=| static )\$\{buildout:directory\}/(\w+)")

@@ -21,6 +21,7 @@ from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.front import Front
 from collective.recipe.productionstack.model.stack import Maintenance
 from collective.recipe.productionstack.model.stack import Stack
+from collective.recipe.productionstack.model.storage import NAMED_FILES
 from collective.recipe.productionstack.plan import announcing
 from collective.recipe.productionstack.plan import rendering
 from tests.support import samples
@@ -70,6 +71,8 @@ def stacks() -> Iterator[Stack]:
     yield samples.changed(sites=(secure,), https=https, neighbours=samples.BESIDE)
     shown = dataclasses.replace(secure, frontend=samples.FRONTEND)
     yield samples.changed(sites=(shown, *folders[1::2]), https=https)
+    sent = Front(xsendfile="on", micro_cache="off")
+    yield samples.changed(sites=(shown, *folders[1::2]), https=https, front=sent)
 
 
 STACKS = list(stacks())
@@ -128,7 +131,7 @@ def test_an_alias_is_the_plainest(stack: Stack, tmp_path: Path) -> None:
     """Nothing of CVE-2026-15176 and 125283, and no way out of the folder."""
     every = directives(tmp_path, stack)
     found = [(args[0], inside) for name, args, inside in every if name == "alias"]
-    assert bool(found) is bool(stack.neighbours.applications)
+    assert bool(found) is bool(stack.neighbours.applications or stack.sends_files)
     for folder, inside in found:
         _, sign, place = inside.split()
         assert (sign, place[-1], folder[-1]) == ("^~", "/", "/"), inside
@@ -136,7 +139,10 @@ def test_an_alias_is_the_plainest(stack: Stack, tmp_path: Path) -> None:
         beside = [name for name, _, where in every if where == inside]
         assert beside.count("alias") == 1
         assert not (set(beside) - {"alias"}) & BESIDE_ALIAS
-        assert beside.count("location") == 1
+        own = f"^~ {NAMED_FILES}" == f"{sign} {place}"
+        assert beside.count("location") == (0 if own else 1)
+        # No slash too few or too many lets anybody in, and nobody comes by an address.
+        assert ("internal" in beside) is own
 
 
 @pytest.mark.parametrize("stack", STACKS, ids=range(len(STACKS)))

@@ -91,6 +91,18 @@ def test_several_parts_of_a_large_file_are_whole(cache: Stage, page: str) -> Non
     assert all_at_once(cache, [page] * 6, asked) == [size] * 6
 
 
+@pytest.mark.parametrize("who", [(), (("Cookie", "__ac=x"),)])
+@pytest.mark.parametrize("parts", ["bytes=0-1,5-6", "bytes=0-1, -1", "lines=1-2"])
+def test_who_asks_for_several_parts_gets_the_whole(
+    cache: Stage, page: str, who: tuple[tuple[str, str], ...], parts: str
+) -> None:
+    cache.plone.default = Answer((CACHED, BINARY), body=b"0123456789")
+
+    for _ in range(2):
+        reply = cache.cache(page, ("Range", parts), *who)
+        assert (reply.status, reply.body) == (200, b"0123456789")
+
+
 @pytest.mark.proves("N37")
 @pytest.mark.parametrize("headers", ["", SESSION])
 def test_many_slow_readers_of_files_get_them_whole(

@@ -7,6 +7,8 @@ import logging
 from collective.recipe.productionstack.buildout import sections
 from collective.recipe.productionstack.buildout.edits import Preparation
 from collective.recipe.productionstack.buildout.other_parts import places_of
+from collective.recipe.productionstack.model.storage import XSENDFILE
+from collective.recipe.productionstack.model.storage import file_variables
 from collective.recipe.productionstack.options.load import load
 from collective.recipe.productionstack.plan import folders
 from collective.recipe.productionstack.sources import backup
@@ -65,12 +67,37 @@ class Defaults:
             for key, value in CLIENT_DEFAULTS.items():
                 self.set_client_default(client, key, value)
             self.work.set_default(client, "threads", str(options.threads))
+            self.name_files(client, options.xsendfile)
             if not self.work.add_line(client, *TRUSTED):
                 logger.warning(
                     "[%s] %s: Zope takes every visitor for nginx. Add the line: %s",
                     client,
                     *TRUSTED,
                 )
+
+    def name_files(self, client: str, wanted: str) -> None:
+        """Tell Plone how to name the files that the web server sends, if it does."""
+        if wanted == "off":
+            return
+        blob_dir = self.blob_dir()
+        given = self.work.view(client).get("environment-vars", "")
+        if not blob_dir or XSENDFILE in given:
+            return
+        lines = zope2instance.environment_lines(given)
+        if lines and "\n" not in given:
+            self.work.replace(client, "environment-vars", "\n".join(["", *lines]))
+        for line in file_variables(blob_dir):
+            self.work.add_line(client, "environment-vars", line)
+
+    def blob_dir(self) -> str:
+        """Return the folder of the main ZEO server's blobs, empty where none is."""
+        if not self.main:
+            return ""
+        places = places_of(self.buildout)
+        try:
+            return zeoserver.read(self.main, self.work.view(self.main), places).blob_dir
+        except ValueError:
+            return ""  # the recipe names the faulty address
 
     def main_server(self, named: str, servers: list[str], clients: list[str]) -> str:
         """Return the ZEO server with the sites: named, the only one, or asked."""

@@ -61,6 +61,12 @@ class Preparation:
         self.said.setdefault((f"{key} +", line), []).append(section)
         return True
 
+    def replace(self, section: str, key: str, value: str) -> None:
+        """Write what the user has set in another way; it means the same."""
+        raw = self.buildout._raw[section]  # noqa: SLF001
+        raw.pop(f"{key} +", None)  # is in the value
+        raw[key] = value
+
     def problem(
         self, part: str, option: str, value: str, message: str, remedy: str
     ) -> None:

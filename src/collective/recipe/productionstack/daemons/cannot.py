@@ -55,6 +55,14 @@ LACKS = {
             remedy="Remove it, or write: web-server = nginx",
             refused=True,
         ),
+        Lack(
+            option="xsendfile",
+            instead="off",
+            what="Apache sends no file that Plone names: Debian's mod_xsendfile is of"
+            " 2012, and does not ask Plone again for one that is gone",
+            remedy="Remove it, or write: web-server = nginx",
+            refused=True,
+        ),
     )
 }
 """By the daemon that lacks it."""

@@ -10,7 +10,12 @@ from collective.recipe.productionstack.model.announced import Log
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """A Zope client process, from a ``plone.recipe.zope2instance`` part."""
+    """A Zope client process, from a ``plone.recipe.zope2instance`` part.
+
+    ``blob_dir`` is the folder of blobs that it shares with its ZEO server, empty where
+    it has copies of its own. The add-on that names files has to be there
+    (``has_xsendfile``) and told how (``file_variables``).
+    """
 
     name: str
     addresses: tuple[Address, ...]
@@ -19,6 +24,9 @@ class Client:
     zeo_addresses: tuple[Address, ...]
     max_body: int
     fast_listen: bool
+    blob_dir: str = ""
+    has_xsendfile: bool = False
+    file_variables: tuple[str, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
     files: tuple[str, ...] = ()
     logs: tuple[Log, ...] = ()

@@ -37,4 +37,5 @@ class Front:
     max_upload: int = 0
     log_format: str = "text"
     micro_cache: str = "on"
+    xsendfile: str = "off"
     error_pages: str = ""

@@ -126,6 +126,16 @@ class Stack:
         near = self.upstream_of(WEB_SERVER) == (self.cache_socket,)
         return self.front.micro_cache == "on" and self.chain.has_web_server and near
 
+    @property
+    def sends_files(self) -> bool:
+        """Whether Plone names files that the web server sends."""
+        return self.front.xsendfile == "on" and bool(self.blob_dir)
+
+    @property
+    def blob_dir(self) -> str:
+        """The folder of the sites' blobs, where it is on this machine."""
+        return self.data.storage.blob_dir if self.data.storage else ""
+
     def version(self, daemon: str) -> tuple[int, ...]:
         """Return the installed daemon's version, a current one when it is missing."""
         return dict(self.host.versions).get(daemon, (99,))

@@ -2,10 +2,45 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.announced import Log
+
+NAMED_FILES = "/.plone-blobs/"
+"""What Plone puts before the name of a blob that the web server is to send."""
+
+ASKED = "X-PS-Sendfile"
+"""The header by which the web server asks for a name instead of the bytes."""
+
+BLOB = "(?:0x[0-9a-f]+/)+0x[0-9a-f]+[.]blob"
+"""A blob's path below its folder, in either layout (``ZODB.blob``)."""
+
+XSENDFILE = "XSENDFILE_"
+"""What the variables of collective.xsendfile begin with (its ``utils.py``)."""
+
+
+SPECIAL = re.compile(r"[.^$*+?{}()|\[\]\\]")
+"""What a regular expression reads as something else."""
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\{found[0]}"
+
+
+def file_variables(blob_dir: str) -> tuple[str, ...]:
+    """Return what collective.xsendfile reads in the environment, as lines.
+
+    Without X-Forwarded-For it falls back to what Plone does by itself.
+    """
+    return (
+        f"{XSENDFILE}RESPONSEHEADER X-Accel-Redirect",
+        f"{XSENDFILE}ENABLE_FALLBACK true",
+        f"{XSENDFILE}PATHREGEX_SEARCH ^{SPECIAL.sub(_escaped, blob_dir)}/",
+        f"{XSENDFILE}PATHREGEX_SUBSTITUTE {NAMED_FILES}",
+    )
+
 
 RESTIC = "restic:"
 """What a place for copies begins with that is a repository of restic."""

@@ -108,6 +108,14 @@ class FrontOptions:
         example="json",
         default="text",
     )
+    xsendfile: str = option(
+        "Whether Plone names a file that is downloaded, and the web server sends it"
+        " (needs collective.xsendfile among the clients' eggs; see"
+        " how-to/send-large-files.md). Images come from the cache all the same.",
+        choice("on", "off"),
+        example="on",
+        default="off",
+    )
     micro_cache: str = option(
         "Whether nginx keeps for the rest of a second what Varnish has stored for"
         " everybody, so that a crowd on one address costs next to nothing.",

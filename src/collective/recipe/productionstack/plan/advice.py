@@ -18,6 +18,7 @@ from collective.recipe.productionstack.model.stack import Stack
 from collective.recipe.productionstack.model.storage import Storage
 from collective.recipe.productionstack.plan.front import certificates
 from collective.recipe.productionstack.plan.front import hosts
+from collective.recipe.productionstack.plan.front import large_files
 from collective.recipe.productionstack.plan.front import visitors
 
 WHAT = {
@@ -48,6 +49,7 @@ def warnings(stack: Stack, *, given: Callable[[str, str], bool]) -> Iterator[str
     yield from _secrets(stack)
     yield from certificates.warnings(stack)
     yield from _missing_programs(stack)
+    yield from large_files.warnings(stack)
     yield from _low_ports(stack)
 
 

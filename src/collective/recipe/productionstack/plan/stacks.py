@@ -115,10 +115,7 @@ class _Builder:
         self.faulty = faulty
         if self.is_storage_alone:
             self.options = replace(
-                options,
-                web_server=NOBODY,
-                proxy_cache=NOBODY,
-                load_balancer=NOBODY,
+                options, web_server=NOBODY, proxy_cache=NOBODY, load_balancer=NOBODY
             )
         self.problems: list[Problem] = []
 
@@ -138,7 +135,9 @@ class _Builder:
         self.problems += problems
         cached, problems = caching.caching(part.name, options, self.facts)
         self.problems += problems
-        around = visitors.Around(the_sites, chain, zope, dict(self.facts.versions))
+        written = (part.entry,) if part.alone else self.services(chain)
+        known = self.facts.versions
+        around = visitors.Around(the_sites, chain, zope, data, written, known)
         front, problems = visitors.front(part.name, options, around, given=part.names)
         self.problems += problems
         self.problems += error_pages.problems(part.name, front, the_sites)
@@ -149,7 +148,7 @@ class _Builder:
         return Stack(
             name=part.name,
             folders=places,
-            services=(part.entry,) if part.alone else self.services(chain),
+            services=written,
             alone=part.alone,
             sites=the_sites,
             chain=chain,

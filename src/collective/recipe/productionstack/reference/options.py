@@ -51,7 +51,7 @@ TASKS = {
     "Protect the front": (
         *("rate-limits", "rate-limits-exempt", "max-upload", "zmi-allow", "hsts"),
         "http3",
-        *("csp", "log-format", "error-pages"),
+        *("csp", "log-format", "error-pages", "xsendfile"),
     ),
     "Work on a site": ("maintenance-page", "maintenance-allow"),
     "Back up and pack": (
@@ -74,6 +74,8 @@ SPECIAL = {
     "key": "as `certificate`",
     "maintenance-page": "nginx, from `bin/stack reload` on",
     "error-pages": "`nginx/pages.conf` and the files of sites; `bin/stack reload`",
+    "xsendfile": "nginx, Varnish, HAProxy and the clients; `bin/stack reload`, then"
+    " `bin/stack restart`; to switch it off the other way round",
     "frontend-folder": "the processes of sites with `frontend=volto`; `bin/stack"
     " reload` and `bin/stack restart`",
     "frontend-processes": "as `frontend-folder`",

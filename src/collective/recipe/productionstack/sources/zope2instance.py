@@ -7,6 +7,7 @@ runs it and compares.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from collections.abc import Mapping
 
 from collective.recipe.productionstack.errors import Problem
@@ -16,6 +17,7 @@ from collective.recipe.productionstack.model.announced import Health
 from collective.recipe.productionstack.model.announced import Log
 from collective.recipe.productionstack.model.announced import Program
 from collective.recipe.productionstack.model.clients import Client
+from collective.recipe.productionstack.model.storage import XSENDFILE
 from collective.recipe.productionstack.sources.reading import Places
 from collective.recipe.productionstack.sources.reading import UnreadableError
 from collective.recipe.productionstack.sources.reading import addresses
@@ -24,6 +26,8 @@ from collective.recipe.productionstack.sources.reading import is_on
 from collective.recipe.productionstack.sources.reading import whole_number
 
 RECIPE = "plone-recipe-zope2instance"
+
+XSENDFILE_EGG = "collective-xsendfile"
 
 HEALTH_PATH = "/@@ok"
 """Answered without the database and with any method but HEAD (operations 0.6)."""
@@ -42,6 +46,9 @@ def read(name: str, section: Mapping[str, str], places: Places) -> Client:
         zeo_addresses=zeo_addresses(section),
         max_body=whole_number(section, "max-request-body-size", "1073741824"),
         fast_listen=section.get("http-fast-listen", "on").lower() in {"on", "true"},
+        blob_dir=_shared_blobs(section, places),
+        has_xsendfile=XSENDFILE_EGG in _eggs(section),
+        file_variables=tuple(_file_variables(section)),
         environment=environment(section.get("zeo-address", "")),
         files=_files(name, section, places),
         logs=_logs(name, section, places),
@@ -109,6 +116,36 @@ def _listeners(section: Mapping[str, str]) -> tuple[Address, ...]:
         message = "Zope cannot listen on a Unix socket"
         raise UnreadableError("http-address", message, "127.0.0.1:8080")
     return found
+
+
+def _shared_blobs(section: Mapping[str, str], places: Places) -> str:
+    """Return the folder that is the ZEO server's too; a cache is nobody else's."""
+    if not is_on(section.get("shared-blob", "no")):
+        return ""
+    var = places.absolute(section.get("var", "var"))
+    return places.absolute(section.get("blob-storage", f"{var}/blobstorage"))
+
+
+def _eggs(section: Mapping[str, str]) -> set[str]:
+    """Return the names of the eggs that are listed, as all tools compare them."""
+    words = (one.split("#")[0] for one in section.get("eggs", "").splitlines())
+    names = (re.match(r"[\w.-]+", one) for line in words for one in line.split())
+    return {re.sub(r"[-_.]+", "-", one[0]).lower() for one in names if one}
+
+
+def environment_lines(value: str) -> list[str]:
+    """Return the variables, one a line; that recipe takes all of them in one too."""
+    lines = [line.strip() for line in value.splitlines() if line.strip()]
+    if "\n" in value or not lines:
+        return lines
+    words = lines[0].split()
+    return [f"{a} {b}" for a, b in zip(words[::2], words[1::2], strict=False)]
+
+
+def _file_variables(section: Mapping[str, str]) -> Iterator[str]:
+    for line in environment_lines(section.get("environment-vars", "")):
+        if line.startswith(XSENDFILE):
+            yield line
 
 
 def _files(name: str, section: Mapping[str, str], places: Places) -> tuple[str, ...]:

@@ -74,6 +74,12 @@ sub vcl_recv {
         return (synth(405));
     }
 
+    # Varnish knows one part of a file alone, and fails where it passes on that somebody
+    # has asked for several: all of it is an answer to that too (RFC 9110 14.2).
+    if (req.http.Range && req.http.Range !~ "^bytes=(?:[0-9]+-[0-9]*|-[0-9]+)$") {
+        unset req.http.Range;
+    }
+
     # nginx names the visitor; Varnish has appended its own peer, which is nginx.
     if (local.socket == "nginx") {
         set req.http.X-Forwarded-For = req.http.X-Real-IP;
@@ -375,6 +381,7 @@ sub vcl_deliver {
     if (resp.http.Vary ~ "(?i)x-ps-language") {
         set resp.http.Vary = regsub(resp.http.Vary, "(?i)x-ps-language", "Accept-Language");
     }
+
 
     if (resp.http.X-PS-Control) {
         set resp.http.Cache-Control = resp.http.X-PS-Control;

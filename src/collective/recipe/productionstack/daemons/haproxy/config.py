@@ -36,7 +36,7 @@ def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
         "own_domains": sorted(one[1:] for one in hosts if one[0] == "*"),
         "zeo": asked,
         "runtime": stack.socket(NAME),
-        "rules": list(headers.rules()),
+        "rules": list(headers.rules(names_files=stack.sends_files)),
         "passwords": passwords,
         "hold": {
             "server": holding.SERVER,

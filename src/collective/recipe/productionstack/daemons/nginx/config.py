@@ -22,6 +22,7 @@ from collective.recipe.productionstack.model.site import Site
 from collective.recipe.productionstack.model.site import VirtualHost
 from collective.recipe.productionstack.model.site import host_folder
 from collective.recipe.productionstack.model.stack import Stack
+from collective.recipe.productionstack.model.storage import NAMED_FILES
 
 NAME = "nginx"
 ROLES: tuple[str, ...] = (WEB_SERVER,)
@@ -44,6 +45,9 @@ BESIDE = (
     *("neighbour-fastcgi.conf", "neighbour-files.conf"),
 )
 """Files that are there only where applications are."""
+
+BLOBS = ("blobs.conf", "blobs-maps.conf")
+"""Files that are there only where files of Plone's are sent."""
 
 SUBREAPER = str(Path(__file__).with_name("subreaper.py"))
 
@@ -89,6 +93,7 @@ def _values(stack: Stack) -> dict[str, Any]:
         "session_cookies": "".join(
             "|" + name.replace(".", "[.]") for name in stack.caching.session_cookies
         ),
+        "named_files": NAMED_FILES,
         "http3": stack.front.http3 == "on",
         "own_place": told.default_place(stack),
         **neighbours.VALUES,
@@ -209,9 +214,11 @@ def _beside(stack: Stack) -> Address | None:
 def _optional(stack: Stack) -> tuple[str, ...]:
     """Return the shared files that some option is for."""
     micro = MICRO if stack.is_micro_cached else ()
+    blobs = BLOBS if stack.sends_files else ()
     nodes = ("frontends.conf",) if stack.frontends else ()
     return (
         *micro,
+        *blobs,
         *nodes,
         *(BESIDE if stack.neighbours.applications else ()),
     )

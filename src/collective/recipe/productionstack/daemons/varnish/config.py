@@ -18,6 +18,8 @@ from collective.recipe.productionstack.model.chain import BALANCER_HEALTH
 from collective.recipe.productionstack.model.chain import CACHE
 from collective.recipe.productionstack.model.frontend import MARK
 from collective.recipe.productionstack.model.stack import Stack
+from collective.recipe.productionstack.model.storage import BLOB
+from collective.recipe.productionstack.model.storage import NAMED_FILES
 
 NAME = "varnish"
 ROLES: tuple[str, ...] = (CACHE,)
@@ -65,6 +67,8 @@ def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
         "purgers": purgers(stack),
         "paths": words.patterns(site.path for site in stack.sites),
         "grace": stack.caching.grace,
+        "named_files": quoted(NAMED_FILES),
+        "blob": BLOB,
         "file_limit": stack.caching.file_limit,
         "rules": tuple(condition(rule) for rule in stack.caching.rules),
         "mark": MARK,

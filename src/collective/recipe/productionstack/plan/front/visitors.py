@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Iterator
-from collections.abc import Mapping
 from dataclasses import dataclass
-from dataclasses import field
 from ipaddress import IPv4Network
 from ipaddress import IPv6Network
 from ipaddress import ip_network
@@ -18,8 +16,10 @@ from collective.recipe.productionstack.model.chain import Chain
 from collective.recipe.productionstack.model.clients import Zope
 from collective.recipe.productionstack.model.front import Front
 from collective.recipe.productionstack.model.site import Site
+from collective.recipe.productionstack.model.storage import Data
 from collective.recipe.productionstack.options.declare import fill
 from collective.recipe.productionstack.options.load import StackOptions
+from collective.recipe.productionstack.plan.front import large_files
 
 Network = IPv4Network | IPv6Network
 
@@ -34,7 +34,9 @@ class Around:
     sites: tuple[Site, ...]
     chain: Chain
     zope: Zope
-    versions: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    data: Data = Data()
+    services: tuple[str, ...] = ()
+    versions: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
 
 def front(
@@ -47,6 +49,10 @@ def front(
         *_greetings(part, options),
         *_quic(part, options, around),
     ]
+    if options.xsendfile == "on":
+        found += large_files.problems(
+            part, around.services, around.chain, around.zope, around.data
+        )
     values: dict[str, Any] = {"max_upload": options.max_upload or 0}
     if hidden(around.sites, around.chain) and not given("rate-limits"):
         values["rate_limits"] = "off"  # they would meet all visitors together
@@ -118,7 +124,7 @@ def _quic(part: str, options: StackOptions, around: Around) -> Iterator[Problem]
     lacking = {lack.option for lack in cannot.lacks(chain.web_server)}
     if options.http3 == "off" or "http3" in lacking:
         return
-    version = around.versions.get(chain.web_server, HTTP3_SINCE)
+    version = dict(around.versions).get(chain.web_server, HTTP3_SINCE)
     if not chain.https:
         message = "no site has a certificate, and HTTP/3 is always encrypted"
         remedy = "Write: acme = certbot, or certificate = …"
