@@ -496,6 +496,18 @@ def test_a_host_of_its_own(front: Stage) -> None:
     assert front.plone.seen == []
 
 
+def test_maintenance_is_for_all_of_a_host(front: Stage) -> None:
+    front.maintain("www.example.com")
+    try:
+        for path in ("/", "/shop/x", "/files/a.txt", "/blog/", "/old"):
+            assert front.get(path).status == 503, path
+        own = ask(front.stack.chain.http, "GET", "/x", (("Host", OWN),))
+        assert own.status == 200
+    finally:
+        front.maintain()
+    assert front.get("/shop/x").status == 200
+
+
 def test_the_daemons_take_it_and_checking_opens_nothing(front: Stage) -> None:
     verdicts = list(check.verdicts(front.stack, Path(front.stack.folders.applied)))
     assert {one.service: one.text for one in verdicts if not one.ok} == {}
