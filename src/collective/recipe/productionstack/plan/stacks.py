@@ -38,7 +38,6 @@ from collective.recipe.productionstack.plan.clients import Chooser
 from collective.recipe.productionstack.plan.facts import Facts
 from collective.recipe.productionstack.plan.front import applications
 from collective.recipe.productionstack.plan.front import certificates
-from collective.recipe.productionstack.plan.front import error_pages
 from collective.recipe.productionstack.plan.front import exposure
 from collective.recipe.productionstack.plan.front import frontends
 from collective.recipe.productionstack.plan.front import neighbours
@@ -140,8 +139,6 @@ class _Builder:
         around = visitors.Around(the_sites, chain, zope, data, written, known)
         front, problems = visitors.front(part.name, options, around, given=part.names)
         self.problems += problems
-        self.problems += error_pages.problems(part.name, front, the_sites)
-        self.problems += error_pages.while_down(part.name, options.maintenance_page)
         places = self.folders()
         if self.caches_its_own_way(places, chain):
             front = replace(front, micro_cache="off")

@@ -72,9 +72,9 @@ sub vcl_recv {
         return (synth(405));
     }
 
-    # Varnish knows one part of a file alone, and fails where it passes on that somebody
-    # has asked for several: all of it is an answer to that too (RFC 9110 14.2).
-    if (req.http.Range && req.http.Range !~ "^bytes=(?:[0-9]+-[0-9]*|-[0-9]+)$") {
+    # Varnish fails where it passes on that several parts of a file are wanted: all of
+    # it is an answer to that too (RFC 9110 14.2).
+    if (req.http.Range !~ "^bytes=(?:[0-9]+-[0-9]*|-[0-9]+)$") {
         unset req.http.Range;
     }
 

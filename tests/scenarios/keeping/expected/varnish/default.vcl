@@ -72,9 +72,9 @@ sub vcl_recv {
         return (synth(405));
     }
 
-    # Varnish knows one part of a file alone, and fails where it passes on that somebody
-    # has asked for several: all of it is an answer to that too (RFC 9110 14.2).
-    if (req.http.Range && req.http.Range !~ "^bytes=(?:[0-9]+-[0-9]*|-[0-9]+)$") {
+    # Varnish fails where it passes on that several parts of a file are wanted: all of
+    # it is an answer to that too (RFC 9110 14.2).
+    if (req.http.Range !~ "^bytes=(?:[0-9]+-[0-9]*|-[0-9]+)$") {
         unset req.http.Range;
     }
 
@@ -375,7 +375,6 @@ sub vcl_deliver {
     if (resp.http.Vary ~ "(?i)x-ps-language") {
         set resp.http.Vary = regsub(resp.http.Vary, "(?i)x-ps-language", "Accept-Language");
     }
-
 
     if (resp.http.X-PS-Control) {
         set resp.http.Cache-Control = resp.http.X-PS-Control;

@@ -42,6 +42,7 @@ acl purgers {
 }
 
 include "names.vcl";
+include "files.vcl";
 
 sub vcl_recv {
     # Only a restart of our own may bring this along.
@@ -72,9 +73,9 @@ sub vcl_recv {
         return (synth(405));
     }
 
-    # Varnish knows one part of a file alone, and fails where it passes on that somebody
-    # has asked for several: all of it is an answer to that too (RFC 9110 14.2).
-    if (req.http.Range && req.http.Range !~ "^bytes=(?:[0-9]+-[0-9]*|-[0-9]+)$") {
+    # Varnish fails where it passes on that several parts of a file are wanted: all of
+    # it is an answer to that too (RFC 9110 14.2).
+    if (req.http.Range !~ "^bytes=(?:[0-9]+-[0-9]*|-[0-9]+)$") {
         unset req.http.Range;
     }
 
@@ -82,12 +83,9 @@ sub vcl_recv {
     if (local.socket == "nginx") {
         set req.http.X-Forwarded-For = req.http.X-Real-IP;
     }
-    else {
-        # Nobody but nginx can do anything with the name of a file.
-        unset req.http.X-PS-Sendfile;
-    }
 
     call ps_address;
+    call ps_names_asked;
 
     # Only for add-ons that speak it: Zope does not, and nginx lets none in.
     if (req.method == "GET" && req.http.Upgrade ~ "(?i)^websocket$") {
@@ -259,14 +257,7 @@ sub vcl_backend_response {
     unset beresp.http.Server;
     unset beresp.http.xkey;
     unset beresp.http.X-Ids-Involved;
-
-    # A name instead of a file is for nginx alone; kept like the file, beside it, and
-    # gone with it. [stack] xsendfile
-    if (bereq.http.X-PS-Sendfile != "yes" || beresp.status != 200 || beresp.http.X-Accel-Redirect !~ "^/[.]plone-blobs/(?:none|(?:0x[0-9a-f]+/)+0x[0-9a-f]+[.]blob)$") {
-        unset beresp.http.X-Accel-Redirect;
-    } elsif (beresp.http.Vary !~ "(?i)x-ps-sendfile") {
-        set beresp.http.Vary = regsub(beresp.http.Vary + ", X-PS-Sendfile", "^[\s,]+", "");
-    }
+    call ps_name_fetched;
 
     # s-maxage was meant for us: a cache further out could not be purged. What Plone
     # said stays as it is, since it is read again whenever Plone says "not modified".
@@ -376,6 +367,7 @@ sub vcl_deliver {
     unset resp.http.Via;
     unset resp.http.xkey;
     unset resp.http.Surrogate-Control;
+    call ps_name_told;
 
     if (resp.http.Vary ~ "(?i)x-anonymous") {
         set resp.http.Vary = regsub(resp.http.Vary, "(?i)\s*,?\s*x-anonymous", "");
@@ -386,19 +378,6 @@ sub vcl_deliver {
     }
     if (resp.http.Vary ~ "(?i)x-ps-language") {
         set resp.http.Vary = regsub(resp.http.Vary, "(?i)x-ps-language", "Accept-Language");
-    }
-
-    if (resp.http.X-Accel-Redirect) {
-        # Parts of the file, and whether it has changed, are told by nginx, of the file.
-        unset req.http.Range;
-        unset req.http.If-Range;
-        unset req.http.If-None-Match;
-        unset req.http.If-Modified-Since;
-        set resp.http.Vary = regsub(resp.http.Vary, "(?i)\s*,?\s*x-ps-sendfile", "");
-        set resp.http.Vary = regsub(resp.http.Vary, "^[\s,]+", "");
-        if (resp.http.Vary == "") {
-            unset resp.http.Vary;
-        }
     }
 
     if (resp.http.X-PS-Control) {

@@ -31,6 +31,7 @@ ORDERS = "^x-accel-"
 
 
 NAME = "X-Accel-Redirect"
+NAMED = f"^{NAMED_FILES.replace('.', '[.]')}{BLOB}$"
 
 
 def rules(*, names_files: bool = False) -> Iterator[str]:
@@ -60,7 +61,7 @@ def _unasked(*, names_files: bool) -> str:
 
     A client may be told to name files before the web server can send them, or after.
     """
-    named = f"{{ res.fhdr({NAME}) -m beg {NAMED_FILES} }}"
+    named = f"{{ res.fhdr({NAME}) -m reg {NAMED} }}"
     asked = " !{ var(txn.names_file) -m str yes }" if names_files else ""
     return f"http-response deny deny_status 503 if {named}{asked}"
 
@@ -86,6 +87,6 @@ def _names() -> Iterator[str]:
     The web server does not find that, and asks for the bytes.
     """
     asked = "{ var(txn.names_file) -m str yes } { var(txn.file) -m found }"
-    named = f"{{ var(txn.file) -m reg ^{NAMED_FILES.replace('.', '[.]')}{BLOB}$ }}"
+    named = f"{{ var(txn.file) -m reg {NAMED} }}"
     yield f"http-response set-header {NAME} {NAMED_FILES}none if {asked}"
     yield f"http-response set-header {NAME} %[var(txn.file)] if {asked} {named}"

@@ -79,13 +79,14 @@ def files(stack: Stack) -> tuple[tuple[str, str, dict[str, Any]], ...]:
     }
     return tuple(
         (f"varnish/{name}", f"varnish/{name}.j2", values)
-        for name in ("default.vcl", "names.vcl", *_of_frontends(stack))
+        for name in ("default.vcl", "names.vcl", *_optional(stack))
     )
 
 
-def _of_frontends(stack: Stack) -> tuple[str, ...]:
-    """Return the file that is there only where Node makes a site's pages."""
-    return ("frontends.vcl",) if stack.frontends else ()
+def _optional(stack: Stack) -> tuple[str, ...]:
+    """Return the files for pages that Node makes, and for files that nginx sends."""
+    pages = ("frontends.vcl",) if stack.frontends else ()
+    return (*pages, "files.vcl") if stack.sends_files else pages
 
 
 def near(stack: Stack) -> str:

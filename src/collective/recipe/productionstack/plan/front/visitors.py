@@ -19,6 +19,7 @@ from collective.recipe.productionstack.model.site import Site
 from collective.recipe.productionstack.model.storage import Data
 from collective.recipe.productionstack.options.declare import fill
 from collective.recipe.productionstack.options.load import StackOptions
+from collective.recipe.productionstack.plan.front import error_pages
 from collective.recipe.productionstack.plan.front import large_files
 
 Network = IPv4Network | IPv6Network
@@ -63,7 +64,10 @@ def front(
         elif getattr(options, lack.field) != lack.instead:
             shown = str(getattr(options, lack.field))
             found.append(_problem(part, lack.option, shown, lack.what, lack.remedy))
-    return fill(Front, options, **values), found
+    made = fill(Front, options, **values)
+    found += error_pages.problems(part, made, around.sites)
+    found += error_pages.while_down(part, options.maintenance_page)
+    return made, found
 
 
 def hidden(sites: tuple[Site, ...], chain: Chain) -> str:
