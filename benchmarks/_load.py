@@ -42,7 +42,7 @@ def rate_and_p99(url: str, seconds: int, connections: int) -> tuple[float, float
     ).stdout
     assert "Non-2xx" not in said, said
     found = re.search(r"Requests/sec:\s+([\d.]+)", said)
-    late = re.search(r"99%\s+([\d.]+)(us|ms|s)\n", said)
+    late = re.search(r"99%\s+([\d.]+)(us|ms|s)\s*\n", said)
     assert found, said
     assert late, said
     return float(found[1]), float(late[1]) * {"us": 0.001, "ms": 1, "s": 1000}[late[2]]

@@ -19,7 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks import _load
-from collective.recipe.productionstack.daemons.nginx.control import Nginx
+from collective.recipe.productionstack.daemons.nginx.process import Nginx
 from tests.daemons import stage
 from tests.daemons.stage import CACHED
 from tests.daemons.stage import HTML

@@ -40,6 +40,8 @@ from collective.recipe.productionstack.machine.run import Result
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.announced import Log
 from collective.recipe.productionstack.model.announced import Program
+from collective.recipe.productionstack.model.chain import NOBODY
+from collective.recipe.productionstack.model.chain import ROLES
 from collective.recipe.productionstack.model.chain import Chain
 from collective.recipe.productionstack.model.clients import Client
 from collective.recipe.productionstack.model.clients import Zope
@@ -352,6 +354,7 @@ class Stage:
             host=Host(versions=_versions()),
         )
         stack = samples.changed(stack, **values)
+        stack = dataclasses.replace(stack, services=_filling(stack))
         lacking = (one for one in cannot.lacks(web_server) if one.refused)
         instead = {one.field: one.instead for one in lacking}
         front = dataclasses.replace(stack.front, **instead)  # type: ignore[arg-type]
@@ -388,6 +391,12 @@ class Stage:
             shutil.rmtree(self.stack.folders.sockets, ignore_errors=True)
 
     @property
+    def tiers(self) -> tuple[str, ...]:
+        """The daemons of the chain, the innermost first."""
+        filled = [self.stack.chain.filled_by(role) for role in reversed(ROLES)]
+        return tuple(one for one in dict.fromkeys(filled) if one != NOBODY)
+
+    @property
     def web(self) -> str:
         """The web server's name."""
         return self.stack.chain.web_server
@@ -417,7 +426,7 @@ class Stage:
 
     def start(self, *names: str) -> Stage:
         """Start daemons as supervisor would, and wait until they answer."""
-        for name in names or ("haproxy", "varnish", self.web):
+        for name in names or self.tiers:
             program = self.program(name)
             command = [run.find(program.command[0]) or "", *program.command[1:]]
             log = Path(self.stack.folders.log, f"{name}.out")
@@ -559,6 +568,15 @@ def storage(address: Address, log: str, blobs: str) -> Storage:
         pack_script="/bin/true",
         logs=(Log(path=f"{log}/zeoserver.log"),),
     )
+
+
+def _filling(stack: Stack) -> tuple[str, ...]:
+    """Return the services without the daemons that fill no role."""
+    from collective.recipe.productionstack.daemons import registry
+
+    filled = {stack.chain.filled_by(role) for role in ROLES}
+    idle = {one.NAME for one in registry.SERVICES if one.ROLES} - filled
+    return tuple(one for one in stack.services if one not in idle)
 
 
 def _versions() -> tuple[tuple[str, tuple[int, ...]], ...]:

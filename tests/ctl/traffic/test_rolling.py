@@ -349,7 +349,7 @@ def test_add_and_remove_until_the_next_reload(pair: Bench) -> None:
         (("drain", "nobody"), "there is no client nobody"),
         (("add", "helper"), "needs an address such as 127.0.0.1:8099.\n"),
         (("add", "helper", "127.0.0.1:99999"), "needs an address"),
-        (("add", "a;b", "127.0.0.1:1"), "no name for HAProxy"),
+        (("add", "a;b", "127.0.0.1:1"), "no name for a client"),
         (("add", "helper", "127.0.0.1:1; shutdown"), "needs an address"),
         (("restart", "--warm", "news"), "not a path"),
         (("restart", "--before", "a 'b"), "Close its quotes"),

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from collective.recipe.productionstack.daemons.nginx import subreaper
-from collective.recipe.productionstack.daemons.nginx.control import Nginx
+from collective.recipe.productionstack.daemons.nginx.process import Nginx
 from collective.recipe.productionstack.machine import processes
 from collective.recipe.productionstack.model.caching import Caching
 from tests.daemons import stage

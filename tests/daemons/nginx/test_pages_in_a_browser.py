@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from collective.recipe.productionstack.daemons.nginx.control import Nginx
+from collective.recipe.productionstack.daemons.nginx.process import Nginx
 from collective.recipe.productionstack.machine import run
 from collective.recipe.productionstack.model.front import Front
 from tests.daemons.stage import SITES

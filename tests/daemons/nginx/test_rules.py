@@ -18,6 +18,7 @@ import crossplane
 import pytest
 
 from collective.recipe.productionstack.model.address import Address
+from collective.recipe.productionstack.model.clients import Balancing
 from collective.recipe.productionstack.model.front import Front
 from collective.recipe.productionstack.model.stack import Maintenance
 from collective.recipe.productionstack.model.stack import Stack
@@ -73,6 +74,11 @@ def stacks() -> Iterator[Stack]:
     yield samples.changed(sites=(shown, *folders[1::2]), https=https)
     sent = Front(xsendfile="on", micro_cache="off")
     yield samples.changed(sites=(shown, *folders[1::2]), https=https, front=sent)
+    for cache, sticky in (("nginx", True), ("none", False)):
+        balancing = Balancing(sticky=sticky)
+        yield samples.changed(
+            proxy_cache=cache, load_balancer="nginx", balancing=balancing
+        )
 
 
 STACKS = list(stacks())

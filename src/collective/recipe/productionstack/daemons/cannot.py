@@ -1,4 +1,7 @@
-"""What a web server cannot do that another can: said where an option asks for it."""
+"""What a daemon cannot do that another can: said where an option asks for it.
+
+Also which of them go together in one chain.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,9 @@ from dataclasses import dataclass
 
 from collective.recipe.productionstack.model.application import HTTP
 from collective.recipe.productionstack.model.application import Application
+from collective.recipe.productionstack.model.chain import BALANCER
+from collective.recipe.productionstack.model.chain import CACHE
+from collective.recipe.productionstack.model.chain import Chain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,3 +102,160 @@ def at_odds(
 
 def _words(one: Application) -> tuple[int, int, bool]:
     return one.seconds, one.connections, one.websocket
+
+
+USUAL = {CACHE: "varnish", BALANCER: "haproxy"}
+"""Who fills an inner role where nobody says who."""
+
+SHARED = {"nginx": "nginx"}
+"""Daemons that fill an inner role in the processes of the web server alone."""
+
+NEVER = {
+    (CACHE, "apache"): (
+        "Apache can drop no page when somebody edits it, and shows an old one while it"
+        " fetches another"
+    ),
+    (BALANCER, "apache"): (
+        "nothing can tell Apache to leave a client out for a restart, so its visitors"
+        " would lose requests"
+    ),
+}
+"""What a daemon that has the means is not used for, and why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Excess:
+    """An option that asks more of a role than who fills it has.
+
+    Only some values may do so; one that is not ``refused`` has no effect.
+    """
+
+    option: str
+    what: str
+    remedy: str
+    values: tuple[str, ...] = ()
+    refused: bool = False
+
+
+def _queue(who: str) -> tuple[Excess, ...]:
+    return tuple(
+        Excess(
+            option=name,
+            what=f"has no effect: {who}",
+            remedy="Remove it, or write: load-balancer = haproxy",
+        )
+        for name in ("slow-start", "queue-timeout", "queue-length")
+    )
+
+
+_POOLS = ("editors-clients", "path-clients")
+_TAGS = Excess(
+    option="purge-by",
+    values=("tag",),
+    what="only Varnish finds pages by the tags of what they show",
+    remedy="Remove it, or write: proxy-cache = varnish",
+    refused=True,
+)
+
+
+def _files(role: str, usual: str) -> Excess:
+    return Excess(
+        option="xsendfile",
+        values=("on",),
+        what=f"nginx as the {role} hands no name of a file on",
+        remedy=f"Remove it, or write: {usual}",
+        refused=True,
+    )
+
+
+EXCESSES = {
+    (BALANCER, "nginx"): (
+        _files("load balancer", "load-balancer = haproxy"),
+        *_queue("nginx has no queue, and asks no client how it is"),
+        Excess(
+            option="balance",
+            values=("first",),
+            what="nginx cannot fill one client before the next",
+            remedy="Remove it, or write: load-balancer = haproxy",
+            refused=True,
+        ),
+        *(
+            Excess(
+                option=name,
+                what="nginx sends everybody to the same clients",
+                remedy="Remove it, or write: load-balancer = haproxy",
+                refused=True,
+            )
+            for name in _POOLS
+        ),
+    ),
+    (BALANCER, "none"): (
+        *_queue("nobody balances, so nobody has a queue"),
+        *(
+            Excess(
+                option=name,
+                what="has no effect: nobody balances",
+                remedy="Remove it, or write: load-balancer = haproxy",
+            )
+            for name in ("balance", "sticky", *_POOLS)
+        ),
+    ),
+    (CACHE, "none"): (
+        _TAGS,
+        Excess(
+            option="micro-cache",
+            values=("on",),
+            what="only a cache can say what may be kept, and there is none",
+            remedy="Remove it, or write: proxy-cache = varnish",
+            refused=True,
+        ),
+    ),
+    (CACHE, "nginx"): (
+        _TAGS,
+        _files("cache", "proxy-cache = varnish"),
+        Excess(
+            option="cache-rules",
+            what="nginx keeps what Plone marks, for times of its own",
+            remedy="Remove it, or write: proxy-cache = varnish",
+            refused=True,
+        ),
+        Excess(
+            option="grace",
+            what="has no effect: nginx shows nothing that has expired",
+            remedy="Remove it, or write: proxy-cache = varnish",
+        ),
+        Excess(
+            option="cache-file-limit",
+            what="has no effect: nginx keeps no file of 10 MB or more",
+            remedy="Remove it, or write: proxy-cache = varnish",
+        ),
+        Excess(
+            option="micro-cache",
+            values=("on",),
+            what="has no effect: pages are kept in the same processes already",
+            remedy="Remove it, or write: proxy-cache = varnish",
+        ),
+    ),
+}
+"""By a role and who fills it."""
+
+
+def misfits(chain: Chain) -> Iterator[tuple[str, str, str, str]]:
+    """Yield an option, its value, why it cannot be so and what to write instead."""
+    for role, usual in USUAL.items():
+        daemon, option = chain.filled_by(role), role.replace("_", "-")
+        instead = f"Write: {option} = {usual}"
+        if why := NEVER.get((role, daemon)):
+            yield option, daemon, why, instead
+        elif daemon in SHARED and chain.web_server != daemon:
+            why = (
+                f"{SHARED[daemon]} does this in the processes of the web server, which"
+                f" is {chain.web_server} here"
+            )
+            yield option, daemon, why, f"{instead}, or web-server = {daemon}"
+
+
+def excesses(chain: Chain) -> Iterator[Excess]:
+    """Yield what options may ask too much of the chain."""
+    for role in USUAL:
+        yield from EXCESSES.get((role, chain.filled_by(role)), ())

@@ -54,6 +54,9 @@ class WebServer(Daemon, Protocol):
 class Cache(Daemon, Protocol):
     """Keeps pages."""
 
+    exact: bool
+    """Whether a purge drops one address, and not the same with any query."""
+
     def ban(self, *words: str) -> None:
         """Drop every stored object that the words of a ban describe.
 
@@ -68,6 +71,9 @@ class Cache(Daemon, Protocol):
 
     def counters(self) -> dict[str, int]:
         """Return ``hits misses passed evicted failed_fetches cut_off``, or nothing."""
+
+    def shortcoming(self) -> str:
+        """Say why an edit drops nothing here, empty where it does."""
 
 
 @dataclass(frozen=True, slots=True)

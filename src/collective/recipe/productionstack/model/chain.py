@@ -60,6 +60,16 @@ class Chain:
         """Whether there is one."""
         return self.load_balancer != NOBODY
 
+    def is_of_web_server(self, role: str) -> bool:
+        """Whether the web server fills an inner role too, in the same processes."""
+        return self.has_web_server and self.filled_by(role) == self.web_server
+
+    @property
+    def inner(self) -> frozenset[str]:
+        """Who fills an inner role in processes of its own."""
+        filled = {self.proxy_cache, self.load_balancer}
+        return frozenset(filled - {self.web_server, NOBODY})
+
     def filled_by(self, role: str) -> str:
         """Return the daemon in a role, ``none`` where there is nobody."""
         daemon: str = getattr(self, role)

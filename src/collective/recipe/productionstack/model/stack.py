@@ -112,6 +112,7 @@ class Stack:
         after = self.chain.after(role)
         if after == CACHE:
             near = not self.alone and self.writes(self.chain.proxy_cache)
+            near = near and not self.chain.is_of_web_server(CACHE)
             return (self.cache_socket if near else self.chain.cache.to_connect,)
         if after == BALANCER:
             return (self.chain.balancer.to_connect,)

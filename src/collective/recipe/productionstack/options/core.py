@@ -135,20 +135,20 @@ class CoreOptions:
         shown="`bind`:`port-base` + 1 when there is a certificate or `acme`",
     )
     cache_address: Address | None = option(
-        "Where Varnish answers visitors' requests over TCP; nginx itself uses a Unix"
-        " socket.",
+        "Where the cache answers visitors' requests over TCP; the web server itself"
+        " reaches Varnish by a Unix socket.",
         address,
         example="127.0.0.1:8002",
         shown="127.0.0.1:`port-base` + 2",
     )
     purge_address: Address | None = option(
-        "Where Varnish answers PURGE and nothing else.",
+        "Where the cache answers PURGE and nothing else.",
         address,
         example="127.0.0.1:8003",
         shown="127.0.0.1:`port-base` + 3",
     )
     balancer_address: Address | None = option(
-        "Where HAProxy listens, in front of the clients.",
+        "Where the load balancer listens, in front of the clients.",
         address,
         example="127.0.0.1:8004",
         shown="127.0.0.1:`port-base` + 4",
@@ -167,15 +167,19 @@ class CoreOptions:
         default="nginx",
     )
     proxy_cache: str = option(
-        "The cache; `none` leaves it out.",
-        choice("varnish", "none"),
-        example="none",
+        "The cache: `varnish`; or `nginx`, where that is the web server too, in the"
+        " same processes, for a minute at most; `none` leaves it out (see"
+        " explanation/which-tools.md).",
+        choice("varnish", "nginx", "apache", "none"),
+        example="nginx",
         default="varnish",
     )
     load_balancer: str = option(
-        "The load balancer; `none` leaves it out.",
-        choice("haproxy", "none"),
-        example="none",
+        "The load balancer: `haproxy`; or `nginx`, where that is the web server too, in"
+        " the same processes, without a queue; `none` leaves it out (see"
+        " explanation/which-tools.md).",
+        choice("haproxy", "nginx", "apache", "none"),
+        example="nginx",
         default="haproxy",
     )
     services: tuple[str, ...] = option(

@@ -10,6 +10,7 @@ from pathlib import Path
 from collective.recipe.productionstack.daemons import cannot
 from collective.recipe.productionstack.daemons import low_ports
 from collective.recipe.productionstack.daemons import outdated
+from collective.recipe.productionstack.model.chain import CACHE
 from collective.recipe.productionstack.model.chain import LISTENERS
 from collective.recipe.productionstack.model.chain import NOBODY
 from collective.recipe.productionstack.model.chain import ROLES
@@ -44,6 +45,7 @@ def warnings(stack: Stack, *, given: Callable[[str, str], bool]) -> Iterator[str
     yield from _listeners(stack)
     yield from _fronts(stack, given=given)
     yield from _lacking(stack, given=given)
+    yield from _without_effect(stack, given=given)
     yield from _stars(stack)
     yield from _old(stack)
     yield from _secrets(stack)
@@ -103,6 +105,7 @@ def _lacking(stack: Stack, *, given: Callable[[str, str], bool]) -> Iterator[str
         if chosen and given(stack.name, lack.option):
             yield f"[{stack.name}] {lack.option}: {lack.what}. {lack.remedy}"
     could = "micro-cache" not in {one.option for one in lacking}
+    could = could and not stack.chain.is_of_web_server(CACHE)
     off = stack.front.micro_cache == "off" and could
     if off and not given(stack.name, "micro-cache"):
         yield (
@@ -111,6 +114,15 @@ def _lacking(stack: Stack, *, given: Callable[[str, str], bool]) -> Iterator[str
             " would answer before them. Where they do not look at who asks, write:"
             " micro-cache = on"
         )
+
+
+def _without_effect(
+    stack: Stack, *, given: Callable[[str, str], bool]
+) -> Iterator[str]:
+    """Yield what somebody in the chain has no means for, where that does no harm."""
+    for one in cannot.excesses(stack.chain):
+        if not one.refused and given(stack.name, one.option) and not stack.alone:
+            yield f"[{stack.name}] {one.option}: {one.what}. {one.remedy}"
 
 
 def _old(stack: Stack) -> Iterator[str]:

@@ -11,12 +11,17 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import PurePath
 
+from collective.recipe.productionstack.ctl.control import Control
+from collective.recipe.productionstack.ctl.lifecycle.survey import Survey
 from collective.recipe.productionstack.daemons import low_ports
+from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.errors import printable
 from collective.recipe.productionstack.machine import processes
 from collective.recipe.productionstack.machine.net import sockets
 from collective.recipe.productionstack.machine.processes import Table
 from collective.recipe.productionstack.model.address import Address
+from collective.recipe.productionstack.model.announced import Program
+from collective.recipe.productionstack.model.chain import CACHE
 from collective.recipe.productionstack.model.chain import LISTENERS
 from collective.recipe.productionstack.model.stack import Stack
 
@@ -143,3 +148,38 @@ def _who(pid: int, uid: int) -> str:
     except KeyError:
         user = str(uid)
     return f"a process of user {user}"
+
+
+def refuse_taken(control: Control, old: Stack, stack: Stack, seen: Survey) -> None:
+    """See that no daemon takes an address that another must leave first.
+
+    Two balancers may both listen (SO_REUSEPORT); of what ``up`` starts that is seen to.
+
+    Raises ControlError that names both.
+    """
+    held = {
+        address: program.name
+        for program in old.announced.programs
+        for address in program.listens
+        if seen.pid(program.name)
+    }
+    for program in stack.announced.programs:
+        for address in _taken(stack, program, seen):
+            holder = held.get(address, program.name)
+            if holder != program.name:
+                message = (
+                    f"{program.name} is to listen on {address}, where {holder} still "
+                    "does; nothing was changed. Nobody is served while they change "
+                    f"places: {control.script} down, then {control.script} up."
+                )
+                raise ControlError(message)
+
+
+def _taken(stack: Stack, program: Program, seen: Survey) -> set[Address]:
+    """Return where a program of the chain begins to listen at this reload."""
+    chain = stack.chain
+    if program.kind == chain.web_server and chain.is_of_web_server(CACHE):
+        return {chain.cache, chain.purge}
+    if program.kind in chain.inner and not seen.pid(program.name):
+        return set(program.listens) - {chain.balancer}
+    return set()

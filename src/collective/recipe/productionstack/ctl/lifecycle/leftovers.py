@@ -47,16 +47,16 @@ def _replace(
                 lambda: health.connections(program.health, ASK_SECONDS) >= wanted,
                 UP_SECONDS,
             )
-    elif program.kind == starter.stack.chain.load_balancer:
-        _beside(starter, screen, program, pids)
-    elif program.kind == starter.stack.chain.proxy_cache:
-        _step_aside(starter, screen, program)
-        _swap(starter, screen, program, pids)
     elif program.kind == starter.stack.chain.web_server:
         # The new one stands for the old, which serves on; see its subreaper.
         starter.start([program])
         guards = [pid for pid in pids if survey.GUARD in processes.arguments(pid)]
         survey.end(guards, "KILL", 5)
+    elif program.kind == starter.stack.chain.load_balancer:
+        _beside(starter, screen, program, pids)
+    elif program.kind == starter.stack.chain.proxy_cache:
+        _step_aside(starter, screen, program)
+        _swap(starter, screen, program, pids)
     elif program.is_client and _drain(starter, screen, program):
         _swap(starter, screen, program, pids)
         _take_back(starter, program)

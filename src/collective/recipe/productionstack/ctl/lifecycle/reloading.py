@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from collective.recipe.productionstack.ctl.control import Control
+from collective.recipe.productionstack.ctl.lifecycle import intruders
 from collective.recipe.productionstack.ctl.lifecycle import restarting
 from collective.recipe.productionstack.ctl.lifecycle import signalling
 from collective.recipe.productionstack.ctl.lifecycle import start_record
@@ -40,13 +41,14 @@ def reload(control: Control) -> int:
     old = control.newest()
     seen = survey.take(old)
     _refuse_stopped(control, seen)
+    intruders.refuse_taken(control, old, stack, seen)
     pairs.make_missing(stack)
     before = control.trees.applied()
     renewed = certificates.behind(stack)
     if renewed or before != control.trees.current():
         _refuse_faults(control, stack)
     control.trees.apply()
-    _start_frontends(control, stack, seen, before)
+    _start_inner(control, stack, seen, before)
     ordered = stack.announced.programs
     if len(stack.frontends) < len(old.frontends):
         # Nobody is to be sent to what the tiers behind know no more.
@@ -56,12 +58,15 @@ def reload(control: Control) -> int:
     return _conclude(control, stack, seen, done, changes.removed)
 
 
-def _start_frontends(
+def _start_inner(
     control: Control, stack: Stack, seen: Survey, before: Path | None
 ) -> None:
-    """Let what makes pages run before visitors are sent there."""
+    """Let what makes pages, or stands before that, run before visitors are sent there.
+
+    A balancer that leaves serves on: both may listen (SO_REUSEPORT).
+    """
     every = stack.announced.programs
-    new = [one for one in every if one.is_frontend and not seen.pid(one.name)]
+    new = [one for one in every if _is_inner(stack, one) and not seen.pid(one.name)]
     if not new:
         return
     running = survey.connect(stack)
@@ -72,6 +77,11 @@ def _start_frontends(
             Starter(control, stack, running, steps, deadline).start(new)
     except ControlError as error:
         raise _gone_back(control, stack, (), before, error) from error
+
+
+def _is_inner(stack: Stack, program: Program) -> bool:
+    """Whether visitors are sent there by what stands before it."""
+    return program.is_frontend or program.kind in stack.chain.inner
 
 
 def take_certificates(control: Control) -> list[str]:
@@ -229,7 +239,7 @@ def _conclude(
     left += [
         f"{program.name} is new: {script} up starts it"
         for program in stack.announced.programs
-        if not (program.standby or program.is_frontend or seen.pid(program.name))
+        if not (program.standby or _is_inner(stack, program) or seen.pid(program.name))
     ]
     left += [
         f"{name} is no longer part of the stack but runs: {script} up ends it"

@@ -23,6 +23,7 @@ from collective.recipe.productionstack.machine import waiting
 from collective.recipe.productionstack.machine.own_processes import SUPERVISOR
 from collective.recipe.productionstack.machine.run import last_lines
 from collective.recipe.productionstack.model.announced import Program
+from collective.recipe.productionstack.model.chain import BALANCER
 from collective.recipe.productionstack.model.stack import Stack
 
 ROOT_CLASS = b"OFS.Application"
@@ -80,7 +81,8 @@ class Starter:
         self.until(
             lambda: any(one.is_up for one in balancer.servers_seen().values()),
             "balancer",
-            "HAProxy finds no client that answers its health check",
+            f"{roles.title(self.stack, BALANCER)} finds no client that answers its "
+            "health check",
         )
 
     def settle(self, programs: Sequence[Program] = ()) -> None:

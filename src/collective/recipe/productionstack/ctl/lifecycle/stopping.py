@@ -22,6 +22,7 @@ from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.announced import CLIENT
 from collective.recipe.productionstack.model.announced import Health
 from collective.recipe.productionstack.model.announced import Program
+from collective.recipe.productionstack.model.chain import BALANCER
 from collective.recipe.productionstack.model.stack import Stack
 
 REQUESTS_SECONDS = 30.0
@@ -48,7 +49,7 @@ def everything(
         survey.end([seen.supervisor], "KILL", 5)
         seen = survey.take(stack)
     for group in (ordered := groups(stack, seen)):
-        if group[0].kind == stack.chain.load_balancer:
+        if _stands_behind(stack, group[0]):
             _let_requests_end(control, stack, deadline - OUTER_RESERVE)
         until = _until(stack, group[0], ordered, deadline)
         programs(control, stack, survey.take(stack), group, steps, deadline=until)
@@ -187,6 +188,12 @@ def _wait_stopped(
         "It hangs in the kernel, mostly for a disk: see dmesg."
     )
     raise ControlError(message)
+
+
+def _stands_behind(stack: Stack, program: Program) -> bool:
+    """Whether it is the balancer and no more: a web server ends requests itself."""
+    shared = stack.chain.is_of_web_server(BALANCER)
+    return program.kind == stack.chain.load_balancer and not shared
 
 
 def _runs(seen: Survey, program: Program) -> bool:

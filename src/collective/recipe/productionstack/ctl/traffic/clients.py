@@ -24,6 +24,7 @@ from collective.recipe.productionstack.machine import waiting
 from collective.recipe.productionstack.model.address import LAST_PORT
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.announced import Program
+from collective.recipe.productionstack.model.chain import BALANCER
 from collective.recipe.productionstack.model.stack import Stack
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -61,7 +62,8 @@ def running(control: Control) -> Stack:
         raise ControlError(message)
     supervised(control)
     if not roles.balancer(stack).servers_seen():
-        message = f"HAProxy does not answer. Run {control.script} up, which starts it."
+        title = roles.title(stack, BALANCER)
+        message = f"{title} does not answer. Run {control.script} up, which starts it."
         raise ControlError(message)
     return stack
 
@@ -147,7 +149,7 @@ def address(stack: Stack, name: str, text: str | None) -> Address:
     Raises ControlError for a name or an address that cannot be one.
     """
     if not NAME.fullmatch(name):
-        message = f"{name!r} is no name for HAProxy. Use letters, digits, - and _."
+        message = f"{name!r} is no name for a client. Use letters, digits, - and _."
         raise ControlError(message)
     host, _, port = (text or "").rpartition(":")
     if not PORT.fullmatch(port) or int(port) > LAST_PORT or not HOST.fullmatch(host):
@@ -160,10 +162,10 @@ def address(stack: Stack, name: str, text: str | None) -> Address:
     return Address(host.strip("[]"), int(port))
 
 
-def not_known(balancer: Balancer, name: str) -> str:
-    """Say that HAProxy has no such client, and which it has."""
-    known = ", ".join(sorted(balancer.servers_seen()))
-    return f"HAProxy knows no {name}, only {known}."
+def not_known(stack: Stack, name: str) -> str:
+    """Say that the balancer has no such client, and which it has."""
+    known = ", ".join(sorted(roles.balancer(stack).servers_seen()))
+    return f"{roles.title(stack, BALANCER)} knows no {name}, only {known}."
 
 
 def wait_up(

@@ -27,6 +27,7 @@ from collective.recipe.productionstack.daemons.roles import Server
 from collective.recipe.productionstack.daemons.supervisor.control import adopt
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.model.announced import Program
+from collective.recipe.productionstack.model.chain import BALANCER
 from collective.recipe.productionstack.model.stack import Stack
 
 if TYPE_CHECKING:
@@ -243,14 +244,15 @@ class Roll:
         """
         self._release(names)
         for name in sorted(names):
-            self.steps.begin(name, "waiting for HAProxy's own check")
+            self.steps.begin(name, "waiting for the balancer's own check")
         if late := clients.wait_up(self.balancer, sorted(names), BACK_SECONDS):
             states = self.balancer.servers_seen()
             shown = ", ".join(
                 f"{name} is {states[name].status if name in states else 'unknown'}"
                 for name in late
             )
-            message = f"for HAProxy {shown} though it answers; see its log."
+            title = roles.title(self.stack, BALANCER)
+            message = f"for {title} {shown} though it answers; see its log."
             raise ControlError(message)
         for name in sorted(names):
             self.steps.done(name, "serves")

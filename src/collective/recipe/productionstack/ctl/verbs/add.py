@@ -16,6 +16,7 @@ from collective.recipe.productionstack.ctl.control import Control
 from collective.recipe.productionstack.ctl.traffic import clients
 from collective.recipe.productionstack.daemons import roles
 from collective.recipe.productionstack.errors import ControlError
+from collective.recipe.productionstack.model.chain import BALANCER
 
 
 @click.command("add", help=__doc__)
@@ -27,7 +28,8 @@ def command(control: Control, *, client: str, address: str | None) -> int:
         stack = clients.running(control)
         balancer = roles.balancer(stack)
         if client in balancer.servers():
-            message = f"HAProxy knows {client} already; to use it: ready {client}."
+            knows = f"{roles.title(stack, BALANCER)} knows {client} already"
+            message = f"{knows}; to use it: ready {client}."
             raise ControlError(message)
         known = {one.name: one for one in stack.zope.clients}
         if client in known and address is None:

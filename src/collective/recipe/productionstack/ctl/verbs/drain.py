@@ -1,6 +1,7 @@
 """Give clients no new requests and wait until they have none.
 
-They stay so until ready, restart, or the next start of HAProxy; a reload keeps it.
+They stay so until ready, restart, or the next start of HAProxy (nginx keeps it);
+a reload keeps it.
 
 \b
 Example: bin/stack drain instance2

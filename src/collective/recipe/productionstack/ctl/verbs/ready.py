@@ -29,7 +29,7 @@ def command(control: Control, *, clients: tuple[str, ...]) -> int:
         late = wait_up(balancer, names)
     if late:
         message = (
-            f"{', '.join(late)} may have visitors, but HAProxy's check finds it down. "
+            f"{', '.join(late)} may have visitors, but does not answer its check. "
             f"See {control.script} status; {control.script} restart brings it back."
         )
         raise ControlError(message)

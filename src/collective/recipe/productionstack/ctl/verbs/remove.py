@@ -1,4 +1,4 @@
-"""Let HAProxy forget a client until the next reload; the process goes on.
+"""Let the balancer forget a client until the next reload; the process goes on.
 
 \b
 Example: bin/stack remove instance2
@@ -15,6 +15,7 @@ from collective.recipe.productionstack.ctl.traffic.clients import refuse_last
 from collective.recipe.productionstack.ctl.traffic.clients import running
 from collective.recipe.productionstack.daemons import roles
 from collective.recipe.productionstack.errors import ControlError
+from collective.recipe.productionstack.model.chain import BALANCER
 
 
 @click.command("remove", help=__doc__)
@@ -28,7 +29,7 @@ def command(control: Control, *, client: str, timeout: float, force: bool) -> in
         balancer = roles.balancer(stack)
         servers = balancer.servers()
         if client not in servers:
-            raise ControlError(not_known(balancer, client))
+            raise ControlError(not_known(stack, client))
         refuse_last(control, servers, {client}, force=force)
         balancer.set_state(client, "drain")
         if not balancer.wait_idle({client}, timeout) and not force:
@@ -40,8 +41,9 @@ def command(control: Control, *, client: str, timeout: float, force: bool) -> in
             )
             raise ControlError(message)
         balancer.remove(client)
+        title = roles.title(stack, BALANCER)
     control.screen.say(
-        f"remove: HAProxy has forgotten {client} until the next reload; "
+        f"remove: {title} has forgotten {client} until the next reload; "
         f"{control.script} add {client} takes it back"
     )
     return 0

@@ -15,6 +15,7 @@ from collective.recipe.productionstack.ctl.watching import sites
 from collective.recipe.productionstack.ctl.watching.status import PROBE_SECONDS
 from collective.recipe.productionstack.ctl.watching.status import Status
 from collective.recipe.productionstack.daemons import health
+from collective.recipe.productionstack.daemons import roles
 from collective.recipe.productionstack.errors import ControlError
 from collective.recipe.productionstack.errors import printable
 
@@ -27,7 +28,7 @@ def lines(control: Control, status: Status) -> Iterator[str]:
     groups = (
         _sites(control, status),
         _configuration(control, status),
-        counters.lines(status.counted),
+        [*counters.lines(status.counted), *_cache(status)],
         _kept(control, status),
         [certificates.line(control, one) for one in status.certificates],
         _machine(control, status),
@@ -66,6 +67,15 @@ def _configuration(control: Control, status: Status) -> list[str]:
         names = " ".join(status.drained)
         said.append(f"{names}: drained, no visitors: {script} ready {names}")
     return said
+
+
+def _cache(status: Status) -> list[str]:
+    """Say what the cache cannot do, where something is missing for it."""
+    stack = status.stack
+    if stack.alone or not stack.chain.has_cache:
+        return []
+    short = roles.cache(stack).shortcoming()
+    return [f"cache: {short}"] if short else []
 
 
 def _kept(control: Control, status: Status) -> list[str]:

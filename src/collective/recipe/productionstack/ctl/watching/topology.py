@@ -17,11 +17,16 @@ def topology(stack: Stack) -> list[Branch]:
     """Return who talks to whom, from the visitor to the disk."""
     chain, found = stack.chain, _clients(stack)
     if chain.has_balancer:
-        text = f"{chain.balancer}, statistics {chain.stats}"
-        found = [(f"{title(stack, BALANCER)}  {text}", [*_frontends(stack), *found])]
+        shared = chain.is_of_web_server(BALANCER)
+        text = f"{chain.balancer}" + ("" if shared else f", statistics {chain.stats}")
+        name = f"{title(stack, BALANCER)}{' (balancer)' if shared else ''}"
+        found = [(f"{name}  {text}", [*_frontends(stack), *found])]
     if chain.has_cache:
-        text = f"{chain.cache}, {stack.cache_socket}, purge {chain.purge}"
-        found = [(f"{title(stack, CACHE)}  {text}", found)]
+        shared = chain.is_of_web_server(CACHE)
+        socket = "" if shared else f", {stack.cache_socket}"
+        name = f"{title(stack, CACHE)}{' (cache)' if shared else ''}"
+        text = f"{chain.cache}{socket}, purge {chain.purge}"
+        found = [(f"{name}  {text}", found)]
     if chain.has_web_server:
         text = f"http {chain.http}" + (f", https {chain.https}" if chain.https else "")
         found = [(f"{title(stack, WEB_SERVER)}  {text}", found)]

@@ -10,12 +10,15 @@ from typing import Any
 from collective.recipe.productionstack.daemons.front import neighbours
 from collective.recipe.productionstack.daemons.front import told
 from collective.recipe.productionstack.daemons.front import words
+from collective.recipe.productionstack.daemons.nginx import inner
 from collective.recipe.productionstack.model.address import Address
 from collective.recipe.productionstack.model.announced import Check
 from collective.recipe.productionstack.model.announced import Health
 from collective.recipe.productionstack.model.announced import Log
 from collective.recipe.productionstack.model.announced import Program
 from collective.recipe.productionstack.model.announced import nothing
+from collective.recipe.productionstack.model.chain import BALANCER
+from collective.recipe.productionstack.model.chain import CACHE
 from collective.recipe.productionstack.model.chain import WEB_SERVER
 from collective.recipe.productionstack.model.site import API
 from collective.recipe.productionstack.model.site import Site
@@ -25,7 +28,7 @@ from collective.recipe.productionstack.model.stack import Stack
 from collective.recipe.productionstack.model.storage import NAMED_FILES
 
 NAME = "nginx"
-ROLES: tuple[str, ...] = (WEB_SERVER,)
+ROLES: tuple[str, ...] = (WEB_SERVER, CACHE, BALANCER)
 NEEDS: tuple[str, ...] = ("sites",)
 COLLECTS = ""
 VERSIONED = ("nginx", "-v")
@@ -99,6 +102,7 @@ def _values(stack: Stack) -> dict[str, Any]:
         **neighbours.VALUES,
         "api": (API, API.replace("+", r"\+")),
         "places": _places,
+        **inner.values(stack),
     }
 
 
@@ -122,7 +126,7 @@ def programs(stack: Stack) -> tuple[Program, ...]:
                 status=444,
                 proxied=stack.chain.proxy_protocol,
             ),
-            listens=tuple(filter(None, (stack.chain.http, stack.chain.https))),
+            listens=tuple(address for address, _ in _listens(stack)),
             stop_signal="QUIT",
             reload="HUP",
             tree_files=("nginx/",),
@@ -144,7 +148,6 @@ jobs = nothing
 
 def checks(stack: Stack) -> tuple[Check, ...]:
     """Return how nginx is asked; it would bind, write logs and make folders."""
-    listen = ((stack.chain.http, "http"), (stack.chain.https, "https"))
     early = ("-e", "stderr") if stack.version(NAME) >= (1, 19, 5) else ()
     return (
         Check(
@@ -158,11 +161,7 @@ def checks(stack: Stack) -> tuple[Check, ...]:
             ),
             replace=(
                 *_quic_sockets(stack),
-                *(
-                    (f"listen {address}", f"listen unix:{{scratch}}/{name}.sock")
-                    for address, name in listen
-                    if address
-                ),
+                *_scratch_sockets(stack),
                 (f'_log "{stack.folders.log}/', '_log "{scratch}/log/'),
                 (f'_path "{stack.folders.var}/', '_path "{scratch}/var/'),
                 (f'include "{stack.folders.var}/', 'include "{scratch}/var/'),
@@ -180,6 +179,27 @@ def checks(stack: Stack) -> tuple[Check, ...]:
             ),
         ),
     )
+
+
+def _listens(stack: Stack) -> Iterable[tuple[Address, str]]:
+    """Yield each address and a name for it."""
+    yield stack.chain.http, "http"
+    if stack.chain.https:
+        yield stack.chain.https, "https"
+    if stack.chain.is_of_web_server(CACHE):
+        yield stack.chain.cache, "cache"
+        yield stack.chain.purge, "purge"
+    if stack.chain.is_of_web_server(BALANCER):
+        yield stack.chain.balancer, "balancer"
+
+
+def _scratch_sockets(stack: Stack) -> Iterable[tuple[str, str]]:
+    """Yield what stands for addresses in a check; a file is shared by no workers."""
+    for address, name in _listens(stack):
+        instead = f"listen unix:{{scratch}}/{name}.sock"
+        if name == "balancer":
+            yield f"listen {address} reuseport", instead
+        yield f"listen {address}", instead
 
 
 def _quic_sockets(stack: Stack) -> tuple[tuple[str, str], ...]:
@@ -206,7 +226,8 @@ def error_log(stack: Stack) -> str:
 def _beside(stack: Stack) -> Address | None:
     """Return the balancer, where one of ours can serve while the cache is away."""
     ours = not stack.alone and stack.writes(stack.chain.load_balancer)
-    if stack.chain.has_cache and stack.chain.has_balancer and ours:
+    away = stack.chain.has_cache and not stack.chain.is_of_web_server(CACHE)
+    if away and stack.chain.has_balancer and ours:
         return stack.chain.balancer.to_connect
     return None
 
@@ -220,6 +241,7 @@ def _optional(stack: Stack) -> tuple[str, ...]:
         *micro,
         *blobs,
         *nodes,
+        *inner.files(stack),
         *(BESIDE if stack.neighbours.applications else ()),
     )
 

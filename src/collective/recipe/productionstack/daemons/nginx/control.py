@@ -2,85 +2,231 @@
 
 from __future__ import annotations
 
-import re
+import dataclasses
+import os
+import signal
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from contextlib import suppress
 from pathlib import Path
 
+from collective.recipe.productionstack.daemons import health
+from collective.recipe.productionstack.daemons.nginx import modules
+from collective.recipe.productionstack.daemons.nginx import upstreams
+from collective.recipe.productionstack.daemons.nginx.process import Nginx
+from collective.recipe.productionstack.daemons.nginx.upstreams import Differing
+from collective.recipe.productionstack.daemons.roles import Server
 from collective.recipe.productionstack.errors import ControlError
-from collective.recipe.productionstack.machine import processes
 from collective.recipe.productionstack.machine import waiting
+from collective.recipe.productionstack.machine.net import sockets
+from collective.recipe.productionstack.model.address import Address
+from collective.recipe.productionstack.model.announced import CLIENT
+from collective.recipe.productionstack.model.announced import Health
+from collective.recipe.productionstack.model.announced import Program
+from collective.recipe.productionstack.model.chain import BALANCER
+from collective.recipe.productionstack.model.chain import CACHE
 from collective.recipe.productionstack.model.chain import WEB_SERVER
 from collective.recipe.productionstack.model.stack import Stack
 
 TITLE = "nginx"
-SECONDS = 15.0
-LEAVING = "is shutting down"
-"""What stands in the title of a worker that takes no new connection any more
-(ngx_worker_process_cycle sets it as it closes its listeners)."""
 
-KEEPER = "nginx: cache "
-"""How the titles of the two begin that look after the micro-cache: its manager, and
-its loader in the first minute (ngx_start_cache_manager_processes)."""
+NO_QUEUE = (
+    "nginx has no queue in which visitors could wait while no client serves. Restart "
+    "without --hold (clients one after the other), or write: load-balancer = haproxy"
+)
 
-HOST = re.compile(r"^(\S+) 1;$", re.MULTILINE)
+NO_BAN = (
+    "nginx drops one address after the other; everything else goes by itself after a "
+    "minute. Name the addresses, or write: proxy-cache = varnish"
+)
 
 
-class Nginx:
-    """A running nginx."""
+class NginxBalancer(Nginx):
+    """A running nginx, as it spreads requests over the clients.
+
+    It tells nobody what it knows of them: each is asked here how it is, and the kernel
+    which connections it has.
+    """
 
     def __init__(self, stack: Stack, timeout: float) -> None:
-        """Know where its pid is written; nginx itself is asked nothing."""
-        del timeout
-        self.stack = stack
+        """Remember how long a client has for an answer."""
+        super().__init__(stack, timeout)
+        self.timeout = timeout
 
-    def master(self) -> int:
-        """Return the pid that nginx wrote down, 0 when it did not."""
-        path = Path(self.stack.folders.var, "nginx.pid")
-        try:
-            pid = int(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return 0
-        return pid if "nginx" in processes.command(pid) else 0
+    def servers(self) -> dict[str, Server]:
+        """Return the clients by name, each asked just now.
 
-    def workers(self) -> frozenset[int]:
-        """Return the workers among the master's children, whoever its own parent is."""
-        found = processes.children(processes.table(), self.master())
-        return frozenset(pid for pid in found if KEEPER not in processes.command(pid))
-
-    def reload(self, send: Callable[[], None]) -> None:
-        """Send its signal; see other workers come and the ones before take no more.
-
-        Raises ControlError when none comes: then nginx refuses its files; and when
-        one from before goes on: then some visitors see the old configuration.
+        Raises ControlError where nginx does not run.
         """
-        before = self.workers()
-        send()
-        log = f"Its log in {self.stack.folders.log} says why."
-        if not waiting.until(lambda: self.workers() - before, SECONDS):
-            message = (
-                "nginx did not take the configuration in and serves on with the old "
-                f"one. {log}"
-            )
+        if not self.master():
+            message = f"nginx does not run. Its log is in {self.stack.folders.log}."
             raise ControlError(message)
-        if not waiting.until(lambda: not self._still_taking(before), SECONDS):
-            stuck = ", ".join(str(pid) for pid in sorted(self._still_taking(before)))
-            message = (
-                "nginx took the configuration in, but a worker of the old one still "
-                f"takes visitors (pid {stuck}). {log}"
+        told = upstreams.load(self.stack)
+        addresses = self._addresses(told)
+        answers = health.probe_all(map(_asked, addresses.items()), self.timeout)
+        return {
+            name: Server(
+                name,
+                _status(name in told.drained, answers[name]),
+                sockets.connected(address),
             )
+            for name, address in addresses.items()
+        }
+
+    def servers_seen(self) -> dict[str, Server]:
+        """Return the clients by name; empty when nginx does not run."""
+        with suppress(ControlError):
+            return self.servers()
+        return {}
+
+    def counters(self) -> dict[str, int]:
+        """Return nothing: nobody waits here, and nothing is counted."""
+        return {}
+
+    def drained(self) -> list[str]:
+        """Return the clients that were told to take nothing new."""
+        return sorted(upstreams.load(self.stack).drained)
+
+    def set_state(self, name: str, state: str) -> None:
+        """Give a client ``drain`` (nothing new) or ``ready``, by a reload.
+
+        Raises ControlError when nginx stays with what it had.
+        """
+        told = upstreams.load(self.stack)
+        wanted = told.drained | {name} if state == "drain" else told.drained - {name}
+        self._tell(dataclasses.replace(told, drained=wanted))
+
+    def holding(self) -> AbstractContextManager[None]:
+        """Refuse: nothing waits here.
+
+        Raises ControlError always.
+        """
+        raise ControlError(NO_QUEUE)
+
+    def is_holding(self) -> bool:
+        """Return False: nobody waits here."""
+        return False
+
+    def let_go(self) -> None:
+        """Do nothing: nobody is held."""
+
+    def keep_all(self, *, asking: bool) -> None:
+        """Do nothing: no client is asked how it is."""
+
+    def add(self, name: str, address: Address, most: int) -> None:
+        """Know one more client until the next reload; ``most`` is its own affair."""
+        del most
+        told = upstreams.load(self.stack)
+        if name in told.removed:
+            self._tell(dataclasses.replace(told, removed=told.removed - {name}))
+        else:
+            added = {**told.added, name: str(address)}
+            self._tell(dataclasses.replace(told, added=added))
+
+    def remove(self, name: str) -> None:
+        """Forget a client until the next reload; what it has in hand it finishes."""
+        told = upstreams.load(self.stack)
+        added = {one: where for one, where in told.added.items() if one != name}
+        removed = told.removed if name in told.added else told.removed | {name}
+        self._tell(
+            Differing(drained=told.drained - {name}, removed=removed, added=added)
+        )
+
+    def wait_idle(
+        self, names: set[str], seconds: float, stop: Callable[[], bool] = lambda: False
+    ) -> bool:
+        """Wait until drained clients have no connection; return whether that came true.
+
+        Workers from before a reload close those that nobody uses.
+        """
+        every = self._addresses(upstreams.load(self.stack))
+        addresses = [every[name] for name in names if name in every]
+        return waiting.until(
+            lambda: not any(map(sockets.connected, addresses)), seconds, 0.05, stop
+        )
+
+    def busy(self, names: set[str]) -> str:
+        """Return which of these clients still has requests, in words."""
+        every = self._addresses(upstreams.load(self.stack))
+        had = [one for one in sorted(names) if sockets.connected(every[one])]
+        return f"{', '.join(had or sorted(names))} still had requests"
+
+    def _addresses(self, told: Differing) -> dict[str, Address]:
+        found = {client.name: client.address for client in self.stack.zope.clients}
+        for name, text in told.added.items():
+            host, _, port = text.rpartition(":")
+            found[name] = Address(host.strip("[]"), int(port))
+        return {name: at for name, at in found.items() if name not in told.removed}
+
+    def _tell(self, told: Differing) -> None:
+        """Write it down and reload; what was before comes back where that fails."""
+        before = upstreams.load(self.stack)
+        if told == before:
+            return
+        upstreams.save(self.stack, told)
+        try:
+            self.take_in(self._hang_up)
+        except ControlError as error:
+            upstreams.save(self.stack, before)
+            raise ControlError(str(error)) from error
+
+    def _hang_up(self) -> None:
+        """Let the master read its files again; ControlError where there is none."""
+        if not (master := self.master()):
+            message = f"nginx does not run. Its log is in {self.stack.folders.log}."
             raise ControlError(message)
-
-    def _still_taking(self, workers: frozenset[int]) -> frozenset[int]:
-        left = workers & self.workers()
-        return frozenset(pid for pid in left if LEAVING not in processes.command(pid))
-
-    def maintenance_text(self, hosts: list[str]) -> str:
-        """Return what its map includes, one line for each host."""
-        return "".join(f"{host} 1;\n" for host in hosts)
-
-    def maintenance_hosts(self, text: str) -> set[str]:
-        """Return the hosts of such lines."""
-        return set(HOST.findall(text))
+        with suppress(ProcessLookupError):
+            os.kill(master, signal.SIGHUP)
 
 
-FILLS = {WEB_SERVER: Nginx}
+class NginxCache(Nginx):
+    """A running nginx, as it keeps answers."""
+
+    exact = True
+
+    def ban(self, *words: str) -> None:
+        """Refuse: it drops one address after the other.
+
+        Raises ControlError always.
+        """
+        del words
+        raise ControlError(NO_BAN)
+
+    def step_aside(self, seconds: float) -> bool:
+        """Return True: it is the web server that goes on."""
+        del seconds
+        return True
+
+    def counters(self) -> dict[str, int]:
+        """Return nothing: nothing is counted."""
+        return {}
+
+    def shortcoming(self) -> str:
+        """Say why an edit drops nothing here, empty where it does."""
+        path = Path(self.stack.folders.applied, "nginx/cache.conf")
+        try:
+            purges = "keptlong" in path.read_text(encoding="utf-8")
+        except OSError:
+            return ""
+        if purges:
+            return ""
+        return (
+            "pages are kept for two seconds at most: nginx has no module that drops "
+            f"what is edited. Install {modules.PURGE_PACKAGE}, then run bin/buildout"
+        )
+
+
+def _asked(client: tuple[str, Address]) -> Program:
+    """Return a client as what asks how programs are takes it."""
+    name, address = client
+    how = Health(address=address, path="/@@ok")
+    return Program(name=name, kind=CLIENT, command=(), health=how)
+
+
+def _status(is_drained: bool, answer: str) -> str:  # noqa: FBT001
+    if is_drained:
+        return "DRAIN"
+    return "UP" if answer == health.OK else f"DOWN ({answer})"
+
+
+FILLS = {WEB_SERVER: Nginx, BALANCER: NginxBalancer, CACHE: NginxCache}

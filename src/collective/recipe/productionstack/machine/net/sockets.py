@@ -13,6 +13,8 @@ from collective.recipe.productionstack.machine import processes
 from collective.recipe.productionstack.model.address import Address
 
 LISTENING = "0A"
+CONNECTED = frozenset({"01", "02", "03"})
+"""Established, or about to be (include/net/tcp_states.h)."""
 UNIX_LISTENING = 0x10000
 UNKNOWN = -1
 """The kernel does not say whose a Unix socket is."""
@@ -36,6 +38,28 @@ def listening() -> Iterator[Listener]:
     for words in _rows("net/unix"):
         if len(words) > 7 and int(words[3], 16) & UNIX_LISTENING:  # noqa: PLR2004
             yield Listener(Address(path=" ".join(words[7:])), words[6], UNKNOWN)
+
+
+def connected(address: Address) -> int:
+    """Count the connections from this machine to an address, whoever has them."""
+    wanted = _resolved(address)
+    rows = (words for name in ("tcp", "tcp6") for words in _rows(f"net/{name}"))
+    return sum(
+        words[3] in CONNECTED and _decode(words[2]) in wanted
+        for words in rows
+        if len(words) > 3  # noqa: PLR2004
+    )
+
+
+def _resolved(address: Address) -> set[Address]:
+    """Return an address with its name replaced by the numbers that it stands for."""
+    try:
+        found = socket.getaddrinfo(
+            address.host.strip("[]"), address.port, type=socket.SOCK_STREAM
+        )
+    except OSError:
+        return {address}
+    return {Address(str(one[4][0]), address.port) for one in found}
 
 
 def _rows(name: str) -> Iterator[list[str]]:

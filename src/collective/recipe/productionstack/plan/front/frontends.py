@@ -14,6 +14,7 @@ from pathlib import Path
 from collective.recipe.productionstack.errors import Problem
 from collective.recipe.productionstack.model.address import LAST_PORT
 from collective.recipe.productionstack.model.address import Address
+from collective.recipe.productionstack.model.chain import CACHE
 from collective.recipe.productionstack.model.chain import Chain
 from collective.recipe.productionstack.model.frontend import Frontend
 from collective.recipe.productionstack.model.frontend import NodeServer
@@ -164,6 +165,10 @@ def _misplaced(about: Lines, line: Line) -> Iterator[Problem]:
         remedy = f"Give it a host, and Classic UI the folder: {line.name} {line.path}"
         yield _problem(about, "sites", value, message, f"{remedy}.")
     chain = about.chain
+    if chain.is_of_web_server(CACHE):
+        message = "nginx cannot drop the page that Node made when an object is edited"
+        remedy = "Write: proxy-cache = varnish."
+        yield _problem(about, "sites", value, message, remedy)
     if not chain.has_web_server or chain.load_balancer != BALANCER:
         message = "a frontend is served by nginx or Apache and balanced by HAProxy"
         remedy = f"Write: web-server = nginx, load-balancer = {BALANCER}."

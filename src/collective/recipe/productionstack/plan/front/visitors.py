@@ -49,6 +49,7 @@ def front(
         *_rights_of_proxies(part, options),
         *_greetings(part, options),
         *_quic(part, options, around),
+        *_combined(part, options, around.chain, given=given),
     ]
     if options.xsendfile == "on":
         found += large_files.problems(
@@ -142,6 +143,23 @@ def _quic(part: str, options: StackOptions, around: Around) -> Iterator[Problem]
     else:
         return
     yield _problem(part, "http3", "on", message, remedy)
+
+
+def _combined(
+    part: str, options: StackOptions, chain: Chain, *, given: Callable[[str], bool]
+) -> Iterator[Problem]:
+    """Yield which daemons do not go together, and what asks too much of one."""
+    for option, value, what, remedy in cannot.misfits(chain):
+        yield _problem(part, option, value, what, remedy)
+    for one in cannot.excesses(chain):
+        value = getattr(options, one.option.replace("-", "_"))
+        if (
+            one.refused
+            and given(one.option)
+            and (value in one.values or not one.values)
+        ):
+            shown = value if isinstance(value, str) else " ".join(value)
+            yield _problem(part, one.option, shown, one.what, one.remedy)
 
 
 def _problem(part: str, option: str, value: str, message: str, remedy: str) -> Problem:
