@@ -250,7 +250,6 @@ sub vcl_backend_response {
     set beresp.http.X-PS-Id = bereq.http.X-PS-Id;
     unset beresp.http.X-PS-Control;
     unset beresp.http.X-Cache;
-    unset beresp.http.X-Cache-Rule;
     unset beresp.http.X-Cache-Operation;
     unset beresp.http.X-Powered-By;
     unset beresp.http.X-RAMCache;
@@ -305,9 +304,12 @@ sub vcl_backend_response {
             "(?i)^.*?max-age\s*=\s*([0-9]+).*$", "\1s"), 0s);
     }
     if (beresp.ttl > 110s
-        && bereq.http.X-PS-Owner !~ "^=/(?:\+\+webresource\+\+[^/]+/)?\+\+(?:plone|resource|theme)\+\+") {
-        # Its folder may be retracted, or renamed, without a purge of what is inside. So
-        # Plone is asked again, mostly with If-Modified-Since, two minutes after it was.
+        && (bereq.http.X-PS-Owner !~ "^=/(?:\+\+webresource\+\+[^/]+/)?\+\+(?:plone|resource|theme)\+\+"
+            || bereq.url ~ "/@@(?:images|download|display-file)/|/images/[^/?]*[0-9a-f]{12}[.]"
+            || beresp.http.X-Cache-Rule ~ "content")) {
+        # The folder of what is no bundle, by whatever way it is asked for, may be
+        # retracted, or renamed, without a purge of what is inside. So Plone is asked
+        # again, mostly with If-Modified-Since, two minutes after it was.
         set beresp.ttl = 110s;
     }
     if (!beresp.http.Cache-Control && (beresp.status == 404
@@ -357,6 +359,7 @@ sub vcl_deliver {
     unset resp.http.X-PS-Site;
     unset resp.http.X-PS-Owner;
     unset resp.http.X-PS-Id;
+    unset resp.http.X-Cache-Rule; # kept for a "not modified", which may not repeat it
     unset resp.http.X-Varnish;
     unset resp.http.X-Vinyl; # its name since Varnish is Vinyl Cache
     unset resp.http.Via;
