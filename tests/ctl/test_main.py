@@ -132,9 +132,11 @@ def on_terminal(bench: Bench, words: str, columns: int = 80) -> str:
     if run.find("script") is None:
         pytest.skip("script(1) is not installed")
     command = f"stty cols {columns} rows 50; {sys.executable} {bench.folder}/bin/stack"
+    # pytest's workers have these from their controller.
+    without = {key: os.environ[key] for key in os.environ.keys() - {"COLUMNS", "LINES"}}
     return run.run(
         ("script", "-qec", f"{command} {words}", "/dev/null"),
-        env={**os.environ, "TERM": "xterm"},
+        env={**without, "TERM": "xterm"},
         timeout=60,
     ).output
 
