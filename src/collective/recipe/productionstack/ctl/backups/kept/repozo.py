@@ -184,7 +184,7 @@ def misread(copy: Copy) -> list[str]:
 
 
 def dated(folder: Path) -> list[tuple[str, str]]:
-    """Return date and name of each piece, list, index or folder of blobs in a folder."""
+    """Return date and name of each piece, list, index or blob folder there."""
     found = map(DATED.fullmatch, _names(folder))
     return [(one[1], one[0]) for one in found if one]
 
