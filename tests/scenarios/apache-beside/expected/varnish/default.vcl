@@ -377,7 +377,6 @@ sub vcl_deliver {
         set resp.http.Vary = regsub(resp.http.Vary, "(?i)x-ps-language", "Accept-Language");
     }
 
-
     if (resp.http.X-PS-Control) {
         set resp.http.Cache-Control = resp.http.X-PS-Control;
         unset resp.http.X-PS-Control;
