@@ -30,7 +30,7 @@ def one_tool(plone: PloneSite) -> Iterator[PloneSite]:
     plone.settle()
 
 
-def test_all_is_served_purged_and_restarted_by_one_tool(one_tool: PloneSite) -> None:
+def test_an_edit_is_seen_with_one_tool(one_tool: PloneSite) -> None:
     status = one_tool.status()
     assert status["ok"]
     assert not KINDS & {program["name"] for program in status["programs"]}
@@ -45,6 +45,8 @@ def test_all_is_served_purged_and_restarted_by_one_tool(one_tool: PloneSite) -> 
     assert changed.status == 204
     one_tool.wait(lambda: "Second" in one_tool.get("/one-tool").text, 2, "the edit")
 
+
+def test_a_rolling_restart_loses_no_request(one_tool: PloneSite) -> None:
     before = one_tool.pids()
     with crowd(one_tool, 3, 0.5) as visitors:
         time.sleep(1)
