@@ -309,6 +309,16 @@ CASES = {
         BOTH,
         said=("zope-conf-additional += trusted-proxy 127.0.0.1",),
     ),
+    "a-zope-conf-that-is-a-file": Case(
+        parts("zeoserver instance1")
+        + SERVER
+        + client("instance1", 9081, "zope-conf = ${buildout:directory}/etc/my.conf"),
+        "instance1",
+        said=(
+            "[instance1] zope-conf: Zope takes every visitor",
+            "Add to that file: trusted-proxy 127.0.0.1",
+        ),
+    ),
     "data-elsewhere": Case(
         parts("zeoserver instance1")
         + SERVER

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
+from pathlib import Path
 
 from collective.recipe.productionstack.buildout import sections
 from collective.recipe.productionstack.buildout.edits import Preparation
@@ -39,6 +41,15 @@ SERVER_DEFAULTS = {
 }
 
 
+def says(conf: Path, directive: str) -> bool:
+    """Whether a configuration that somebody keeps by hand has such a line."""
+    try:
+        text = conf.read_text("utf-8", "replace")
+    except OSError:
+        return False
+    return re.search(rf"(?mi)^\s*{re.escape(directive)}\s", text) is not None
+
+
 class Defaults:
     """Defaults for the ZEO server, its clients and the backup."""
 
@@ -68,12 +79,23 @@ class Defaults:
                 self.set_client_default(client, key, value)
             self.work.set_default(client, "threads", str(options.threads))
             self.name_files(client, options.xsendfile)
-            if not self.work.add_line(client, *TRUSTED):
-                logger.warning(
-                    "[%s] %s: Zope takes every visitor for nginx. Add the line: %s",
-                    client,
-                    *TRUSTED,
-                )
+            self.trust(client)
+
+    def trust(self, client: str) -> None:
+        """Let Zope believe nginx about who the visitor is, or say that it does not."""
+        option, line = TRUSTED
+        if own := sections.flat(self.buildout, client).get("zope-conf", ""):
+            # The recipe writes nothing else of ours into it.
+            if not says(Path(self.folder_words()[0], own), line.partition(" ")[0]):
+                self.warn_of_trust(client, "zope-conf", f"Add to that file: {line}")
+        elif not self.work.add_line(client, option, line):
+            self.warn_of_trust(client, option, f"Add the line: {line}")
+
+    @staticmethod
+    def warn_of_trust(client: str, option: str, remedy: str) -> None:
+        """Say what is missing, and what to write."""
+        text = "[%s] %s: Zope takes every visitor for nginx. %s"
+        logger.warning(text, client, option, remedy)
 
     def name_files(self, client: str, wanted: str) -> None:
         """Tell Plone how to name the files that the web server sends, if it does."""
