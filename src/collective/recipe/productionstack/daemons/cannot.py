@@ -242,17 +242,32 @@ EXCESSES = {
 
 def misfits(chain: Chain) -> Iterator[tuple[str, str, str, str]]:
     """Yield an option, its value, why it cannot be so and what to write instead."""
-    for role, usual in USUAL.items():
+    for role in USUAL:
         daemon, option = chain.filled_by(role), role.replace("_", "-")
-        instead = f"Write: {option} = {usual}"
         if why := NEVER.get((role, daemon)):
-            yield option, daemon, why, instead
+            yield option, daemon, why, _instead(role)
         elif daemon in SHARED and chain.web_server != daemon:
-            why = (
-                f"{SHARED[daemon]} does this in the processes of the web server, which"
-                f" is {chain.web_server} here"
-            )
-            yield option, daemon, why, f"{instead}, or web-server = {daemon}"
+            yield option, daemon, *_of_web_server(role, daemon, chain.web_server)
+
+
+def _instead(role: str) -> str:
+    return f"Write: {role.replace('_', '-')} = {USUAL[role]}"
+
+
+def _of_web_server(role: str, daemon: str, web_server: str) -> tuple[str, str]:
+    why = (
+        f"{SHARED[daemon]} does this in the processes of the web server, which is"
+        f" {web_server} here"
+    )
+    return why, f"{_instead(role)}, or web-server = {daemon}"
+
+
+def texts(gap: str) -> Iterator[tuple[str, str]]:
+    """Yield all that is said of this, and what to write; ``gap`` stands for a value."""
+    for some in (*LACKS.values(), *EXCESSES.values()):
+        yield from ((one.what, one.remedy) for one in some)
+    yield from ((why, _instead(role)) for (role, _), why in NEVER.items())
+    yield from (_of_web_server(role, one, gap) for role in USUAL for one in SHARED)
 
 
 def excesses(chain: Chain) -> Iterator[Excess]:

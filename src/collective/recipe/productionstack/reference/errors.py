@@ -68,8 +68,7 @@ def page() -> Iterator[str]:
     asked = [check for one in registry.SERVICES for check in one.checks(files.sample())]
     for check in asked:
         found["tree"] |= {Text(said, remedy) for said, remedy in check.remedies}
-    for lack in (one for some in cannot.LACKS.values() for one in some):
-        found["plan"].add(Text(lack.what, lack.remedy))
+    found["plan"] |= {Text(*one) for one in cannot.texts(GAP)}
     for room, title in ROOMS.items():
         if lines := found.get(room):
             yield f"## {title}"
