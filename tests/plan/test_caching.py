@@ -31,7 +31,7 @@ def made(
     [
         (4 * GIGABYTE, 64 * GIGABYTE, (256, 1024, 4096)),
         (64 * GIGABYTE, 999 * GIGABYTE, (256, 1024, 4096)),
-        (1 * GIGABYTE, 6 * GIGABYTE, (128, 512, 1024)),
+        (1 * GIGABYTE, 12 * GIGABYTE, (128, 512, 1024)),
         (256 * MEGABYTE, 100 * MEGABYTE, (64, 64, 64)),
     ],
 )
@@ -58,7 +58,7 @@ def test_the_sizes_that_are_written(text: str, sizes: tuple[int, int]) -> None:
     ("text", "said"),
     [
         ("pages 4G files 1G", "not enough memory for that. Write at most: pages 3072M"),
-        ("pages 1G files 40G", "not enough free disk space for that. Write at most"),
+        ("pages 1G files 40G", "not enough disk space for that. Write at most"),
     ],
 )
 def test_what_the_machine_cannot_hold_is_refused(text: str, said: str) -> None:

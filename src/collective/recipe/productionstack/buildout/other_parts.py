@@ -57,7 +57,8 @@ def gather(
         versions=versions,
         cores=len(os.sched_getaffinity(0)),
         memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-        disk=shutil.disk_usage(places.directory).free,
+        # What is free changes by the hour, and the cache's own files are part of it.
+        disk=shutil.disk_usage(places.directory).total,
     )
     faulty = frozenset(problem.part for problem in problems)
     return replace(found, unreadable=faulty), problems

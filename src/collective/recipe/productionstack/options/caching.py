@@ -69,8 +69,8 @@ class CachingOptions:
         " files (on disk, below `var`); or `pages SIZE files SIZE`.",
         pages_and_files,
         example="pages 512M files 2G",
-        shown="pages 256M, or an eighth of the memory; files 1G, or an eighth of the"
-        " free disk",
+        shown="pages 256M, or an eighth of the memory; files 1G, or a sixteenth"
+        " of the disk",
     )
     cache_file_limit: int | None = option(
         "Files larger than this are not kept, only passed on.",

@@ -33,7 +33,7 @@ def caching(
         options,
         pages_size=pages,
         files_size=files,
-        transit_size=_fitting(USUAL.transit_size, facts.disk // 4),
+        transit_size=_fitting(USUAL.transit_size, facts.disk // 8),
         file_limit=options.cache_file_limit or USUAL.file_limit,
         rules=tuple(rules),
     )
@@ -43,12 +43,12 @@ def caching(
 def _usual(facts: Facts) -> tuple[int, int]:
     return (
         _fitting(USUAL.pages_size, facts.memory // 8),
-        _fitting(USUAL.files_size, facts.disk // 8),
+        _fitting(USUAL.files_size, facts.disk // 16),
     )
 
 
 def _fitting(size: int, room: int) -> int:
-    """Halve a size until it fits; Varnish starts with no more than the disk has."""
+    """Halve a size until it fits."""
     while size > max(room, 64 * MEGABYTE):
         size //= 2
     return size
@@ -57,7 +57,7 @@ def _fitting(size: int, room: int) -> int:
 def _too_large(part: str, pages: int, files: int, facts: Facts) -> list[Problem]:
     limits = (
         ("pages", pages, facts.memory * 3 // 4, "memory"),
-        ("files", files, facts.disk // 2, "free disk space"),
+        ("files", files, facts.disk // 2, "disk space"),
     )
     return [
         _problem(

@@ -14,7 +14,7 @@ from collective.recipe.productionstack.model.storage import Storage
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What the other recipes' parts say, by part name; memory, free disk in bytes.
+    """What the other recipes' parts say, by part name; memory, disk in bytes.
 
     ``debugging`` are the clients whose debug mode is on.
     """
