@@ -12,6 +12,8 @@ from tests.support import neighbours
 from tests.support.plonesite import HOST
 from tests.support.plonesite import PloneSite
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def behind_apache(plone: PloneSite) -> Iterator[PloneSite]:

@@ -14,6 +14,8 @@ import pytest
 from tests.plone import test_backups as base
 from tests.support.plonesite import PloneSite
 
+pytestmark = pytest.mark.slow
+
 pytestmark = base.pytestmark
 kept = base.kept
 copied = base.copied

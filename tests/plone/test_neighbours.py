@@ -14,6 +14,8 @@ from tests.support.crowd import crowd
 from tests.support.plonesite import HOST
 from tests.support.plonesite import PloneSite
 
+pytestmark = pytest.mark.slow
+
 OWN = "django.example.com"
 
 

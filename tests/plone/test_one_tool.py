@@ -10,6 +10,8 @@ import pytest
 from tests.support.crowd import crowd
 from tests.support.plonesite import PloneSite
 
+pytestmark = pytest.mark.slow
+
 ONE_TOOL = "proxy-cache = nginx\nload-balancer = nginx"
 KINDS = {"varnish", "haproxy"}
 

@@ -57,7 +57,9 @@ def many(live: PloneSite, request: pytest.FixtureRequest) -> Iterator[PloneSite]
         live.stack("down").good()
 
 
-@pytest.mark.parametrize("many", [2, 4], indirect=True)
+@pytest.mark.parametrize(
+    "many", [2, pytest.param(4, marks=pytest.mark.slow)], indirect=True
+)
 def test_a_rolling_restart_loses_no_request(many: PloneSite) -> None:
     clients = [one for one in many.pids() if one in names(4)]
     before = many.pids()

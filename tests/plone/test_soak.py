@@ -13,6 +13,8 @@ import pytest
 from tests.support.plonesite import PloneSite
 from tests.support.soak import Soak
 
+pytestmark = pytest.mark.slow
+
 SECONDS = float(os.environ.get("PRODUCTIONSTACK_SOAK") or 60)
 
 
