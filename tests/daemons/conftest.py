@@ -16,7 +16,7 @@ NEEDED = (
     *("openssl", "flock", "apache2"),
 )
 NUMBERS = itertools.count()
-WEB_SERVERS = ("nginx", pytest.param("apache", marks=pytest.mark.slow))
+WEB_SERVERS = ("nginx", "apache")
 
 
 @pytest.fixture(scope="module", params=WEB_SERVERS)

@@ -225,6 +225,7 @@ DAMAGE = [_flip_data, _drop_increment, _drop_blob, _flip_blob]
 """Some of what tests/ctl/backups/damage.py has."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_damage_is_found_and_named(kept: PloneSite, damage: Any) -> None:
     name = damage(kept)
@@ -403,6 +404,7 @@ def _words(page: str) -> str:
     return " ".join(lxml.html.fromstring(page).text_content().split())
 
 
+@pytest.mark.slow
 def test_a_restore_that_fails_leaves_everything(kept: PloneSite) -> None:
     _drop_blob(kept)
     kept.stack("down").good()
@@ -418,6 +420,7 @@ def test_a_restore_that_fails_leaves_everything(kept: PloneSite) -> None:
     kept.stack("up").good()
 
 
+@pytest.mark.slow
 def test_a_killed_restore_is_healed(kept: PloneSite) -> None:
     kept.stack("down").good()
     data = kept.folder / "var/filestorage/Data.fs"
@@ -457,6 +460,7 @@ def test_a_restore_elsewhere_touches_nothing(kept: PloneSite) -> None:
     shutil.rmtree(target)
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_loud_and_heals(kept: PloneSite) -> None:
     """Files may not grow over a size: what writes gets an error, as on a full disk."""
     little = ("prlimit", "--fsize=150000", "bin/stack")
@@ -484,6 +488,7 @@ def test_a_full_disk_is_loud_and_heals(kept: PloneSite) -> None:
     shutil.rmtree(kept.folder / "far")
 
 
+@pytest.mark.slow
 def test_a_pack_without_room_is_loud_and_harms_nothing(kept: PloneSite) -> None:
     """The ZEO server may not write files of the database's size for a while."""
     # The script keeps what a day has brought, which is everything here.
@@ -554,6 +559,7 @@ def generations(target: Path) -> list[str]:
     return sorted(one.name for one in target.iterdir() if "copies-of" not in one.name)
 
 
+@pytest.mark.slow
 @WITH_COPIES
 def test_generations_are_whole_linked_and_few(copied: tuple[PloneSite, Path]) -> None:
     site, target = copied
@@ -603,6 +609,7 @@ def test_another_stacks_copies_are_left_alone(copied: tuple[PloneSite, Path]) ->
     assert all(path.stat().st_mode & 0o077 == 0 for path in target.glob("[0-9]*"))
 
 
+@pytest.mark.slow
 @WITH_COPIES
 def test_a_killed_copy_is_gone_on_with(copied: tuple[PloneSite, Path]) -> None:
     site, target = copied

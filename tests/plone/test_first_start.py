@@ -37,6 +37,7 @@ def test_sites_are_created_once(new: PloneSite) -> None:
     assert (new.folder / "var/filestorage/Data.fs").stat().st_size == before
 
 
+@pytest.mark.slow
 def test_what_cannot_be_created_is_said_and_nothing_is(new: PloneSite) -> None:
     data = new.folder / "var/filestorage/Data.fs"
     new.configure(sites=f"{HOST} /Plone\n    new.example.com /New")

@@ -31,6 +31,7 @@ def states(live: PloneSite) -> dict[str, str]:
     return {one["name"]: one["state"] for one in live.status()["programs"]}
 
 
+@pytest.mark.slow
 def test_clients_wait_for_a_database_that_comes_a_minute_late(live: PloneSite) -> None:
     live.wait(live.is_well, 60, "the site before")
     daemon = supervisor(live)

@@ -113,6 +113,7 @@ def test_a_killed_tier_is_back_in_two_seconds(live: PloneSite, name: str) -> Non
     live.wait(live.is_well, 30, "the site after")
 
 
+@pytest.mark.slow
 def test_a_client_that_cannot_start_halts_the_roll(live: PloneSite) -> None:
     live.configure(instance=BROKEN)
     live.buildout().good()

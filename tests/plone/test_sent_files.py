@@ -14,6 +14,8 @@ from tests.support.plonesite import Editor
 from tests.support.plonesite import Page
 from tests.support.plonesite import PloneSite
 
+pytestmark = pytest.mark.slow
+
 ADD_ON = Path(sys.prefix, "xsendfile")
 BYTES, SECRET = os.urandom(3 * 1024**2), os.urandom(3 * 1024**2)
 PATH = "/{}/@@download/file/report.bin"

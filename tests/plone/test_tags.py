@@ -13,6 +13,8 @@ import pytest
 from tests.support.plonesite import HOST
 from tests.support.plonesite import PloneSite
 
+pytestmark = pytest.mark.slow
+
 ADD_ON = Path(sys.prefix, "purgebyid")
 
 
