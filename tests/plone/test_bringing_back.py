@@ -18,9 +18,7 @@ import pytest
 from tests.plone import test_backups as base
 from tests.support.plonesite import PloneSite
 
-pytestmark = pytest.mark.slow
-
-pytestmark = base.pytestmark
+pytestmark = [base.pytestmark, pytest.mark.slow]
 kept = base.kept
 
 PNG = base64.b64decode(
