@@ -90,10 +90,8 @@ def stage(
     folder = tmp_path_factory.mktemp("beside")
     place_files(folder)
     with ExitStack() as stack:
-        kept, cut = (
-            stack.enter_context(neighbours.django(folder, p)) for p in ("shop/", "")
-        )
-        php = stack.enter_context(neighbours.php(folder))
+        kept, cut = (stack.enter_context(neighbours.django(p)) for p in ("shop/", ""))
+        php = stack.enter_context(neighbours.php())
         echo = stack.enter_context(neighbours.echo())
         dead = stack.enter_context(socket.socket())
         dead.bind(("127.0.0.1", 0))

@@ -63,7 +63,7 @@ def test_an_application_comes_and_goes(
     behind_apache: PloneSite, tmp_path: Path
 ) -> None:
     chosen = "web-server = apache"
-    with neighbours.django(tmp_path, "shop/") as at:
+    with neighbours.django("shop/") as at:
         line = f"application = {HOST}/shop http unix:{at}"
         behind_apache.settle(stack=f"{chosen}\n{line}")
         shown = json.loads(behind_apache.get("/shop/manage_main").body)

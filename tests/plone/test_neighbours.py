@@ -26,8 +26,8 @@ def beside(tmp_path: Path) -> Iterator[tuple[str, ExitStack]]:
     script = "<?php header('X-Accel-Redirect: /'); echo json_encode($_SERVER);"
     (tmp_path / "php/index.php").write_text(script)
     with ExitStack() as ends:
-        one = ends.enter_context(neighbours.django(tmp_path, "shop/"))
-        two = ends.enter_context(neighbours.php(tmp_path))
+        one = ends.enter_context(neighbours.django("shop/"))
+        two = ends.enter_context(neighbours.php())
         lines = (
             f"{HOST}/shop http unix:{one}",
             f"{HOST}/blog fastcgi unix:{two} root={tmp_path}/php",

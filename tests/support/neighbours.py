@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from websockets.sync.server import ServerConnection
@@ -61,26 +62,39 @@ def running(command: tuple[str, ...], listens: Path) -> Iterator[None]:
 
 
 @contextmanager
-def django(folder: Path, prefix: str = "") -> Iterator[Path]:
-    """Give the socket of a Django whose addresses begin with a prefix."""
-    path = folder / f"django{len(prefix)}.sock"
-    command = (sys.executable, str(DJANGO), str(path), prefix)
-    with running(command, path):
-        yield path
+def short() -> Iterator[Path]:
+    """Give a folder for a socket: the paths of pytest's are too long for Apache."""
+    with TemporaryDirectory(prefix="n") as folder:
+        yield Path(folder)
 
 
 @contextmanager
-def php(folder: Path, children: int = 8) -> Iterator[Path]:
+def django(prefix: str = "") -> Iterator[Path]:
+    """Give the socket of a Django whose addresses begin with a prefix."""
+    with short() as folder:
+        path = folder / "django.sock"
+        command = (sys.executable, str(DJANGO), str(path), prefix)
+        with running(command, path):
+            yield path
+
+
+@contextmanager
+def php(children: int = 8) -> Iterator[Path]:
     """Give the socket of PHP-FPM, with that many processes."""
-    path, conf = folder / "php.sock", folder / "php.conf"
-    conf.write_text(
+    with short() as folder:
+        path, conf = folder / "php.sock", folder / "php.conf"
+        conf.write_text(_pool(path, children))
+        with running((php_fpm(), "-n", "-F", "-y", str(conf)), path):
+            yield path
+
+
+def _pool(path: Path, children: int) -> str:
+    return (
         f"[global]\nerror_log = /dev/stderr\ndaemonize = no\n[www]\nlisten = {path}\n"
         f"pm = static\npm.max_children = {children}\ncatch_workers_output = yes\n"
         # As careless as can be: nothing but the web server looks at names.
         "security.limit_extensions =\n"
     )
-    with running((php_fpm(), "-n", "-F", "-y", str(conf)), path):
-        yield path
 
 
 @contextmanager

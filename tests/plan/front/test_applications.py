@@ -174,6 +174,24 @@ def test_no_way_around_the_front(target: str) -> None:
     assert problem.startswith("[stack] application = shop.example.com http ")
 
 
+@pytest.mark.parametrize(
+    ("chosen", "length", "good"),
+    [
+        ("apache", 95, True),
+        ("apache", 96, False),
+        ("nginx", 107, True),
+        ("nginx", 108, False),
+    ],
+)
+def test_a_socket_that_nobody_could_connect_to(
+    chosen: str, length: int, *, good: bool
+) -> None:
+    target = f"unix:/{'x' * (length - 1)}"
+    _, problems = built(f"a.example/x http {target}", **{"web-server": chosen})
+    assert [one for one in problems if "path of its socket" in one] == problems
+    assert (not problems) is good
+
+
 def test_a_program_of_the_stack_is_no_way_around() -> None:
     _, problems = built(
         "shop.example.com http 127.0.0.1:3000",

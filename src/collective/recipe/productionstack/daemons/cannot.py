@@ -79,6 +79,21 @@ def lacks(daemon: str) -> tuple[Lack, ...]:
     return LACKS.get(daemon, ())
 
 
+SOCKET_PATHS = {"apache": 95, "nginx": 107}
+"""How many bytes the path of an application's socket may have.
+
+mod_proxy keeps 96 with the last zero, the system 108: unix(7).
+"""
+
+
+def too_long(daemon: str, applications: Iterable[Application]) -> Iterator[Application]:
+    """Yield the applications whose socket a daemon cannot connect to."""
+    limit = SOCKET_PATHS.get(daemon, 0)
+    for one in applications:
+        if limit and one.is_asked and len((one.address.path or "").encode()) > limit:
+            yield one
+
+
 ONE_WORD = ("apache",)
 """Daemons that know one ``timeout`` and so on for all that is asked at an address."""
 
@@ -264,8 +279,10 @@ def _of_web_server(role: str, daemon: str, web_server: str) -> tuple[str, str]:
 
 def texts(gap: str) -> Iterator[tuple[str, str]]:
     """Yield all that is said of this, and what to write; ``gap`` stands for a value."""
-    for some in (*LACKS.values(), *EXCESSES.values()):
-        yield from ((one.what, one.remedy) for one in some)
+    for lacking in LACKS.values():
+        yield from ((one.what, one.remedy) for one in lacking)
+    for asked in EXCESSES.values():
+        yield from ((one.what, one.remedy) for one in asked)
     yield from ((why, _instead(role)) for (role, _), why in NEVER.items())
     yield from (_of_web_server(role, one, gap) for role in USUAL for one in SHARED)
 

@@ -72,9 +72,12 @@ def problems(
     nobody = message, "Remove it, or web-server = none."
     together = cannot.at_odds(chain.web_server, [one.application for one in found])
     at_odds = {one.number: other.place for one, other in together}
+    long = list(cannot.too_long(chain.web_server, [one.application for one in found]))
     for line in found:
         wrong = _on_a_site(line, sites) or _twice(line, found)
         wrong = wrong or _at_odds(at_odds.get(line.application.number, ""), chain)
+        if line.application in long:
+            wrong = wrong or _too_long(chain.web_server)
         wrong = wrong if chain.has_web_server else nobody
         if wrong:
             message, remedy = wrong
@@ -134,6 +137,14 @@ def _at_odds(other: str, chain: Chain) -> tuple[str, str] | None:
         " timeout, connections and websocket once"
     )
     return message, "Write the same in both, or let it listen on a socket: unix:/PATH"
+
+
+def _too_long(web: str) -> tuple[str, str]:
+    limit = cannot.SOCKET_PATHS[web]
+    message = (
+        f"the path of its socket has more than {limit} bytes, all that {web} takes"
+    )
+    return message, "Let it listen at a shorter path: unix:/run/app.sock"
 
 
 def _twice(
