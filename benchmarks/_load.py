@@ -7,6 +7,8 @@ import os
 import re
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -91,15 +93,29 @@ def pin(sessions: set[int], cpus: set[int]) -> None:
             continue
 
 
-def cpu_seconds(sessions: set[int]) -> float:
-    """Return what all processes of these sessions have used so far."""
-    used = 0
+def processes() -> Iterator[tuple[int, list[str]]]:
+    """Yield every process, and what proc_pid_stat(5) says from its state on."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            if int(fields[3]) in sessions:
-                used += int(fields[11]) + int(fields[12])
-    return used / TICKS
+            with suppress(OSError):
+                text = (entry / "stat").read_text()
+                yield int(entry.name), text.rpartition(")")[2].split()
+
+
+def cpu_seconds(sessions: set[int]) -> float:
+    """Return what all processes of these sessions have used so far."""
+    return sum(_used(one) for _, one in processes() if int(one[3]) in sessions)
+
+
+def cpu_seconds_below(pid: int) -> float:
+    """Return what a process and all that it has started have used so far."""
+    every = dict(processes())
+    ours, before = {pid}, 0
+    while len(ours) > before:
+        before = len(ours)
+        ours |= {one for one, fields in every.items() if int(fields[1]) in ours}
+    return sum(_used(every[one]) for one in ours & set(every))
+
+
+def _used(fields: list[str]) -> float:
+    return (int(fields[11]) + int(fields[12])) / TICKS

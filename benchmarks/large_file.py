@@ -3,8 +3,8 @@
 Both in one run, by turns: seconds of a core for each hop and GB, the time until it is
 there, and how long a thread of Zope was occupied by a request at most. One client, one
 reader over plain HTTP on the loopback, who throws away what he gets; a file that
-everybody may have and, with a token, one that only its owner may. Prints rows of a
-Markdown table; ends with 1 where a thread was held for longer than was promised. Needs
+everybody may have and one that only who has logged in may. Prints rows of a Markdown
+table; ends with 1 where a thread was held for longer than was promised. Needs
 Plone, the daemons and 3 GB of disk; run as an ordinary user:
 python benchmarks/large_file.py [MEGABYTES]
 """
@@ -26,6 +26,7 @@ from benchmarks import _load
 from tests.support import plonesite
 from tests.support import ports
 from tests.support.plonesite import HOST
+from tests.support.plonesite import Editor
 from tests.support.plonesite import PloneSite
 
 PROMISED_MS = 100
@@ -124,36 +125,17 @@ def switch(site: PloneSite, sends: str) -> None:
     site.wait(site.serves, 60, "a page")
 
 
-def used_by(pid: int) -> float:
-    """Return the seconds of a core that a process and all below it have used."""
-    used: dict[int, int] = {}
-    parents: dict[int, int] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            parents[int(entry.name)] = int(fields[1])
-            used[int(entry.name)] = int(fields[11]) + int(fields[12])
-    ours, before = {pid}, 0
-    while len(ours) > before:
-        before = len(ours)
-        ours |= {one for one, parent in parents.items() if parent in ours}
-    return sum(used.get(one, 0) for one in ours) / _load.TICKS
-
-
-def download(site: PloneSite, path: str, token: str, size: int) -> Cost:
+def download(site: PloneSite, path: str, cookies: str, size: int) -> Cost:
     """Fetch a file once and throw it away."""
     pids = {name: pid for name, pid in site.pids().items() if name in HOPS}
     log = site.folder / "timed.log"
     log.write_text("")
-    before = {hop: used_by(pid) for hop, pid in pids.items()}
+    before = {hop: _load.cpu_seconds_below(pid) for hop, pid in pids.items()}
     begun = time.monotonic()
     connection = http.client.HTTPConnection("127.0.0.1", site.base, timeout=600)
     headers = {"Host": f"{HOST}:{site.base}"}
-    if token:
-        headers["Authorization"] = f"Bearer {token}"
+    if cookies:
+        headers["Cookie"] = cookies
     connection.request("GET", path, headers=headers)
     answer = connection.getresponse()
     assert answer.status == 200, (answer.status, answer.read()[:500])
@@ -163,15 +145,28 @@ def download(site: PloneSite, path: str, token: str, size: int) -> Cost:
     connection.close()
     assert got == size, got
     seconds = time.monotonic() - begun
-    used = {hop: used_by(pid) - before[hop] for hop, pid in pids.items()}
+    used = {
+        hop: _load.cpu_seconds_below(pid) - before[hop] for hop, pid in pids.items()
+    }
     held = [
         float(line.split()[0])
         for line in log.read_text().splitlines()
         if "@@download" in line
     ]
     # What everybody may have can come from the cache, the other only from Zope.
-    assert held or not token, "no thread was timed"
+    assert held or not cookies, "no thread was timed"
     return Cost(seconds, used, max(held, default=0.0))
+
+
+def logged_in(site: PloneSite) -> str:
+    """Return the cookies of an editor."""
+    name, password = "edith", "Another-Word-9"
+    roles = ["Contributor", "Editor", "Reviewer", "Member"]
+    account = {"username": name, "email": "e@example.com", "password": password}
+    made = site.api("POST", "/@users", {**account, "roles": roles})
+    assert made.status in {201, 400}, made.text  # 400: he is there already
+    cookies = Editor(site, name, password).cookies
+    return "; ".join(f"{one}={value}" for one, value in cookies.items())
 
 
 def rows(site: PloneSite, size: int) -> Iterator[float]:
@@ -179,9 +174,8 @@ def rows(site: PloneSite, size: int) -> Iterator[float]:
     gigabytes = size / 1024**3
     for sends in ("off", "on"):
         switch(site, sends)
-        login = {"login": "admin", "password": plonesite.PASSWORD}
-        token = site.api("POST", "/@login", login).text.split('"')[3]
-        for name, secret in (("large", ""), ("closed/secret", token)):
+        cookies = logged_in(site)
+        for name, secret in (("large", ""), ("closed/secret", cookies)):
             path = PATH.format(name)
             every = [download(site, path, secret, size) for _ in range(ROUNDS)]
             hops = {

@@ -383,7 +383,13 @@ def test_there_are_enough() -> None:
     assert len(CASES) >= 25
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if number % 3 else [])
+        for number, name in enumerate(CASES)
+    ],
+)
 def test_an_existing_buildout(name: str, site: Site) -> None:
     case = CASES[name]
     text = case.text

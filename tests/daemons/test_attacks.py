@@ -75,8 +75,19 @@ class Attacked(Stage):
         self.start()
 
 
-@pytest.fixture(scope="module")
-def chain(tmp_path_factory: pytest.TempPathFactory, web: str) -> Iterator[Attacked]:
+CHAINS = {
+    "nginx": {},
+    "apache": {"web_server": "apache"},
+    "nginx alone": {"proxy_cache": "nginx", "load_balancer": "nginx"},
+    "nginx and haproxy": {"proxy_cache": "nginx"},
+}
+"""Every web server, cache and balancer; what is not said is the usual one."""
+
+
+@pytest.fixture(scope="module", params=CHAINS)
+def chain(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Attacked]:
     folder = tmp_path_factory.mktemp("certificate")
     pair = {"certificate": str(folder / "c.pem"), "key": str(folder / "k.pem")}
     command = ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2")
@@ -88,7 +99,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory, web: str) -> Iterator[Attack
         site(scheme="https", url_port=443, **pair),
         site("plain.example.com", "/Other"),
     )
-    one = Attacked(sites=sites, tls=True, web_server=web)
+    one = Attacked(sites=sites, tls=True, **CHAINS[request.param])  # type: ignore[arg-type]
     with one:
         one.serve()
         yield one
@@ -164,6 +175,20 @@ def test_nobody_answers_for_another(chain: Attacked, name: str) -> None:
 
 def _answers(said: bytes) -> int:
     return said.count(b"HTTP/1.1 ") - said.count(b"HTTP/1.1 100")
+
+
+@pytest.mark.proves("D8")
+@pytest.mark.parametrize("method", ["PURGE", "BAN"])
+@pytest.mark.parametrize("hop", HOPS)
+def test_nobody_purges_but_plone(chain: Attacked, hop: str, method: str) -> None:
+    path = f"/kept-{time.monotonic_ns()}"
+    visit(chain, path)
+    host, root, _ = HOPS[hop]
+    with connected(chain, hop) as one:
+        asked = f"{method} {root}{path} HTTP/1.1\r\nHost: {host}\r\n"
+        one.sendall(f"{asked}Connection: close\r\n\r\n".encode())
+        assert stage.read(one).status == 405
+    assert visit(chain, path).result == "HIT"
 
 
 LYING: dict[str, tuple[tuple[tuple[bytes, bytes], ...], dict[str, bytes]]] = {

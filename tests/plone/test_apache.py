@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,30 +12,6 @@ from tests.support.plonesite import HOST
 from tests.support.plonesite import PloneSite
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def behind_apache(plone: PloneSite) -> Iterator[PloneSite]:
-    """Give the site with another web server, exchanged while all else runs."""
-    plone.settle()
-    clients = {name: plone.pid(name) for name in ("instance1", "instance2")}
-    _exchange(plone, "web-server = apache", "apache", "nginx")
-    assert {name: plone.pid(name) for name in clients} == clients
-    yield plone
-    _exchange(plone, "", "nginx", "apache")
-    plone.settle()
-
-
-def _exchange(site: PloneSite, option: str, new: str, old: str) -> None:
-    site.configure(stack=option)
-    site.buildout().good()
-    told = site.stack("reload")
-    assert told.status == 1
-    assert f"{new} is new: bin/stack up starts it" in told.errors
-    assert f"{old} is no longer part of the stack but runs" in told.errors
-    site.stack("up").good()
-    assert site.pid(new)
-    assert site.get("/").status == 200
 
 
 def test_visitors_and_editors_are_served(behind_apache: PloneSite) -> None:

@@ -320,7 +320,16 @@ def test_who_does_not_want_to_wait_is_told_who_works(kept: PloneSite) -> None:
     assert job(kept, "backup")["ok"]
 
 
-@pytest.mark.parametrize("verb", ["backup", "verify-backup", "pack"])
+@pytest.mark.parametrize(
+    "verb",
+    [
+        "backup",
+        *(
+            pytest.param(one, marks=pytest.mark.slow)
+            for one in ("verify-backup", "pack")
+        ),
+    ],
+)
 def test_a_killed_job_loses_nothing(kept: PloneSite, verb: str) -> None:
     for delay in (0.2, 0.35, 0.5):
         one = subprocess.Popen(
@@ -340,6 +349,7 @@ def test_a_killed_job_loses_nothing(kept: PloneSite, verb: str) -> None:
     assert kept.serves()
 
 
+@pytest.mark.slow
 def test_without_zeo_a_backup_is_made_and_a_pack_is_refused(kept: PloneSite) -> None:
     kept.stack("down").good()
     try:
@@ -375,6 +385,7 @@ def test_a_restore_brings_the_same_pages_back(kept: PloneSite) -> None:
     assert page.text == f"{TEXT}{name}"
 
 
+@pytest.mark.slow
 def test_a_fresh_buildout_shows_the_same_pages(kept: PloneSite) -> None:
     file = next(one for one in blobs(kept) if TEXT.encode() in one.read_bytes())
     name = file.read_text().removeprefix(TEXT)

@@ -47,10 +47,20 @@ def test_every_host_is_proven(live: PloneSite) -> None:
     ("name", "value", "words"),
     [
         (PROXIES, ["http://127.0.0.1:{balancer}"], "sends PURGE to"),
-        (PROXIES, [], "sends PURGE to nobody"),
-        (PROXIES, ["{own}", "http://127.0.0.1:9"], "127.0.0.1:9 gives no answer"),
-        (PROXIES, ["{own}", "http://127.0.0.1:{cache}"], "answered 405 to PURGE"),
-        (ENABLED, False, "purging is switched off"),
+        pytest.param(PROXIES, [], "sends PURGE to nobody", marks=pytest.mark.slow),
+        pytest.param(
+            PROXIES,
+            ["{own}", "http://127.0.0.1:9"],
+            "127.0.0.1:9 gives no answer",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            PROXIES,
+            ["{own}", "http://127.0.0.1:{cache}"],
+            "answered 405 to PURGE",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(ENABLED, False, "purging is switched off", marks=pytest.mark.slow),
     ],
 )
 def test_what_would_fail_in_silence_is_named(
@@ -74,6 +84,7 @@ def test_what_would_fail_in_silence_is_named(
     assert f"{TWO}: stored" in said.output
 
 
+@pytest.mark.slow
 def test_undo_puts_back_what_was_there(set_up: PloneSite) -> None:
     assert _read(set_up, SECONDS) == 120
     shown = set_up.stack("plone-caching", "--undo", "--dry-run").good()
@@ -99,6 +110,7 @@ def test_undo_puts_back_what_was_there(set_up: PloneSite) -> None:
     assert lines == [x for x in done.output.splitlines() if x.startswith("    ")]
 
 
+@pytest.mark.slow
 def test_what_was_tuned_stays_after_an_undo(set_up: PloneSite) -> None:
     _record(set_up, SECONDS, 77)
     said = set_up.stack("plone-caching", "--undo").good()
@@ -106,6 +118,7 @@ def test_what_was_tuned_stays_after_an_undo(set_up: PloneSite) -> None:
     assert _read(set_up, SECONDS) == 77
 
 
+@pytest.mark.slow
 def test_other_caches_stay_and_can_be_added(set_up: PloneSite) -> None:
     own, other = f"http://127.0.0.1:{set_up.base + 3}", "http://127.0.0.1:9"
     _record(set_up, PROXIES, [other, own])

@@ -106,6 +106,7 @@ def test_caching_tells_what_it_sets(new: PloneSite) -> None:
     assert "moderateCaching.plone.content.itemView.smaxage" in said
 
 
+@pytest.mark.slow
 def test_caching_done_again_changes_nothing(live: PloneSite) -> None:
     data = live.folder / "var/filestorage/Data.fs"
     before = data.stat().st_size
@@ -115,6 +116,7 @@ def test_caching_done_again_changes_nothing(live: PloneSite) -> None:
     assert data.stat().st_size == before
 
 
+@pytest.mark.slow
 def test_caching_keeps_what_was_tuned(live: PloneSite) -> None:
     name = "plone.app.caching.moderateCaching.plone.content.itemView.smaxage"
     try:

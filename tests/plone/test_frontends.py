@@ -30,6 +30,8 @@ from tests.support.plonesite import Editor
 from tests.support.plonesite import Page
 from tests.support.plonesite import PloneSite
 
+pytestmark = pytest.mark.slow
+
 SITES = (
     f"{HOST},{ALIAS} /Plone redirect=off frontend=volto\n"
     f"    {HOST}/classic /Plone\n    {TWO} /Two"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -12,24 +11,7 @@ from tests.support.plonesite import PloneSite
 
 pytestmark = pytest.mark.slow
 
-ONE_TOOL = "proxy-cache = nginx\nload-balancer = nginx"
 KINDS = {"varnish", "haproxy"}
-
-
-@pytest.fixture(scope="module")
-def one_tool(plone: PloneSite) -> Iterator[PloneSite]:
-    """Give the site with fewer tools, exchanged as reload says."""
-    plone.settle()
-    plone.configure(stack=ONE_TOOL)
-    plone.buildout().good()
-    said = plone.stack("reload")
-    assert "bin/stack down, then bin/stack up" in said.errors
-    assert plone.serves()
-    plone.stack("down").good()
-    plone.stack("up").good()
-    yield plone
-    plone.stack("down").good()
-    plone.settle()
 
 
 def test_an_edit_is_seen_with_one_tool(one_tool: PloneSite) -> None:

@@ -11,6 +11,8 @@ import pytest
 from tests.support.plonesite import ROOT
 from tests.support.plonesite import PloneSite
 
+pytestmark = pytest.mark.slow
+
 MORE = """
 [worker]
 <= instance

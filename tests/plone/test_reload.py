@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from tests.support.crowd import crowd
 from tests.support.plonesite import HOST
 from tests.support.plonesite import PloneSite
@@ -51,6 +53,7 @@ def test_a_new_alias_comes_and_goes_without_a_failed_request(live: PloneSite) ->
     assert ALIAS not in (live.folder / f"etc/stack/nginx/sites/{HOST}.conf").read_text()
 
 
+@pytest.mark.slow
 def test_what_only_a_restart_changes_is_named(live: PloneSite) -> None:
     live.configure(instance="environment-vars = A_WORD said")
     live.buildout().good()

@@ -13,6 +13,8 @@ from tests.support.plonesite import HOST
 from tests.support.plonesite import Editor
 from tests.support.plonesite import PloneSite
 
+pytestmark = pytest.mark.slow
+
 FOLDER = "/intranet"
 SITES = f"{HOST},{ALIAS} /Plone\n    {HOST}{FOLDER} /Two"
 NAME, PASSWORD = "ingrid", "Another-Word-9"

@@ -205,9 +205,13 @@ def wait_for_a_second() -> None:
 def back_up(kept: Kept, *words: str) -> Content:
     """Back up; return what that promises."""
     wait_for_a_second()
-    done = kept.stack("backup", *words)
-    assert done.ok, done.text
+    good(kept.stack("backup", *words))
     return live(kept)
+
+
+def good(done: Result) -> None:
+    """See that a verb ended well."""
+    assert done.ok, done.text
 
 
 def history(kept: Kept) -> dict[str, Content]:

@@ -64,6 +64,15 @@ SOME = [
         *("the_live_database_lost"),
     }
 ]
+HALF = pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(one, id=one.name, marks=[pytest.mark.slow] if turn % 2 else [])
+        for turn, one in enumerate(SOME)
+    ],
+)
+"""Those of ``SOME``; every other one is slow."""
+
 AT_ONCE = [
     one
     for one in CASES
@@ -215,7 +224,7 @@ def test_what_is_no_longer_there_is_red_at_once(drill: Drill, case: Case) -> Non
     assert bool(shown.get("backups")) == (case.name != "nothing")
 
 
-@pytest.mark.parametrize("case", SOME, ids=lambda one: one.name)
+@HALF
 def test_the_next_backup_is_good_or_red(drill: Drill, case: Case) -> None:
     case.do(drill.kept)
     keeping.wait_for_a_second()
@@ -228,7 +237,7 @@ def test_the_next_backup_is_good_or_red(drill: Drill, case: Case) -> None:
         assert holds(found, keeping.live(drill.kept))
 
 
-@pytest.mark.parametrize("case", SOME, ids=lambda one: one.name)
+@HALF
 def test_a_copy_of_it_is_good_or_refused(drill: Drill, case: Case) -> None:
     case.do(drill.kept)
     said = drill.run("sync-backup")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -48,7 +49,10 @@ class Verbs(Guessing):
         del ctx
         if cmd_name not in VERBS:
             return None
+        # What is imported stays: looking through it for garbage takes a twentieth.
+        gc.disable()
         module = import_module(f"{__package__}.verbs.{_module(cmd_name)}")
+        gc.enable()
         command: click.Command = module.command
         return command
 

@@ -67,6 +67,7 @@ class Backup:
     """A ``collective.recipe.backup`` part.
 
     ``unreadable`` names the option that makes copies which we cannot judge, if any.
+    ``keep`` is how many whole ones its script leaves.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Backup:
     blob_location: str = ""
     blobs: bool = True
     unreadable: str = ""
+    keep: int = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from collective.recipe.productionstack.model.storage import Backup
 from collective.recipe.productionstack.model.storage import Storage
 from collective.recipe.productionstack.sources.reading import Places
 from collective.recipe.productionstack.sources.reading import is_on
+from collective.recipe.productionstack.sources.reading import whole_number
 
 ODD = ("only_blobs", "archive_blob", "compress_blob", "incremental_blobs")
 """With these a backup is no filestorage with one folder of blobs for each day."""
@@ -38,6 +39,7 @@ def read(name: str, section: Mapping[str, str], places: Places) -> Backup:
         blob_location=place("blobbackuplocation", blob_name),
         unreadable=next((one for one in ODD if is_on(section.get(one, ""))), "")
         or ("" if is_on(section.get("blob_timestamps", "true")) else "blob_timestamps"),
+        keep=whole_number(section, "keep", "2"),
     )
 
 

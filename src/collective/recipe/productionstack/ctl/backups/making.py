@@ -99,13 +99,14 @@ class _Making:
         full = self.new_chain()
         _refuse_full_disk(stack, backup)
         held = holding.older(backup) if holding.is_doubtful(stack) else nullcontext()
-        with held:
-            done = self.execute(full=full)
-        try:
-            copy = _judge(backup, live.size, self.work.steps)
-        except ControlError as error:
-            raise ControlError(f"{error}{done.said}") from None
-        known = self.note(copy, live)
+        with holding.last(backup):
+            with held:
+                done = self.execute(full=full)
+            try:
+                copy = _judge(backup, live.size, self.work.steps)
+            except ControlError as error:
+                raise ControlError(f"{error}{done.said}") from None
+            known = self.note(copy, live)
         entry = Accepted(
             date=copy.date,
             manifest=manifest.sha256(manifest.path(backup, copy.date)),

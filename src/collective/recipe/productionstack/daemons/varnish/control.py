@@ -36,8 +36,12 @@ LAST = """sub vcl_deliver { set resp.http.Connection = "close"; }
 sub vcl_synth { set resp.http.Connection = "close"; }"""
 PLACED = re.compile(r"set beresp\.storage = storage\.(\w+);")
 
-PATIENCE = "55"
-"""Seconds; by itself varnishadm waits 5, and a busy machine compiles a VCL in 10."""
+PATIENCE, SHORT = "55", "2"
+"""Seconds; by itself varnishadm waits 5, and a busy machine compiles a VCL in 10. Where
+no manager has ever been it waits all that for one."""
+
+MANAGER = "_.vsm_mgt"
+"""What the manager keeps in its folder for who asks it (vsm(7))."""
 
 
 class Varnish:
@@ -159,8 +163,9 @@ class Varnish:
 
     def _command(self, *words: str) -> tuple[str, ...]:
         program = run.find("varnishadm") or "varnishadm"
-        where = f"{self.stack.folders.var}/varnish"
-        return (program, "-t", PATIENCE, "-n", where, *words)
+        where = Path(self.stack.folders.var, "varnish")
+        patience = PATIENCE if Path(where, MANAGER).exists() else SHORT
+        return (program, "-t", patience, "-n", str(where), *words)
 
     def _admin(self, *words: str) -> str:
         result = run.run(self._command(*words), timeout=60)

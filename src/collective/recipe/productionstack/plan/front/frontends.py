@@ -50,15 +50,9 @@ class Lines:
     def folder(self) -> str:
         """The folder of the built frontend, empty where none is named."""
         named = self.options.frontend_folder
-        return (
-            os.path.normpath(f"{self.directory}/{named}")
-            if named[:1]
-            not in (
-                "",
-                "/",
-            )
-            else named
-        )
+        if not named or named.startswith("/"):
+            return named
+        return os.path.normpath(f"{self.directory}/{named}")
 
     @property
     def wanted(self) -> list[tuple[Line, WantedFrontend]]:

@@ -6,6 +6,7 @@ While the newest is not known to be good, an older one may be the last that is.
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,9 @@ from collective.recipe.productionstack.model.storage import Backup
 
 HELD = ".held"
 """A folder beside what is put there, so that both are on one disk."""
+
+LAST = ".last"
+"""The same for links to the newest, which may be gone under its own name."""
 
 YEARS = 10 * 365 * 86400
 
@@ -46,14 +50,56 @@ def older(backup: Backup) -> Iterator[None]:
         put_back(backup)
 
 
+@contextmanager
+def last(backup: Backup) -> Iterator[None]:
+    """Put the newest chain back where the block fails and it is gone.
+
+    With ``keep = 1`` the script deletes it before anybody has looked at what it made.
+    """
+    if backup.keep > 1:
+        yield
+        return
+    copy = repozo.find(backup)
+    newest = copy.pieces[0].date if copy else ""
+    for place in _places(backup):
+        _link(place, newest)
+    try:
+        yield
+    except BaseException:
+        put_back(backup)
+        raise
+    for place in _places(backup):
+        shutil.rmtree(place / LAST, ignore_errors=True)
+
+
 def put_back(backup: Backup) -> None:
     """Put everything back that was put aside."""
-    for place in filter(None, (backup.location, backup.blob_location)):
-        held = Path(place, HELD)
-        if held.is_dir():
-            for one in sorted(held.iterdir()):
-                one.rename(held.parent / one.name)
-            held.rmdir()
+    for place in _places(backup):
+        for held in (place / HELD, place / LAST):
+            if held.is_dir():
+                for one in sorted(held.iterdir()):
+                    if not os.path.lexists(place / one.name):
+                        one.rename(place / one.name)
+                shutil.rmtree(held)
+
+
+def _places(backup: Backup) -> list[Path]:
+    return [Path(one) for one in (backup.location, backup.blob_location) if one]
+
+
+def _link(place: Path, oldest: str) -> None:
+    """Link what is not older than a date, files and folders."""
+    held = place / LAST
+    for date, name in repozo.dated(place):
+        if oldest and date >= oldest:
+            held.mkdir(exist_ok=True, mode=0o700)
+            if (place / name).is_dir():
+                shutil.copytree(
+                    place / name, held / name, symlinks=True, copy_function=os.link
+                )
+            else:
+                os.link(place / name, held / name)
+    _outlast(held)
 
 
 def _hold(place: Path, newest: str) -> None:
@@ -63,6 +109,10 @@ def _hold(place: Path, newest: str) -> None:
         if date < newest:
             held.mkdir(exist_ok=True, mode=0o700)
             (place / name).rename(held / name)
+    _outlast(held)
+
+
+def _outlast(held: Path) -> None:
+    """Let it be the newest: the script deletes by time, and cannot delete a folder."""
     if held.is_dir():
-        # The script deletes by time, and cannot delete a folder there.
         os.utime(held, (time.time() + YEARS,) * 2)
