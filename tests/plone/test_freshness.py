@@ -36,10 +36,18 @@ class Chained:
     site: PloneSite
     name: str
 
+    @property
+    def later(self) -> float:
+        """Return the seconds after which what Plone does not name is fresh, too.
+
+        Varnish finds it by what it shows; nginx keeps it for a minute.
+        """
+        return 62.0 if self.name == "one" else AT_ONCE
+
     def warm(self, wanted: list[View]) -> None:
         """See that all is kept which this chain keeps: nginx keeps no JSON."""
-        html = [one for one in wanted if self.name != "one" or not one[2]]
-        warm(self.site, html)
+        pages = [one for one in wanted if not one[2] and "++api++" not in one[1]]
+        warm(self.site, pages if self.name == "one" else wanted)
 
 
 @pytest.fixture(
@@ -79,7 +87,9 @@ def others(chained: Chained, site: PloneSite) -> Iterator[None]:
     kept: list[View] = [(TWO, "/", ()), (TWO, "/sitemap", ()), (HOST, "/bystander", ())]
     chained.warm(kept)
     yield
-    assert {view: look(site, view).cache for view in kept} == dict.fromkeys(kept, "HIT")
+    if chained.later == AT_ONCE:  # nginx has kept nothing for longer than a minute
+        every = {view: look(site, view).cache for view in kept}
+        assert every == dict.fromkeys(kept, "HIT")
 
 
 def test_an_edit(
@@ -93,7 +103,9 @@ def test_an_edit(
 
     writer.edit(path, "Quite another title")
 
-    all_show(site, [*views(path), parent], "Quite another title")
+    all_show(site, views(path), "Quite another title")
+    shown = partial(shows, site, parent, "Quite another title")
+    site.wait(shown, chained.later, "the title in its folder")
     chained.warm(wanted)
 
 
@@ -151,7 +163,8 @@ def test_a_new_image(
     second = unique(look(site, as_json))
     assert look(site, (HOST, second, ())).status == 200
     # nginx may show what it kept to the end of that second.
-    site.wait(lambda: look(site, wanted[3]).cache != "HIT", AT_ONCE, "the old one go")
+    old = wanted[3]
+    site.wait(lambda: look(site, old).cache != "HIT", chained.later, "the old one go")
 
     wanted[3] = (HOST, second, ())
     chained.warm(wanted)
