@@ -3,8 +3,8 @@
 A database with so many blobs is backed up from nothing and copied to another folder, in
 turn; a backup copies, compresses the Data.fs, sums all up and judges it. Then one of
 what a tenth more blobs have added, and one of next to nothing: what each backup costs
-that has nothing to do with its size. All until it is on the disk. Needs rsync, ZODB and 25 GB of disk; run as any
-user.
+that has nothing to do with its size. All until it is on the disk. Needs rsync, ZODB and
+25 GB of disk; run as any user.
 """
 
 from __future__ import annotations
@@ -90,10 +90,10 @@ def main() -> int:
     size = BLOBS * SIZE / 1024**3
     ratio = (whole - least) / copied
     print(
-        f"| a whole backup of {size:.1f} GB in {BLOBS:,} blobs, against rsync -a of them "
-        f"| {whole:.1f} and {copied:.1f} s, {whole / copied:.2f} times; one of next to "
-        f"nothing {least:.1f} s, so {ratio:.2f} times for each GB (wanted: {PROMISED}); "
-        f"a tenth more {more:.1f} s |"
+        f"| a whole backup of {size:.1f} GB in {BLOBS:,} blobs, against rsync -a of "
+        f"them | {whole:.1f} and {copied:.1f} s, {whole / copied:.2f} times; one of "
+        f"next to nothing {least:.1f} s, so {ratio:.2f} times for each GB (wanted: "
+        f"{PROMISED}); a tenth more {more:.1f} s |"
     )
     return 0 if ratio <= PROMISED else 1
 
