@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from collective.recipe.productionstack.machine import locks
+from tests.support import exchanging
 from tests.support import plonesite
 from tests.support import ports
 from tests.support.plonesite import Editor
@@ -142,42 +143,16 @@ def editor(live: PloneSite, editor_account: tuple[str, str]) -> Editor:
 
 @pytest.fixture(scope="module")
 def behind_apache(plone: PloneSite) -> Iterator[PloneSite]:
-    """Give the site with another web server, exchanged while all else runs."""
-    plone.settle()
-    clients = {name: plone.pid(name) for name in ("instance1", "instance2")}
-    _exchange(plone, "web-server = apache", "apache", "nginx")
-    assert {name: plone.pid(name) for name in clients} == clients
-    yield plone
-    _exchange(plone, "", "nginx", "apache")
-    plone.settle()
-
-
-def _exchange(site: PloneSite, option: str, new: str, old: str) -> None:
-    site.configure(stack=option)
-    site.buildout().good()
-    told = site.stack("reload")
-    assert told.status == 1
-    assert f"{new} is new: bin/stack up starts it" in told.errors
-    assert f"{old} is no longer part of the stack but runs" in told.errors
-    site.stack("up").good()
-    assert site.pid(new)
-    assert site.get("/").status == 200
+    """Give that site to a whole file."""
+    with exchanging.apache(plone) as site:
+        yield site
 
 
 @pytest.fixture(scope="module")
 def one_tool(plone: PloneSite) -> Iterator[PloneSite]:
-    """Give the site with fewer tools, exchanged as reload says."""
-    plone.settle()
-    plone.configure(stack="proxy-cache = nginx\nload-balancer = nginx")
-    plone.buildout().good()
-    said = plone.stack("reload")
-    assert "bin/stack down, then bin/stack up" in said.errors
-    assert plone.serves()
-    plone.stack("down").good()
-    plone.stack("up").good()
-    yield plone
-    plone.stack("down").good()
-    plone.settle()
+    """Give that site to a whole file."""
+    with exchanging.nginx_alone(plone) as site:
+        yield site
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 
 import pytest
 
+from tests.support import exchanging
 from tests.support.plonesite import HOST
 from tests.support.plonesite import TWO
 from tests.support.plonesite import Editor
@@ -21,6 +25,7 @@ from tests.support.visiting import all_hidden
 from tests.support.visiting import all_show
 from tests.support.visiting import change
 from tests.support.visiting import in_folder
+from tests.support.visiting import is_hidden
 from tests.support.visiting import look
 from tests.support.visiting import picture
 from tests.support.visiting import shows
@@ -50,22 +55,27 @@ class Chained:
         warm(self.site, pages if self.name == "one" else wanted)
 
 
+CHAINS: dict[str, Callable[[PloneSite], AbstractContextManager[object]]] = {
+    "usual": nullcontext,
+    "apache": exchanging.apache,
+    "one": exchanging.nginx_alone,
+}
+
+
 @pytest.fixture(
     scope="module",
     params=[
         "usual",
-        pytest.param("behind_apache", marks=pytest.mark.slow),
-        pytest.param("one_tool", marks=pytest.mark.slow),
+        pytest.param("apache", marks=pytest.mark.slow),
+        pytest.param("one", marks=pytest.mark.slow),
     ],
 )
-def chained(plone: PloneSite, request: pytest.FixtureRequest) -> Chained:
+def chained(plone: PloneSite, request: pytest.FixtureRequest) -> Iterator[Chained]:
     """Give the site behind each chain, one after the other."""
-    if request.param == "usual":
-        plone.settle()
-    else:
-        request.getfixturevalue(request.param)
-    plone.stack("plone-caching").good()
-    return Chained(plone, request.param.partition("_")[0])
+    plone.settle()
+    with CHAINS[request.param](plone):
+        plone.stack("plone-caching").good()
+        yield Chained(plone, request.param)
 
 
 @pytest.fixture
@@ -169,7 +179,8 @@ def test_a_new_image(
     wanted[3] = (HOST, second, ())
     chained.warm(wanted)
     change(writer, "DELETE", path, {})
-    all_hidden(site, wanted)
+    all_hidden(site, wanted[:3])
+    site.wait(lambda: is_hidden(site, wanted[3]), chained.later, "the scale hidden")
 
 
 def _differs(site: PloneSite, view: View, body: bytes) -> bool:
