@@ -86,7 +86,11 @@ class People:
         one = self.editor
         one.go(self.url("/++add++Document"))
         one.write(f"[name='{TITLE}']", title)
-        one.driver.switch_to.frame(one.see("iframe.tox-edit-area__iframe"))
+        frame = one.see("iframe.tox-edit-area__iframe")
+        # At the end of the window the form's buttons would lie over it.
+        centred = "arguments[0].scrollIntoView({block: 'center'})"
+        one.driver.execute_script(centred, frame)
+        one.driver.switch_to.frame(frame)
         one.see("body[contenteditable=true]").click()
         one.see("body").send_keys("Written in a browser. ")
         one.driver.switch_to.default_content()

@@ -16,7 +16,7 @@ KINDS = {"varnish", "haproxy"}
 
 def test_an_edit_is_seen_with_one_tool(one_tool: PloneSite) -> None:
     status = one_tool.status()
-    assert status["ok"]
+    assert status["ok"], status
     assert not KINDS & {program["name"] for program in status["programs"]}
     one_tool.stack("plone-caching").good()
     proven = one_tool.stack("purge-check").good()
