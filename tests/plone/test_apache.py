@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 def test_visitors_and_editors_are_served(behind_apache: PloneSite) -> None:
     behind_apache.stack("plone-caching").good()
     behind_apache.stack("purge-check").good()
-    assert behind_apache.status()["ok"]
+    behind_apache.wait(lambda: behind_apache.status()["ok"], 20, "all is well")
     behind_apache.make("Document", "apache-page", title="First")
     first = behind_apache.get("/apache-page")
     again = behind_apache.get("/apache-page")
