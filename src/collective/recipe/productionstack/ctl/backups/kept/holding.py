@@ -61,9 +61,9 @@ def last(backup: Backup) -> Iterator[None]:
         return
     copy = repozo.find(backup)
     newest = copy.pieces[0].date if copy else ""
-    for place in _places(backup):
-        _link(place, newest)
     try:
+        for place in _places(backup):
+            _keep(place, newest)
         yield
     except BaseException:
         put_back(backup)
@@ -73,33 +73,52 @@ def last(backup: Backup) -> Iterator[None]:
 
 
 def put_back(backup: Backup) -> None:
-    """Put everything back that was put aside."""
+    """Put everything back that was put aside, and what is gone of the newest."""
     for place in _places(backup):
-        for held in (place / HELD, place / LAST):
-            if held.is_dir():
-                for one in sorted(held.iterdir()):
-                    if not os.path.lexists(place / one.name):
-                        one.rename(place / one.name)
-                shutil.rmtree(held)
+        held, links = place / HELD, place / LAST
+        if held.is_dir():
+            for one in sorted(held.iterdir()):
+                one.rename(place / one.name)
+            held.rmdir()
+        if links.is_dir():
+            # A folder may be half deleted: what is left of it stays as it is.
+            for one in sorted(links.iterdir()):
+                _again(one, place)
+            shutil.rmtree(links)
 
 
 def _places(backup: Backup) -> list[Path]:
     return [Path(one) for one in (backup.location, backup.blob_location) if one]
 
 
-def _link(place: Path, oldest: str) -> None:
+def _keep(place: Path, oldest: str) -> None:
     """Link what is not older than a date, files and folders."""
-    held = place / LAST
+    kept = place / LAST
     for date, name in repozo.dated(place):
         if oldest and date >= oldest:
-            held.mkdir(exist_ok=True, mode=0o700)
-            if (place / name).is_dir():
-                shutil.copytree(
-                    place / name, held / name, symlinks=True, copy_function=os.link
-                )
-            else:
-                os.link(place / name, held / name)
-    _outlast(held)
+            kept.mkdir(exist_ok=True, mode=0o700)
+            _again(place / name, kept)
+    _outlast(kept)
+
+
+def _again(one: Path, place: Path) -> None:
+    """Let a file, or all that is in a folder, lie in another place too."""
+    if one.is_dir():
+        there = place / one.name
+        shutil.copytree(
+            one, there, symlinks=True, copy_function=_link, dirs_exist_ok=True
+        )
+    else:
+        _link(str(one), str(place / one.name))
+
+
+def _link(source: str, target: str) -> None:
+    """Give a file another name, or a copy where its disk has no links; once."""
+    if not os.path.lexists(target):
+        try:
+            os.link(source, target)
+        except OSError:
+            shutil.copy2(source, target)
 
 
 def _hold(place: Path, newest: str) -> None:
